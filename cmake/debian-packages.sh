@@ -1,0 +1,63 @@
+# Installs the Debian 12 packages that the project needs; to be sourced by a POSIX shell script.
+#
+#     . cmake/debian-packages.sh
+#     need_packages build server
+#
+# Groups: build (the library with all backends), server (the example server, and a client for it),
+# postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source).
+
+# shellcheck shell=sh
+
+packages_of() {
+    case $1 in
+    build)
+        echo gcc libc6-dev cmake ninja-build pkgconf \
+            libcjson-dev libsodium-dev libsqlite3-dev libpq-dev
+        ;;
+    server) echo libmicrohttpd-dev curl ;;
+    postgres) echo postgresql ;;
+    test) echo clang libclang-rt-14-dev libcmocka-dev g++ binutils python3 pgbouncer ;;
+    lint) echo clang-format clang-tidy cppcheck ;;
+    *)
+        echo "debian-packages.sh: no group '$1'" >&2
+        return 1
+        ;;
+    esac
+}
+
+# Installs what is missing of the groups named, as root or through sudo. Says nothing and asks
+# nobody if nothing is missing. Returns 1, having said why, if it can't.
+need_packages() {
+    missing_packages=
+    for package_group in "$@"; do
+        group_packages=$(packages_of "$package_group") || return 1
+        for package in $group_packages; do
+            package_status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) || :
+            [ "$package_status" = "install ok installed" ] ||
+                missing_packages="$missing_packages $package"
+        done
+    done
+    [ -n "$missing_packages" ] || return 0
+
+    if ! command -v apt-get >/dev/null; then
+        echo "This is not a Debian system; going on in the hope that these, or what they are" \
+            "called here, are installed:$missing_packages" >&2
+        return 0
+    fi
+    echo "Installing$missing_packages" >&2
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=
+    else
+        as_root="sudo -n"
+    fi
+    # The list may be too old to install from, or missing altogether.
+    # shellcheck disable=SC2086 # words are meant to be split
+    if package_log=$({ $as_root apt-get -q update &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+            install $missing_packages; } 2>&1 </dev/null); then
+        return 0
+    fi
+    printf '%s\n' "$package_log" >&2
+    echo "Could not install packages. As root, run: apt-get install$missing_packages" >&2
+    return 1
+}

@@ -1,0 +1,159 @@
+/*
+ * admin.c: the commands about chatbots, keys and the schema.
+ */
+#include "commands.h"
+#include "log.h"
+
+#include "bb_contacts/backends.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A timeout of 0 is the library's default. */
+#define DEFAULT_TIMEOUT 0
+
+/* Standard output is where a caller reads the key from: not being able to write is a failure. */
+static int print(const char *prefix, const char *key)
+{
+    printf("%s%s\n", prefix, key);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    log_say("could not write the key to standard output");
+    return EXIT_FAILURE;
+}
+
+int chatbot_add(bb_storage *storage, const struct options *options)
+{
+    bb_error error;
+    int32_t code;
+
+    bb_error_init(&error);
+    code = bb_storage_chatbot_add(storage, options->chatbot, options->workspace, DEFAULT_TIMEOUT,
+                                  &error);
+    if (code == BB_ERR_CONFLICT) {
+        log_say("chatbot add: it belongs to another workspace");
+        return EXIT_FAILURE;
+    }
+    return code == BB_OK ? EXIT_SUCCESS : log_failure("chatbot add", code, &error);
+}
+
+static int set_archived(const char *command, bb_storage *storage, int64_t chatbot, int32_t archived)
+{
+    bb_error error;
+    int32_t code;
+
+    bb_error_init(&error);
+    code = bb_storage_chatbot_archive(storage, chatbot, archived, DEFAULT_TIMEOUT, &error);
+    if (code == BB_ERR_NOT_FOUND) {
+        log_say("%s: there is no such chatbot", command);
+        return EXIT_FAILURE;
+    }
+    return code == BB_OK ? EXIT_SUCCESS : log_failure(command, code, &error);
+}
+
+int chatbot_archive(bb_storage *storage, const struct options *options)
+{
+    return set_archived("chatbot archive", storage, options->chatbot, 1);
+}
+
+int chatbot_restore(bb_storage *storage, const struct options *options)
+{
+    return set_archived("chatbot restore", storage, options->chatbot, 0);
+}
+
+int key_add(bb_storage *storage, const struct options *options)
+{
+    char key[BB_KEY_SIZE];
+    bb_key_options scope;
+    bb_error error;
+    int32_t code;
+
+    bb_key_options_init(&scope);
+    scope.workspace_id = options->workspace;
+    scope.chatbot_id = options->chatbot;
+    scope.expires_at = options->expires;
+    scope.env = options->env;
+    scope.env_len = options->env == NULL ? 0 : strlen(options->env);
+    bb_error_init(&error);
+    code = bb_storage_key_add(storage, &scope, key, sizeof key, DEFAULT_TIMEOUT, &error);
+    return code == BB_OK ? print("", key) : log_failure("key add", code, &error);
+}
+
+int key_revoke(bb_storage *storage, const struct options *options)
+{
+    const char *key = options->key;
+    char line[1024];
+    bb_error error;
+    int32_t code;
+
+    if (strcmp(key, "-") == 0) {
+        if (fgets(line, sizeof line, stdin) == NULL)
+            line[0] = '\0';
+        line[strcspn(line, "\r\n")] = '\0';
+        key = line;
+    }
+    bb_error_init(&error);
+    code = bb_storage_key_revoke(storage, key, strlen(key), DEFAULT_TIMEOUT, &error);
+    if (code == BB_ERR_NOT_FOUND) {
+        log_say("key revoke: there is no such key");
+        return EXIT_FAILURE;
+    }
+    return code == BB_OK ? EXIT_SUCCESS : log_failure("key revoke", code, &error);
+}
+
+int schema_print(const char *store)
+{
+    bb_error error;
+    size_t len = 0;
+    char *script;
+    int32_t code;
+
+    if (strncmp(store, "postgresql://", 13) != 0 && strncmp(store, "postgres://", 11) != 0) {
+        log_say("schema print: --store postgresql://... is needed; other stores make their own");
+        return EXIT_USAGE;
+    }
+    bb_error_init(&error);
+    (void)bb_postgres_schema_sql(NULL, 0, NULL, 0, &len, &error);
+    script = malloc(len + 1);
+    if (script == NULL) {
+        log_say("schema print: out of memory");
+        return EXIT_FAILURE;
+    }
+    code = bb_postgres_schema_sql(NULL, 0, script, len + 1, &len, &error);
+    if (code == BB_OK)
+        fputs(script, stdout);
+    free(script);
+    if (code != BB_OK)
+        return log_failure("schema print", code, &error);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    log_say("could not write to standard output");
+    return EXIT_FAILURE;
+}
+
+int demo_prepare(bb_storage *storage)
+{
+    const char *given = getenv("BOOKBAG_API_KEY");
+    int made = given == NULL || given[0] == '\0';
+    char key[BB_KEY_SIZE];
+    bb_key_options scope;
+    bb_error error;
+    int32_t code;
+
+    bb_error_init(&error);
+    code = bb_storage_chatbot_add(storage, 123, 1, DEFAULT_TIMEOUT, &error);
+    if (code != BB_OK)
+        return log_failure("--demo: chatbot 123", code, &error);
+
+    bb_key_options_init(&scope);
+    scope.workspace_id = 1;
+    scope.env = "test";
+    scope.env_len = 4;
+    scope.token = made ? NULL : given;
+    scope.token_len = made ? 0 : strlen(given);
+    code = bb_storage_key_add(storage, &scope, made ? key : NULL, made ? sizeof key : 0,
+                              DEFAULT_TIMEOUT, &error);
+    if (code != BB_OK)
+        return log_failure(made ? "--demo" : "--demo: BOOKBAG_API_KEY", code, &error);
+    return made ? print("BOOKBAG_API_KEY=", key) : EXIT_SUCCESS;
+}

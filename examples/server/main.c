@@ -1,0 +1,262 @@
+/*
+ * main.c: the command line of bb-contacts-server.
+ */
+#include "commands.h"
+#include "log.h"
+#include "store.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--demo]\n"
+    "       bb-contacts-server [--store URI] chatbot add ID --workspace N\n"
+    "       bb-contacts-server [--store URI] chatbot archive ID\n"
+    "       bb-contacts-server [--store URI] chatbot restore ID\n"
+    "       bb-contacts-server [--store URI] key add --workspace N [--chatbot ID]\n"
+    "                                                [--expires UNIXTIME] [--env NAME]\n"
+    "       bb-contacts-server [--store URI] key revoke KEY\n"
+    "       bb-contacts-server --store postgresql://... schema print\n"
+    "\n"
+    "Serves POST /api/v1/chatbots/ID/contacts, and GET /healthz. An Idempotency-Key header gives\n"
+    "contacts sent without external_id the same generated ids when the request is sent again.\n"
+    "\n"
+    "  --store URI         memory: (serve only), sqlite:PATH or postgresql://...\n"
+    "                      (default sqlite:bb-contacts.db)\n"
+    "  --listen HOST:PORT  where to listen; port 0 takes a free one, IPv6 is [::1]:8080\n"
+    "                      (default 127.0.0.1:8080)\n"
+    "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
+    "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
+    "                      printed\n"
+    "  --workspace N       the workspace that the chatbot or key belongs to\n"
+    "  --chatbot ID        the one chatbot that the key is for (default: all of the workspace's)\n"
+    "  --expires UNIXTIME  the second from which the key is no longer valid (default: never)\n"
+    "  --env NAME          letters and digits for the key's prefix, oc_NAME_ (default live)\n"
+    "  --help, --version\n"
+    "\n"
+    "serve speaks plain HTTP, without TLS: put a proxy in front of it. It has at most 512\n"
+    "connections at once; others wait. It logs to standard error. SIGTERM and SIGINT end it: it\n"
+    "takes no new connections, and finishes what is in flight, for at most 12 seconds.\n"
+    "\n"
+    "chatbot archive makes requests to a chatbot answer 404, and deletes nothing; chatbot restore\n"
+    "brings it back.\n"
+    "\n"
+    "key add prints the key, oc_live_..., on standard output, once: only its SHA-256 is stored.\n"
+    "key revoke takes the key from standard input if KEY is -, which keeps it out of the process\n"
+    "list.\n"
+    "\n"
+    "serve, chatbot add and key add make an SQLite file that is not there; the others refuse.\n"
+    "\n"
+    "schema print writes the SQL that makes the tables, for someone who may run it; no other\n"
+    "command then needs the right to create anything. It connects to nothing.\n"
+    "\n"
+    "Exit status: 0, 1 for a failure, 2 for a wrong command line.\n";
+
+/* Options. All are above the characters, so that getopt's `optopt` tells them from letters. */
+enum {
+    STORE = 0x100,
+    LISTEN = 0x200,
+    DEMO = 0x400,
+    WORKSPACE = 0x800,
+    CHATBOT = 0x1000,
+    EXPIRES = 0x2000,
+    ENV = 0x4000,
+    HELP = 0x8000,
+    VERSION = 0x10000
+};
+
+static const struct command {
+    const char *words[2];              /* the second is NULL if there is one only */
+    enum { NOTHING, ID, KEY } operand; /* what comes after the words */
+    unsigned takes;                    /* options, besides --store */
+    unsigned needs;
+    int makes; /* makes an SQLite file that is not there */
+    int (*run)(bb_storage *storage, const struct options *options); /* NULL: schema_print() */
+} commands[] = {
+    {{"serve", NULL}, NOTHING, LISTEN | DEMO, 0, 1, serve},
+    {{"chatbot", "add"}, ID, WORKSPACE, WORKSPACE, 1, chatbot_add},
+    {{"chatbot", "archive"}, ID, 0, 0, 0, chatbot_archive},
+    {{"chatbot", "restore"}, ID, 0, 0, 0, chatbot_restore},
+    {{"key", "add"}, NOTHING, WORKSPACE | CHATBOT | EXPIRES | ENV, WORKSPACE, 1, key_add},
+    {{"key", "revoke"}, KEY, 0, 0, 0, key_revoke},
+    {{"schema", "print"}, NOTHING, 0, 0, 0, NULL},
+};
+
+static int usage_error(const char *message, const char *about)
+{
+    log_say("%s%s%s (--help tells more)", about, about[0] == '\0' ? "" : ": ", message);
+    return EXIT_USAGE;
+}
+
+int64_t parse_number(const char *text, int64_t min)
+{
+    size_t len = strlen(text);
+    long long value;
+
+    if (len == 0 || strspn(text, "0123456789") != len)
+        return -1;
+    errno = 0;
+    value = strtoll(text, NULL, 10);
+    return errno != 0 || value < min ? -1 : value;
+}
+
+/* Says what is wrong with the option at which getopt_long() stopped with `result`. */
+static int wrong_option(char **argv, int result)
+{
+    char name[64];
+
+    if (optopt > 0 && optopt < STORE) /* a letter, perhaps one of several in its word */
+        snprintf(name, sizeof name, "-%c", optopt);
+    else /* without its value, which may be a secret */
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[optind - 1], "="), argv[optind - 1]);
+    return usage_error(result == ':'     ? "needs a value"
+                       : optopt >= STORE ? "takes no value"
+                                         : "no such option",
+                       name);
+}
+
+static int print(const char *text)
+{
+    return fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Takes in an option's value; `options` has -1 for a wrong number then. */
+static void read_value(int option, const char *value, struct options *options)
+{
+    if (option == STORE)
+        options->store = value;
+    else if (option == LISTEN)
+        options->listen = value;
+    else if (option == DEMO)
+        options->demo = 1;
+    else if (option == WORKSPACE)
+        options->workspace = parse_number(value, 1);
+    else if (option == CHATBOT)
+        options->chatbot = parse_number(value, 1);
+    else if (option == EXPIRES)
+        options->expires = parse_number(value, 1);
+    else if (option == ENV)
+        options->env = value;
+}
+
+/* Reads the options, wherever they stand, into `options` and `given`. Returns -1 to go on, or the
+ * exit status. */
+static int read_options(int argc, char **argv, struct options *options, unsigned *given)
+{
+    static const struct option known[] = {
+        {"store", required_argument, NULL, STORE},
+        {"listen", required_argument, NULL, LISTEN},
+        {"demo", no_argument, NULL, DEMO},
+        {"workspace", required_argument, NULL, WORKSPACE},
+        {"chatbot", required_argument, NULL, CHATBOT},
+        {"expires", required_argument, NULL, EXPIRES},
+        {"env", required_argument, NULL, ENV},
+        {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    opterr = 0; /* wrong_option() says it */
+    while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return wrong_option(argv, option);
+        if (option == HELP)
+            return print(help);
+        if (option == VERSION) {
+            printf("bb-contacts-server %s", bb_version());
+            return print("\n");
+        }
+        read_value(option, optarg, options);
+        *given |= (unsigned)option;
+    }
+    if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
+        return usage_error("a positive number of at most 63 bits is needed",
+                           options->workspace < 0 ? "--workspace"
+                           : options->chatbot < 0 ? "--chatbot"
+                                                  : "--expires");
+    return -1;
+}
+
+/* The command that the words begin with, or NULL; `*used` is how many belong to its name. */
+static const struct command *find_command(int count, char **words, int *used)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        *used = commands[i].words[1] == NULL ? 1 : 2;
+        if (count >= *used && strcmp(words[0], commands[i].words[0]) == 0 &&
+            (*used == 1 || strcmp(words[1], commands[i].words[1]) == 0))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/* Says which word is missing, or wrong. */
+static void no_command(int count, char **words)
+{
+    if (count == 0)
+        usage_error("a command is needed: serve, chatbot, key or schema", "");
+    else if (strcmp(words[0], "chatbot") == 0)
+        usage_error("add, archive or restore is needed", words[0]);
+    else if (strcmp(words[0], "key") == 0)
+        usage_error("add or revoke is needed", words[0]);
+    else if (strcmp(words[0], "schema") == 0)
+        usage_error("print is needed", words[0]);
+    else
+        usage_error("not a command", words[0]);
+}
+
+/* Finds the command and checks what was said to it. Returns NULL, having said what is wrong. */
+static const struct command *read_command(int count, char **words, unsigned given,
+                                          struct options *options)
+{
+    int used;
+    const struct command *command = find_command(count, words, &used);
+    int wanted = command == NULL || command->operand == NOTHING ? used : used + 1;
+
+    if (command == NULL)
+        no_command(count, words);
+    else if (count != wanted)
+        usage_error(count < wanted ? "too few words" : "too many words", words[0]);
+    else if ((given & ~command->takes & ~(unsigned)STORE) != 0)
+        usage_error("takes no such option", words[0]);
+    else if ((command->needs & ~given) != 0)
+        usage_error("--workspace is needed", words[0]);
+    else if (command->operand == ID && parse_number(words[used], 1) < 0)
+        usage_error("ID is a positive number of at most 63 bits", words[0]);
+    else {
+        if (command->operand == ID)
+            options->chatbot = parse_number(words[used], 1);
+        if (command->operand == KEY)
+            options->key = words[used];
+        return command;
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.store = "sqlite:bb-contacts.db", .listen = "127.0.0.1:8080"};
+    const struct command *command;
+    bb_storage *storage = NULL;
+    unsigned given = 0;
+    int status;
+
+    status = read_options(argc, argv, &options, &given);
+    if (status >= 0)
+        return status;
+    command = read_command(argc - optind, argv + optind, given, &options);
+    if (command == NULL)
+        return EXIT_USAGE;
+    if (command->run == NULL)
+        return schema_print(options.store);
+    if (strcmp(options.store, "memory:") == 0 && command->run != serve)
+        return usage_error("memory: ends with this command", "--store");
+    status = store_open(options.store, command->makes, &storage);
+    if (status != EXIT_SUCCESS)
+        return status;
+    status = command->run(storage, &options);
+    bb_storage_close(storage);
+    return status;
+}

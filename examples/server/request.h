@@ -1,0 +1,21 @@
+/*
+ * request.h: one HTTP request, from its headers to its answer; callbacks for libmicrohttpd.
+ */
+#ifndef BB_SERVER_REQUEST_H
+#define BB_SERVER_REQUEST_H
+
+#include <microhttpd.h>
+
+/* The MHD_AccessHandlerCallback; `cls` is the server. */
+enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *upload_data,
+                               size_t *upload_data_size, void **context);
+
+/* For MHD_OPTION_NOTIFY_COMPLETED: answered or cut off, the request is over. */
+void request_completed(void *cls, struct MHD_Connection *connection, void **context,
+                       enum MHD_RequestTerminationCode code);
+
+/* For MHD_OPTION_UNESCAPE_CALLBACK: leaves the URL as it was sent. */
+size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *text);
+
+#endif

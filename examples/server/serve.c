@@ -1,0 +1,114 @@
+/*
+ * serve.c: the `serve` command: starts the HTTP server, waits for a signal, and ends it.
+ */
+#include "commands.h"
+#include "listen.h"
+#include "log.h"
+#include "request.h"
+#include "server.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long requests may go on after a signal: a little more than the ten seconds after which the
+ * library gives up on a store. */
+enum { DRAIN_MS = 12000, DRAIN_STEP_MS = 50 };
+
+/*
+ * A thread per connection, because bb_contacts_upsert() waits for the database: in a pool of event
+ * loops each such wait would hold up every other connection of its loop. What slow clients can
+ * cost is bounded: a connection on which nothing moves for 30 seconds is closed, and past 512 new
+ * ones wait to be accepted, so that they and the store's files fit into the usual limit of 1024
+ * open files. (A server that faces the internet also has a proxy before it.)
+ */
+static struct MHD_Daemon *start(int listener, struct server *server)
+{
+    return MHD_start_daemon(
+        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC, 0, NULL, NULL,
+        request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
+        request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, request_keep_escapes, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, 512U, MHD_OPTION_CONNECTION_TIMEOUT, 30U, MHD_OPTION_END);
+}
+
+/* Takes no new connections, lets requests that have begun be answered, and stops. Idle connections
+ * and requests that never arrive whole are cut off. */
+static void stop(struct MHD_Daemon *daemon, struct server *server)
+{
+    const struct timespec step = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
+    int listener = MHD_quiesce_daemon(daemon);
+
+    /* It may be closed only after the daemon has stopped, but clients are to go elsewhere now. */
+    shutdown(listener, SHUT_RDWR);
+    atomic_store(&server->stopping, 1);
+    /* The first step is for requests that the kernel has and the daemon has not yet read. */
+    for (int waited = 0; waited == 0 || (waited < DRAIN_MS && atomic_load(&server->in_flight) > 0);
+         waited += DRAIN_STEP_MS)
+        nanosleep(&step, NULL);
+    MHD_stop_daemon(daemon);
+    close(listener);
+}
+
+/* Signals are taken by sigwait() in this thread. All later threads inherit the mask. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int run(int listener, const char *address, struct server *server)
+{
+    struct MHD_Daemon *daemon;
+    sigset_t signals;
+    int signal_number;
+
+    block_signals(&signals);
+    daemon = start(listener, server);
+    if (daemon == NULL) {
+        log_say("could not start the HTTP server");
+        close(listener);
+        return EXIT_FAILURE;
+    }
+    printf("listening on http://%s\n", address);
+    fflush(stdout);
+    sigwait(&signals, &signal_number);
+    stop(daemon, server);
+    return EXIT_SUCCESS;
+}
+
+int serve(bb_storage *storage, const struct options *options)
+{
+    struct server server = {.contacts = NULL};
+    bb_config config;
+    bb_error error;
+    char address[300];
+    int32_t code;
+    int listener, status;
+
+    listener = listen_open(options->listen, address, sizeof address);
+    if (listener < 0)
+        return -listener;
+    status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
+    if (status != EXIT_SUCCESS) {
+        close(listener);
+        return status;
+    }
+    bb_config_init(&config);
+    config.log = log_line;
+    bb_error_init(&error);
+    code = bb_contacts_open(storage, &config, &server.contacts, &error);
+    if (code != BB_OK) {
+        close(listener);
+        return log_failure("serve", code, &error);
+    }
+    status = run(listener, address, &server);
+    bb_contacts_close(server.contacts);
+    return status;
+}

@@ -1,0 +1,49 @@
+/*
+ * store.c: opens the store that the command line names.
+ */
+#include "store.h"
+
+#include "log.h"
+
+#include "bb_contacts/backends.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A mistyped path would otherwise be a new and empty store, in which nothing is found. */
+static int is_there(const char *uri)
+{
+    static const char sqlite[] = "sqlite:";
+    const char *path = uri + sizeof sqlite - 1;
+
+    if (strncmp(uri, sqlite, sizeof sqlite - 1) != 0 || access(path, F_OK) == 0)
+        return 1;
+    log_say("cannot open the store: %s: %s", path, strerror(errno));
+    return 0;
+}
+
+int store_open(const char *uri, int may_make, bb_storage **out)
+{
+    bb_storage_options options;
+    bb_storage *storage = NULL;
+    bb_error error;
+    int32_t code;
+
+    bb_storage_options_init(&options);
+    options.log = log_line;
+    bb_error_init(&error);
+    code = bb_storage_open(uri, strlen(uri), &options, &storage, &error);
+    if (code == BB_OK && !may_make && !is_there(uri)) {
+        bb_storage_close(storage);
+        return EXIT_FAILURE;
+    }
+    if (code == BB_OK)
+        code = bb_storage_migrate(storage, 0, &error);
+    if (code == BB_OK) {
+        *out = storage;
+        return EXIT_SUCCESS;
+    }
+    bb_storage_close(storage);
+    return log_failure(code == BB_ERR_ARGUMENT ? "--store" : "cannot open the store", code, &error);
+}

@@ -1,0 +1,149 @@
+/*
+ * admin.c: chatbots and keys.
+ *
+ * Each function changes what is to be changed in one statement, and then reads in another whether
+ * the row is there and as asked: so what another process does at the same time is seen.
+ */
+#include "backends/postgres/admin.h"
+
+#include "backends/postgres/pipeline.h"
+
+#define CHATBOT_ADD_SQL                                    \
+    "INSERT INTO @chatbots (id, workspace_id, created_at)" \
+    " VALUES ($1::bigint, $2::bigint, $3::timestamptz) ON CONFLICT (id) DO NOTHING"
+#define CHATBOT_ADDED_SQL                                        \
+    "SELECT (workspace_id = $2::bigint)::integer FROM @chatbots" \
+    " WHERE id = $1::bigint AND $3::timestamptz IS NOT NULL"
+
+#define CHATBOT_ARCHIVE_SQL                               \
+    "UPDATE @chatbots SET archived_at ="                  \
+    " CASE WHEN $2::bigint <> 0 THEN $3::timestamptz END" \
+    " WHERE id = $1::bigint AND (archived_at IS NOT NULL) <> ($2::bigint <> 0)"
+#define CHATBOT_ARCHIVED_SQL  \
+    "SELECT 1 FROM @chatbots" \
+    " WHERE id = $1::bigint AND $2::bigint IS NOT NULL AND $3::timestamptz IS NOT NULL"
+
+/* A key for one chatbot is added only if the workspace has that chatbot. */
+#define KEY_ADD_SQL                                                                          \
+    "INSERT INTO @api_keys"                                                                  \
+    " (key_hash, workspace_id, chatbot_id, expires_at, created_at)"                          \
+    " SELECT $1::bytea, $2::bigint, nullif($3::bigint, 0), $4::timestamptz, $5::timestamptz" \
+    " WHERE $3::bigint = 0 OR EXISTS (SELECT FROM @chatbots"                                 \
+    " WHERE id = $3::bigint AND workspace_id = $2::bigint)"                                  \
+    " ON CONFLICT (key_hash) DO NOTHING"
+#define KEY_ADDED_SQL                                                            \
+    "SELECT (workspace_id = $2::bigint AND coalesce(chatbot_id, 0) = $3::bigint" \
+    " AND revoked_at IS NULL)::integer FROM @api_keys"                           \
+    " WHERE key_hash = $1::bytea"                                                \
+    " AND ($4::timestamptz IS NULL OR $5::timestamptz IS NOT NULL)"
+
+#define KEY_REVOKE_SQL                                  \
+    "UPDATE @api_keys SET revoked_at = $2::timestamptz" \
+    " WHERE key_hash = $1::bytea AND revoked_at IS NULL"
+#define KEY_REVOKED_SQL       \
+    "SELECT 1 FROM @api_keys" \
+    " WHERE key_hash = $1::bytea AND $2::timestamptz IS NOT NULL"
+
+enum { CALL_BEGIN, CALL_SETTINGS, CALL_CHANGE, CALL_CHECK, CALL_COMMIT, CALL_COUNT };
+
+/* Runs the two statements, whose texts are ready. */
+static int32_t run_change(bb_pg_session *session, const char *change_text, const char *check_text,
+                          const bb_pg_params *params, int64_t deadline, bb_error *error)
+{
+    bb_pg_params timeouts;
+    bb_pg_call calls[CALL_COUNT] = {
+        [CALL_BEGIN] = {.statement = BB_PG_BEGIN},
+        [CALL_SETTINGS] = {.statement = BB_PG_SETTINGS, .params = &timeouts},
+        [CALL_CHANGE] = {.text = change_text, .params = params},
+        [CALL_CHECK] = {.text = check_text, .params = params},
+        [CALL_COMMIT] = {.statement = BB_PG_COMMIT},
+    };
+    const PGresult *check;
+    int32_t code;
+
+    bb_pg_params_init(&timeouts, &session->store->allocator);
+    bb_pg_params_add_timeouts(&timeouts, deadline);
+    code = bb_pg_run(session, calls, CALL_COUNT, deadline, error);
+    check = calls[CALL_CHECK].result;
+    if (code == BB_OK && PQntuples(check) == 0)
+        code = BB_ERR_NOT_FOUND;
+    else if (code == BB_OK && bb_pg_get_i32(PQgetvalue(check, 0, 0)) == 0)
+        code = BB_ERR_CONFLICT;
+    bb_pg_calls_clear(calls, CALL_COUNT);
+    bb_pg_params_free(&timeouts);
+    return code;
+}
+
+/* Both statements take the same parameters. BB_ERR_NOT_FOUND if `check` finds no row,
+ * BB_ERR_CONFLICT if it finds 0. */
+static int32_t change(bb_pg_session *session, const char *change_sql, const char *check_sql,
+                      const bb_pg_params *params, int64_t deadline, bb_error *error)
+{
+    const bb_pg_names *names = &session->store->names;
+    char *change_text = bb_pg_names_expand(names, change_sql);
+    char *check_text = bb_pg_names_expand(names, check_sql);
+    int32_t code;
+
+    if (change_text == NULL || check_text == NULL)
+        code = bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a statement");
+    else
+        code = run_change(session, change_text, check_text, params, deadline, error);
+    bb_free(&names->allocator, check_text);
+    bb_free(&names->allocator, change_text);
+    return code;
+}
+
+int32_t bb_pg_chatbot_add(void *session, int64_t chatbot_id, int64_t workspace_id, int64_t now_us,
+                          int64_t deadline, bb_error *error)
+{
+    bb_pg_session *self = session;
+    bb_pg_params params;
+
+    bb_pg_params_init(&params, &self->store->allocator);
+    bb_pg_params_add_i64(&params, chatbot_id);
+    bb_pg_params_add_i64(&params, workspace_id);
+    bb_pg_params_add_time(&params, now_us);
+    return change(self, CHATBOT_ADD_SQL, CHATBOT_ADDED_SQL, &params, deadline, error);
+}
+
+int32_t bb_pg_chatbot_archive(void *session, int64_t chatbot_id, int32_t archived, int64_t now_us,
+                              int64_t deadline, bb_error *error)
+{
+    bb_pg_session *self = session;
+    bb_pg_params params;
+
+    bb_pg_params_init(&params, &self->store->allocator);
+    bb_pg_params_add_i64(&params, chatbot_id);
+    bb_pg_params_add_i64(&params, archived != 0);
+    bb_pg_params_add_time(&params, now_us);
+    return change(self, CHATBOT_ARCHIVE_SQL, CHATBOT_ARCHIVED_SQL, &params, deadline, error);
+}
+
+int32_t bb_pg_key_add(void *session, const bb_key_record *key, int64_t deadline, bb_error *error)
+{
+    bb_pg_session *self = session;
+    bb_pg_params params;
+
+    bb_pg_params_init(&params, &self->store->allocator);
+    bb_pg_params_add_bytes(&params, key->key_hash, BB_KEY_HASH_SIZE);
+    bb_pg_params_add_i64(&params, key->workspace_id);
+    bb_pg_params_add_i64(&params, key->chatbot_id);
+    if (key->expires_at_us == 0)
+        bb_pg_params_add_bytes(&params, NULL, 0);
+    else
+        bb_pg_params_add_time(&params, key->expires_at_us);
+    bb_pg_params_add_time(&params, key->now_us);
+    return change(self, KEY_ADD_SQL, KEY_ADDED_SQL, &params, deadline, error);
+}
+
+int32_t bb_pg_key_revoke(void *session, const uint8_t *key_hash, int64_t now_us, int64_t deadline,
+                         bb_error *error)
+{
+    bb_pg_session *self = session;
+    bb_pg_params params;
+
+    bb_pg_params_init(&params, &self->store->allocator);
+    bb_pg_params_add_bytes(&params, key_hash, BB_KEY_HASH_SIZE);
+    bb_pg_params_add_time(&params, now_us);
+    return change(self, KEY_REVOKE_SQL, KEY_REVOKED_SQL, &params, deadline, error);
+}

@@ -1,0 +1,63 @@
+/*
+ * parameters.h: the parameters of one statement in PostgreSQL's binary formats.
+ */
+#ifndef BB_POSTGRES_PARAMETERS_H
+#define BB_POSTGRES_PARAMETERS_H
+
+#include "bb_contacts/storage.h"
+#include "util/buffer.h"
+
+enum { BB_PG_MAX_PARAMS = 9 };
+
+/* The types of array elements, as in the server's catalog pg_type. */
+enum { BB_PG_INT4 = 23, BB_PG_INT8 = 20, BB_PG_TEXT = 25, BB_PG_JSONB = 3802 };
+
+/* Those of other parameters. */
+enum { BB_PG_BYTEA = 17, BB_PG_INT8_ARRAY = 1016, BB_PG_TIMESTAMPTZ = 1184 };
+
+/* In the order of their addition: $1, $2, ... The arrays lie one after the other in one buffer. */
+typedef struct bb_pg_params {
+    int count;
+    const char *values[BB_PG_MAX_PARAMS]; /* NULL: SQL's NULL */
+    int lengths[BB_PG_MAX_PARAMS];
+    int formats[BB_PG_MAX_PARAMS]; /* all 1: binary */
+    char scalars[BB_PG_MAX_PARAMS][16];
+    bb_buffer arrays;
+    size_t array_start; /* of the array being added */
+} bb_pg_params;
+
+void bb_pg_params_init(bb_pg_params *params, const bb_allocator *allocator);
+void bb_pg_params_free(bb_pg_params *params);
+
+void bb_pg_params_add_i64(bb_pg_params *params, int64_t value);
+
+/* Microseconds since 1970. */
+void bb_pg_params_add_time(bb_pg_params *params, int64_t time_us);
+
+/* A duration in milliseconds, as the text that a setting takes; at least 1, as 0 means for ever. */
+void bb_pg_params_add_milliseconds(bb_pg_params *params, int64_t milliseconds);
+
+/* `data` must outlive the parameters; NULL is SQL's NULL. */
+void bb_pg_params_add_bytes(bb_pg_params *params, const void *data, size_t len);
+
+/* How many bytes an array takes whose elements have `bytes` in all. */
+size_t bb_pg_array_size(size_t count, size_t bytes);
+
+/* Makes room for all arrays; comes before the first. BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are
+ * larger than one message to the server may be. Nothing that is added to them can fail then. */
+int32_t bb_pg_params_reserve(bb_pg_params *params, size_t size, bb_error *error);
+
+/* An array: begin, its `count` elements, end. A jsonb element is JSON text. */
+void bb_pg_params_begin_array(bb_pg_params *params, uint32_t element_type, size_t count);
+void bb_pg_params_element_i32(bb_pg_params *params, int32_t value);
+void bb_pg_params_element_i64(bb_pg_params *params, int64_t value);
+void bb_pg_params_element_text(bb_pg_params *params, bb_slice text); /* null is NULL */
+void bb_pg_params_element_jsonb(bb_pg_params *params, bb_slice json);
+void bb_pg_params_end_array(bb_pg_params *params);
+
+/* The way back: numbers from a binary result, in network order. */
+int32_t bb_pg_get_i32(const char *data);
+int64_t bb_pg_get_i64(const char *data);
+int64_t bb_pg_get_time(const char *data); /* microseconds since 1970 */
+
+#endif

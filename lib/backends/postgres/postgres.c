@@ -1,0 +1,171 @@
+/*
+ * postgres.c: opens the PostgreSQL backend: its table of functions, its store and its sessions.
+ */
+#include <string.h>
+
+#include "backends/postgres/access.h"
+#include "backends/postgres/admin.h"
+#include "backends/postgres/connection.h"
+#include "backends/postgres/schema.h"
+#include "backends/postgres/write.h"
+#include "bb_contacts/backends.h"
+#include "bb_contacts/storage.h"
+
+static int32_t session_open(void *store, int64_t deadline, void **session, bb_error *error)
+{
+    bb_pg_store *self = store;
+    bb_pg_session *opened = bb_zalloc(&self->allocator, sizeof *opened);
+    int32_t code;
+
+    if (opened == NULL)
+        return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a session");
+    opened->store = self;
+    code = bb_pg_connect(opened, deadline, error);
+    if (code != BB_OK) {
+        bb_free(&self->allocator, opened);
+        return code;
+    }
+    *session = opened;
+    return BB_OK;
+}
+
+static void session_close(void *session)
+{
+    bb_pg_session *self = session;
+
+    bb_pg_disconnect(self);
+    bb_free(&self->store->allocator, self);
+}
+
+static void store_free(bb_pg_store *store)
+{
+    bb_allocator allocator = store->allocator;
+
+    bb_pg_statements_free(store->statements, &store->names);
+    bb_pg_names_free(&store->names);
+    bb_free(&allocator, store->conninfo);
+    bb_free(&allocator, store);
+}
+
+static void store_close(void *store)
+{
+    store_free(store);
+}
+
+static const bb_storage_vtable vtable = {
+    .size = sizeof(bb_storage_vtable),
+    .version = BB_STORAGE_VERSION,
+    .name = "postgres",
+    .max_integer_digits = 131072, /* of the type numeric, which jsonb keeps numbers in */
+    .max_fraction_digits = 16383,
+    .close = store_close,
+    .session_open = session_open,
+    .session_close = session_close,
+    .migrate = bb_pg_migrate,
+    .authorize = bb_pg_authorize,
+    .write = bb_pg_write,
+    .chatbot_add = bb_pg_chatbot_add,
+    .chatbot_archive = bb_pg_chatbot_archive,
+    .key_add = bb_pg_key_add,
+    .key_revoke = bb_pg_key_revoke,
+};
+
+/* libpq's own message about a faulty string is not used, as it may repeat a password. */
+static int is_conninfo(const char *conninfo)
+{
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+
+    PQconninfoFree(options);
+    return options != NULL;
+}
+
+static int32_t fill_store(bb_pg_store *store, const char *conninfo, size_t conninfo_len,
+                          const bb_postgres_options *postgres, bb_error *error)
+{
+    int32_t code = bb_pg_names_init(&store->names, postgres, &store->allocator, error);
+
+    if (code != BB_OK)
+        return code;
+    store->conninfo = bb_strndup(&store->allocator, conninfo, conninfo_len);
+    if (!bb_pg_statements_init(store->statements, &store->names) || store->conninfo == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a storage");
+    if (!is_conninfo(store->conninfo))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "not a connection string or URI of libpq's");
+    if (postgres != NULL && (postgres->flags & BB_POSTGRES_UNNAMED_STATEMENTS) != 0)
+        atomic_store(&store->is_pooled, 1);
+    return BB_OK;
+}
+
+static bb_pg_store *store_new(const bb_storage_options *options)
+{
+    bb_allocator allocator = bb_allocator_or_default(options == NULL ? NULL : options->allocator);
+    bb_pg_store *store = bb_zalloc(&allocator, sizeof *store);
+
+    if (store == NULL)
+        return NULL;
+    store->allocator = allocator;
+    atomic_init(&store->is_pooled, 0);
+    atomic_init(&store->good_host, 0);
+    if (options != NULL) {
+        store->log = options->log;
+        store->log_ctx = options->log_ctx;
+    }
+    return store;
+}
+
+/* What a host manages in tables of its own, it also fills. */
+static bb_storage_vtable vtable_of(const bb_pg_store *store)
+{
+    bb_storage_vtable own = vtable;
+
+    if (store->names.is_access_foreign) {
+        own.chatbot_add = NULL;
+        own.chatbot_archive = NULL;
+        own.key_add = NULL;
+        own.key_revoke = NULL;
+    }
+    return own;
+}
+
+static int are_valid(const char *conninfo, size_t conninfo_len, const bb_storage_options *options,
+                     const bb_postgres_options *postgres)
+{
+    if (conninfo == NULL ? conninfo_len > 0 : memchr(conninfo, '\0', conninfo_len) != NULL)
+        return 0;
+    if (postgres != NULL && postgres->size < sizeof *postgres)
+        return 0;
+    return options == NULL ||
+           (options->size >= sizeof *options &&
+            (options->allocator == NULL || bb_allocator_is_valid(options->allocator)));
+}
+
+int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
+                                      const bb_storage_options *options,
+                                      const bb_postgres_options *postgres, bb_storage **out,
+                                      bb_error *error)
+{
+    bb_storage_vtable own;
+    bb_pg_store *store;
+    int32_t code;
+
+    if (out == NULL || !are_valid(conninfo, conninfo_len, options, postgres))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "invalid argument");
+    store = store_new(options);
+    if (store == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a storage");
+    code = fill_store(store, conninfo, conninfo_len, postgres, error);
+    if (code == BB_OK) {
+        own = vtable_of(store);
+        code = bb_storage_new(&own, store, &store->allocator, out, error);
+    }
+    if (code != BB_OK)
+        store_free(store);
+    return code;
+}
+
+int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
+                                 const bb_storage_options *options, bb_storage **out,
+                                 bb_error *error)
+{
+    return bb_storage_open_postgres_with(conninfo, conninfo_len, options, NULL, out, error);
+}

@@ -1,0 +1,28 @@
+/*
+ * sqlstate.h: what a SQLSTATE means to the library.
+ */
+#ifndef BB_POSTGRES_SQLSTATE_H
+#define BB_POSTGRES_SQLSTATE_H
+
+#include <stdint.h>
+
+/* What the write statement raises when a row went missing under it; see statements.c. */
+#define BB_PG_SQLSTATE_RETRY "2201G"
+
+/* feature_not_supported: also what the server answers when a table has changed its shape since a
+ * statement was prepared. */
+#define BB_PG_SQLSTATE_UNSUPPORTED "0A000"
+
+/* invalid_sql_statement_name and duplicate_prepared_statement: what a session is told about its
+ * prepared statements behind a pooler. */
+#define BB_PG_SQLSTATE_NO_STATEMENT   "26000"
+#define BB_PG_SQLSTATE_TWO_STATEMENTS "42P05"
+
+/* read_only_sql_transaction: what a standby answers to a write. */
+#define BB_PG_SQLSTATE_READ_ONLY "25006"
+
+/* The bb_code for a SQLSTATE of five characters: by the exact code, then by its class, else
+ * BB_ERR_INTERNAL. */
+int32_t bb_pg_sqlstate_code(const char *sqlstate);
+
+#endif

@@ -1,0 +1,216 @@
+/*
+ * statements.c: the SQL of a request, and the names that it is prepared under.
+ *
+ * A write sends begin, settings, access, write and commit at once; see write.c.
+ */
+#include "backends/postgres/statements.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "backends/postgres/parameters.h"
+#include "util/alloc.h"
+
+/* The SQL is laid out by hand. */
+/* clang-format off */
+
+/*
+ * For this transaction alone, so that nothing is left behind on a connection that a pooler hands
+ * to someone else. synchronous_commit off would break E8. The last three keep the write's plan:
+ * made once, for any arrays, and good when the table, empty or small at that time, has grown.
+ */
+#define SETTINGS_SQL                                              \
+    "SELECT set_config('lock_timeout', $1::text, true),"          \
+    " set_config('statement_timeout', $2::text, true),"           \
+    " CASE current_setting('synchronous_commit') WHEN 'off'"      \
+    " THEN set_config('synchronous_commit', 'local', true) END,"  \
+    " set_config('plan_cache_mode', 'force_generic_plan', true)," \
+    " set_config('enable_seqscan', 'off', true),"                 \
+    " set_config('enable_sort', 'off', true)"
+
+/* One row with one of the decisions of statements.h. The line break ends a comment that the host's
+ * query may end in. */
+#define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
+
+/*
+ * The decision, kept for the write statement in a setting of the transaction, and then the locks
+ * ($6 shared, $7 exclusive), in their order: CASE is what SQL has to say what comes first.
+ */
+#define LOCKING_SQL                                                                              \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                             \
+    " SELECT decision,"                                                                          \
+    " set_config('bb_contacts.decision', decision::text, true),"                                 \
+    " CASE WHEN decision = 2 THEN"                                                               \
+        " CASE WHEN (SELECT count(pg_advisory_xact_lock_shared(l)) FROM unnest($6) l) >= 0 THEN" \
+            " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($7) l)"                        \
+        " END"                                                                                   \
+    " END"                                                                                       \
+    " FROM access"
+
+#define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
+
+/* What of a contact is handed back: as it stands, by its alias, and as it was found. */
+#define STORED "id, created_at, updated_at, " FIELDS
+#define C_STORED                              \
+    "c.id, c.created_at, c.updated_at,"       \
+    " c.name, c.email, c.phonenumber,"        \
+    " c.stripe_accounts, c.custom_attributes"
+#define OLD_STORED                              \
+    "id, old_created_at, old_updated_at,"       \
+    " old_name, old_email, old_phonenumber,"    \
+    " old_stripe_accounts, old_custom_attributes"
+
+/* Whether a field that the record sets differs from what is stored; and its value from then on. */
+#define DIFFERS(bit, field) \
+    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field
+#define SET(bit, field) \
+    #field " = CASE WHEN j.flags & " #bit " <> 0 THEN j." #field " ELSE c." #field " END"
+
+/*
+ * A record's contact, or no row. Written as a range in index order with a limit, so that no other
+ * plan is possible than one probe of the primary key for each record: with an equality the planner
+ * may, while the table is small, read all of a chatbot's contacts instead, and go on with that plan
+ * after the table has grown, until it is analyzed.
+ */
+#define FOUND_SQL                                                            \
+    "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED                  \
+    " FROM @contacts c"                                                      \
+    " WHERE c.chatbot_id = $1::bigint"                                       \
+    " AND c.external_id >= b.external_id AND c.external_id <= b.external_id" \
+    " ORDER BY c.external_id LIMIT 1"
+
+/*
+ * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
+ * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
+ * means passing all before it.
+ */
+#define JOINED_SQL                                                                 \
+    "SELECT CASE"                                                                  \
+        " WHEN c.id IS NULL THEN 0"                                                \
+        " WHEN b.flags & 32 <> 0"                                                  \
+        " OR " DIFFERS(1, name)                                                    \
+        " OR " DIFFERS(2, email)                                                   \
+        " OR " DIFFERS(4, phonenumber)                                             \
+        " OR " DIFFERS(8, stripe_accounts)                                         \
+        " OR " DIFFERS(16, custom_attributes) " THEN 1"                            \
+        " ELSE 2 END AS kind,"                                                     \
+    " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                         \
+    " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes,"     \
+    " c.created_at AS old_created_at, c.updated_at AS old_updated_at,"             \
+    " c.name AS old_name, c.email AS old_email, c.phonenumber AS old_phonenumber," \
+    " c.stripe_accounts AS old_stripe_accounts,"                                   \
+    " c.custom_attributes AS old_custom_attributes"                                \
+    " FROM unnest($3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],"  \
+        " $8::jsonb[], $9::jsonb[])"                                               \
+        " WITH ORDINALITY AS b (external_id, flags, " FIELDS ", n)"                \
+    " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                                 \
+    " WHERE current_setting('bb_contacts.decision') = '2'"
+
+/*
+ * By the row's place, which saves a second lookup. The condition on the key is for a row that
+ * someone else changed meanwhile; it is of a form that no index serves.
+ */
+#define UPDATE_SQL                                                   \
+    "UPDATE @contacts c SET updated_at = $2::timestamptz, "          \
+        SET(1, name) ", "                                            \
+        SET(2, email) ", "                                           \
+        SET(4, phonenumber) ", "                                     \
+        SET(8, stripe_accounts) ", "                                 \
+        SET(16, custom_attributes)                                   \
+    " FROM joined j"                                                 \
+    " WHERE j.kind = 1 AND c.ctid = j.place AND c.tableoid = j.part" \
+    " AND c.external_id IS NOT DISTINCT FROM j.external_id"          \
+    " RETURNING j.n, " C_STORED
+
+/*
+ * Without ON CONFLICT, which would cost one more lookup and more WAL for each row: a key that
+ * someone else has just added is a unique violation, after which write.c tries once more. An id is
+ * drawn here only (E4).
+ */
+#define INSERT_SQL                                                               \
+    "INSERT INTO @contacts"                                                      \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"             \
+    " SELECT $1::bigint, external_id, $2::timestamptz, $2::timestamptz, " FIELDS \
+    " FROM joined WHERE kind = 0"                                                \
+    " RETURNING external_id, " STORED
+
+/*
+ * $1 the chatbot, $2 the time, $3 to $9 the records, one array a column. Nobody who takes the locks
+ * can change a row between the lookup and the rest. If someone else did, fewer rows were written
+ * than were to be, and the last branch, which has no rows, raises BB_PG_SQLSTATE_RETRY.
+ */
+#define WRITE_SQL                                                                        \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL "),"                                      \
+    " updated AS (" UPDATE_SQL "),"                                                      \
+    " inserted AS (" INSERT_SQL ")"                                                      \
+    " SELECT kind, n, NULL::text, " OLD_STORED " FROM joined WHERE kind = 2"             \
+    " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                              \
+    " UNION ALL SELECT 0, NULL, external_id, " STORED " FROM inserted"                   \
+    " UNION ALL SELECT 3, n, NULL, " OLD_STORED " FROM joined"                           \
+        " WHERE kind <> 0 AND flags & 64 <> 0"                                           \
+    " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" \
+        " WHERE width_bucket(0, 0, 1,"                                                   \
+            " ((SELECT count(*) FROM joined WHERE kind <> 2) ="                          \
+            " (SELECT count(*) FROM updated)"                                            \
+            " + (SELECT count(*) FROM inserted))::integer) IS NULL"
+
+/* clang-format on */
+
+/* Told to the server, so that the host's query need not use or cast every parameter. */
+static const uint32_t access_types[] = {BB_PG_BYTEA, BB_PG_INT8, BB_PG_INT8, BB_PG_INT8,
+                                        BB_PG_TIMESTAMPTZ};
+static const uint32_t locking_types[] = {BB_PG_BYTEA,     BB_PG_INT8,        BB_PG_INT8,
+                                         BB_PG_INT8,      BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
+                                         BB_PG_INT8_ARRAY};
+
+/* FNV-1a. Named after their text, because two builds of the library may meet on one server
+ * connection behind a pooler, where one name with two texts would run the wrong one. */
+static uint64_t hash(const char *text)
+{
+    uint64_t value = UINT64_C(14695981039346656037);
+
+    for (; *text != '\0'; text++)
+        value = (value ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    return value;
+}
+
+static void set_types(bb_pg_statement *statement, const uint32_t *types, size_t size)
+{
+    statement->types = types;
+    statement->type_count = (int)(size / sizeof *types);
+}
+
+int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
+                          const bb_pg_names *names)
+{
+    static const char *const texts[BB_PG_STATEMENT_COUNT] = {
+        [BB_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
+        [BB_PG_SETTINGS] = SETTINGS_SQL,
+        [BB_PG_ACCESS] = LOCKING_SQL,
+        [BB_PG_WRITE] = WRITE_SQL,
+        [BB_PG_COMMIT] = "COMMIT",
+        [BB_PG_AUTHORIZE] = DECISION_SQL,
+    };
+    int ok = 1;
+
+    for (int i = 0; i < BB_PG_STATEMENT_COUNT; i++) {
+        bb_pg_statement *statement = &statements[i];
+        *statement = (bb_pg_statement){.text = bb_pg_names_expand(names, texts[i])};
+        if (statement->text == NULL)
+            ok = 0;
+        else
+            (void)snprintf(statement->name, sizeof statement->name, "bbc_%016" PRIx64,
+                           hash(statement->text));
+    }
+    set_types(&statements[BB_PG_ACCESS], locking_types, sizeof locking_types);
+    set_types(&statements[BB_PG_AUTHORIZE], access_types, sizeof access_types);
+    return ok;
+}
+
+void bb_pg_statements_free(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
+                           const bb_pg_names *names)
+{
+    for (int i = 0; i < BB_PG_STATEMENT_COUNT; i++)
+        bb_free(&names->allocator, statements[i].text);
+}

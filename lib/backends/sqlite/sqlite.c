@@ -1,0 +1,147 @@
+/*
+ * sqlite.c: the storage backend over one SQLite file, in WAL mode with synchronous=FULL.
+ *
+ * A session is a connection. Writers of this process queue in writer_queue.c; another process's
+ * are waited for by trying again. Deadlines bound all waiting; what they can't bound is a disk that
+ * is slow to sync a commit.
+ */
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/sqlite/access.h"
+#include "backends/sqlite/schema.h"
+#include "backends/sqlite/session.h"
+#include "backends/sqlite/write.h"
+#include "util/alloc.h"
+
+/* 3.35, of March 2021 */
+enum { OLDEST_SQLITE = 3035000 };
+
+static void close_store(void *store_)
+{
+    bb_sqlite_store *store = store_;
+    bb_allocator allocator = store->allocator;
+
+    bb_sqlite_writer_queue_destroy(&store->writers);
+    bb_free(&allocator, store->path);
+    bb_free(&allocator, store);
+}
+
+static const bb_storage_vtable sqlite_vtable = {
+    .size = sizeof(bb_storage_vtable),
+    .version = BB_STORAGE_VERSION,
+    .name = "sqlite",
+    .close = close_store,
+    .session_open = bb_sqlite_session_open,
+    .session_close = bb_sqlite_session_close,
+    .migrate = bb_sqlite_migrate,
+    .authorize = bb_sqlite_authorize,
+    .write = bb_sqlite_write,
+    .chatbot_add = bb_sqlite_chatbot_add,
+    .chatbot_archive = bb_sqlite_chatbot_archive,
+    .key_add = bb_sqlite_key_add,
+    .key_revoke = bb_sqlite_key_revoke,
+};
+
+/*
+ * The path with its directory. An absolute one means the same file for every session even if the
+ * process changes directory in between, and SQLite takes nothing special from it, as it would from
+ * ":memory:" and, where the host turned URIs on, from "file:".
+ */
+static int32_t make_absolute(bb_sqlite_store *store, const char *path, size_t len, bb_error *error)
+{
+    char directory[PATH_MAX];
+    size_t directory_len = 0;
+
+    if (path[0] != '/') {
+        if (getcwd(directory, sizeof directory - 1) == NULL)
+            return bb_error_set(error, BB_ERR_UNAVAILABLE, "the current directory has no name");
+        directory_len = strlen(directory);
+        directory[directory_len++] = '/';
+    }
+    store->path = len > SIZE_MAX - sizeof directory - 1
+                      ? NULL
+                      : bb_alloc(&store->allocator, directory_len + len + 1);
+    if (store->path == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    memcpy(store->path, directory, directory_len);
+    memcpy(store->path + directory_len, path, len);
+    store->path[directory_len + len] = '\0';
+    return BB_OK;
+}
+
+static int32_t check_path(const char *path, size_t len, bb_error *error)
+{
+    static const char in_memory[] = ":memory:";
+
+    if (path == NULL || len == 0)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "an SQLite storage needs a file name");
+    if (memchr(path, '\0', len) != NULL)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "a NUL in the file name");
+    if (len == sizeof in_memory - 1 && memcmp(path, in_memory, len) == 0)
+        return bb_error_set(error, BB_ERR_ARGUMENT,
+                            "each session would have an SQLite database of its own in memory; "
+                            "use the storage memory:");
+    return BB_OK;
+}
+
+static int32_t check_library(bb_error *error)
+{
+    if (sqlite3_threadsafe() == 0)
+        return bb_error_set(error, BB_ERR_UNSUPPORTED, "SQLite was compiled without threads");
+    if (sqlite3_libversion_number() < OLDEST_SQLITE)
+        return bb_error_set(error, BB_ERR_UNSUPPORTED, "SQLite %s is older than 3.35",
+                            sqlite3_libversion());
+    return BB_OK;
+}
+
+static int32_t make_store(const bb_allocator *allocator, const char *path, size_t path_len,
+                          bb_sqlite_store **out, bb_error *error)
+{
+    bb_sqlite_store *store = bb_zalloc(allocator, sizeof *store);
+    int32_t code;
+
+    if (store == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    store->allocator = *allocator;
+    code = make_absolute(store, path, path_len, error);
+    if (code == BB_OK && bb_sqlite_writer_queue_init(&store->writers) != 0)
+        code = bb_error_set(error, BB_ERR_INTERNAL, "pthread_mutex_init failed");
+    if (code != BB_OK) {
+        bb_free(allocator, store->path);
+        bb_free(allocator, store);
+        return code;
+    }
+    *out = store;
+    return BB_OK;
+}
+
+int32_t bb_storage_open_sqlite(const char *path, size_t path_len, const bb_storage_options *options,
+                               bb_storage **out, bb_error *error)
+{
+    bb_allocator allocator;
+    bb_sqlite_store *store = NULL;
+    int32_t code;
+
+    if (out != NULL)
+        *out = NULL;
+    if (options != NULL && options->size < sizeof *options)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_storage_options_init() was not called");
+    allocator = bb_allocator_or_default(options != NULL ? options->allocator : NULL);
+    if (out == NULL || !bb_allocator_is_valid(&allocator))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "no place for the storage, or no allocator");
+    code = check_path(path, path_len, error);
+    if (code == BB_OK)
+        code = check_library(error);
+    if (code == BB_OK)
+        code = make_store(&allocator, path, path_len, &store, error);
+    if (store == NULL)
+        return code;
+    store->log = options != NULL ? options->log : NULL;
+    store->log_ctx = options != NULL ? options->log_ctx : NULL;
+    code = bb_storage_new(&sqlite_vtable, store, &allocator, out, error);
+    if (code != BB_OK)
+        close_store(store);
+    return code;
+}

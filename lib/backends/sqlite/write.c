@@ -1,0 +1,219 @@
+/*
+ * write.c: stores the contacts of one write in SQLite.
+ *
+ * A statement per record: SQLite is in this process, so a statement costs no round trip, and a
+ * look-up first is what tells unchanged records from changed ones (E5) and draws ids for inserts
+ * only (E4), which ON CONFLICT DO UPDATE does not.
+ */
+#include "backends/sqlite/write.h"
+
+#include "backends/apply.h"
+#include "backends/sqlite/access.h"
+#include "backends/sqlite/result_code.h"
+
+/* How many records are written between two looks at the clock. */
+enum { RECORDS_PER_LOOK = 64 };
+
+/* Parameters of the insert and the update; the two share those of the columns. */
+enum {
+    PARAMETER_CHATBOT_ID = 1, /* insert */
+    PARAMETER_ID = 1,         /* update */
+    PARAMETER_NOW = 2,
+    PARAMETER_EXTERNAL_ID = 3, /* insert */
+    PARAMETER_NAME = 4,
+    PARAMETER_EMAIL = 5,
+    PARAMETER_PHONENUMBER = 6,
+    PARAMETER_STRIPE_ACCOUNTS = 7,
+    PARAMETER_CUSTOM_ATTRIBUTES = 8
+};
+
+/* One write and its statements. */
+typedef struct write_job {
+    bb_sqlite_session *session;
+    const bb_write *write;
+    bb_error *error;
+    sqlite3_stmt *find;
+    sqlite3_stmt *insert;
+    sqlite3_stmt *update;
+} write_job;
+
+static int32_t fail(const write_job *job, int result)
+{
+    return bb_sqlite_error(job->session->db, result, job->error);
+}
+
+/* SQLITE_STATIC: the bytes stay where they are until the statement has run. Statements keep such
+ * pointers after that, but never read them: every run binds all anew. */
+static int bind_slice(sqlite3_stmt *statement, int index, bb_slice value)
+{
+    if (value.data == NULL)
+        return sqlite3_bind_null(statement, index);
+    return sqlite3_bind_text64(statement, index, value.data, value.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int bind_columns(sqlite3_stmt *statement, const bb_contact *contact)
+{
+    int result = bind_slice(statement, PARAMETER_NAME, contact->name);
+
+    if (result == SQLITE_OK)
+        result = bind_slice(statement, PARAMETER_EMAIL, contact->email);
+    if (result == SQLITE_OK)
+        result = bind_slice(statement, PARAMETER_PHONENUMBER, contact->phonenumber);
+    if (result == SQLITE_OK)
+        result = bind_slice(statement, PARAMETER_STRIPE_ACCOUNTS, contact->stripe_accounts);
+    if (result == SQLITE_OK)
+        result = bind_slice(statement, PARAMETER_CUSTOM_ATTRIBUTES, contact->custom_attributes);
+    return result;
+}
+
+/* A column of the current row. NULL for null, and where memory for it was wanting, which
+ * read_contact() finds out. */
+static bb_slice column_slice(sqlite3_stmt *statement, int column)
+{
+    bb_slice slice = {(const char *)sqlite3_column_text(statement, column), 0};
+
+    if (slice.data != NULL)
+        slice.len = (size_t)sqlite3_column_bytes(statement, column);
+    return slice;
+}
+
+/* The contact of the row that `find` stands on. Its strings are SQLite's until `find` moves on. */
+static int32_t read_contact(const write_job *job, bb_slice external_id, bb_contact *out)
+{
+    sqlite3_stmt *row = job->find;
+
+    *out = (bb_contact){.size = sizeof *out,
+                        .id = sqlite3_column_int64(row, 0),
+                        .created_at_us = sqlite3_column_int64(row, 1),
+                        .updated_at_us = sqlite3_column_int64(row, 2),
+                        .external_id = external_id,
+                        .name = column_slice(row, 3),
+                        .email = column_slice(row, 4),
+                        .phonenumber = column_slice(row, 5),
+                        .stripe_accounts = column_slice(row, 6),
+                        .custom_attributes = column_slice(row, 7)};
+    if (sqlite3_errcode(job->session->db) == SQLITE_NOMEM)
+        return fail(job, SQLITE_NOMEM);
+    if (out->stripe_accounts.data == NULL || out->custom_attributes.data == NULL)
+        return bb_error_set(job->error, BB_ERR_INTERNAL, "a stored contact lacks its JSON");
+    return BB_OK;
+}
+
+static int32_t put(const write_job *job, size_t index, int32_t outcome, const bb_contact *contact,
+                   const bb_contact *before)
+{
+    int32_t code = job->write->put(job->write->put_ctx, index, outcome, contact, before);
+
+    return code == BB_OK ? BB_OK : bb_error_set(job->error, code, "%s", bb_code_text(code));
+}
+
+static int32_t insert_record(const write_job *job, size_t index)
+{
+    const bb_record *record = job->write->records[index];
+    bb_contact made = bb_record_apply(record, NULL);
+    int result = bind_slice(job->insert, PARAMETER_EXTERNAL_ID, made.external_id);
+    int32_t code;
+
+    if (result == SQLITE_OK)
+        result = bind_columns(job->insert, &made);
+    if (result != SQLITE_OK)
+        return fail(job, result);
+    code = bb_sqlite_execute(job->session, job->insert, job->error);
+    if (code != BB_OK)
+        return code;
+    made.id = sqlite3_last_insert_rowid(job->session->db);
+    made.created_at_us = job->write->access->now_us;
+    made.updated_at_us = job->write->access->now_us;
+    return put(job, index, BB_CREATED, &made, NULL);
+}
+
+/* For a record whose contact `find` stands on. */
+static int32_t update_record(const write_job *job, size_t index)
+{
+    const bb_record *record = job->write->records[index];
+    bb_contact before;
+    bb_contact after;
+    const bb_contact *shown;
+    int32_t unchanged;
+    int32_t code = read_contact(job, record->external_id, &before);
+    int result;
+
+    if (code != BB_OK)
+        return code;
+    shown = record->flags & BB_RECORD_WANT_BEFORE ? &before : NULL;
+    after = bb_record_apply(record, &before);
+    code = bb_record_is_unchanged(&job->session->store->allocator, record, &before, &after,
+                                  &unchanged);
+    if (code != BB_OK)
+        return bb_error_set(job->error, code, "%s", bb_code_text(code));
+    if (unchanged)
+        return put(job, index, BB_UNCHANGED, &before, shown);
+    after.updated_at_us = job->write->access->now_us;
+    sqlite3_bind_int64(job->update, PARAMETER_ID, after.id);
+    result = bind_columns(job->update, &after);
+    if (result != SQLITE_OK)
+        return fail(job, result);
+    code = bb_sqlite_execute(job->session, job->update, job->error);
+    return code == BB_OK ? put(job, index, BB_UPDATED, &after, shown) : code;
+}
+
+static int32_t write_record(const write_job *job, size_t index)
+{
+    int32_t code;
+    int result = bind_slice(job->find, 2, job->write->records[index]->external_id);
+
+    if (result == SQLITE_OK)
+        result = sqlite3_step(job->find);
+    if (result == SQLITE_ROW)
+        code = update_record(job, index);
+    else if (result == SQLITE_DONE)
+        code = insert_record(job, index);
+    else
+        code = fail(job, result);
+    sqlite3_reset(job->find);
+    return code;
+}
+
+/* Prepares the statements, and binds what is the same for all records. */
+static int32_t prepare(write_job *job)
+{
+    const bb_access *access = job->write->access;
+    int32_t code = bb_sqlite_prepared(job->session, BB_SQLITE_FIND_CONTACT, &job->find, job->error);
+
+    if (code == BB_OK)
+        code = bb_sqlite_prepared(job->session, BB_SQLITE_INSERT_CONTACT, &job->insert, job->error);
+    if (code == BB_OK)
+        code = bb_sqlite_prepared(job->session, BB_SQLITE_UPDATE_CONTACT, &job->update, job->error);
+    if (code != BB_OK)
+        return code;
+    sqlite3_bind_int64(job->find, 1, access->chatbot_id);
+    sqlite3_bind_int64(job->insert, PARAMETER_CHATBOT_ID, access->chatbot_id);
+    sqlite3_bind_int64(job->insert, PARAMETER_NOW, access->now_us);
+    sqlite3_bind_int64(job->update, PARAMETER_NOW, access->now_us);
+    return BB_OK;
+}
+
+static int32_t write_records(write_job *job)
+{
+    int32_t code = bb_sqlite_check_access(job->session, job->write->access, job->error);
+
+    if (code == BB_OK)
+        code = prepare(job);
+    for (size_t i = 0; i < job->write->record_count && code == BB_OK; i++) {
+        code = write_record(job, i);
+        if (code == BB_OK && (i + 1) % RECORDS_PER_LOOK == 0 &&
+            bb_deadline_left(job->write->access->deadline) == 0)
+            code = bb_error_set(job->error, BB_ERR_BUSY, "the write took past its deadline");
+    }
+    return code;
+}
+
+int32_t bb_sqlite_write(void *session, const bb_write *write, bb_error *error)
+{
+    write_job job = {.session = session, .write = write, .error = error};
+    int32_t code = bb_sqlite_begin(session, write->access->deadline, error);
+
+    if (code != BB_OK)
+        return code;
+    return bb_sqlite_end(session, write_records(&job), error);
+}

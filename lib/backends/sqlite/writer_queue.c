@@ -1,0 +1,108 @@
+/*
+ * writer_queue.c: lets the sessions of one process write one after the other, in order of arrival.
+ */
+#include "backends/sqlite/writer_queue.h"
+
+#include <string.h>
+#include <time.h>
+
+int bb_sqlite_writer_queue_init(bb_sqlite_writer_queue *queue)
+{
+    memset(queue, 0, sizeof *queue);
+    return pthread_mutex_init(&queue->mutex, NULL);
+}
+
+void bb_sqlite_writer_queue_destroy(bb_sqlite_writer_queue *queue)
+{
+    pthread_mutex_destroy(&queue->mutex);
+}
+
+int bb_sqlite_waiter_init(bb_sqlite_waiter *waiter)
+{
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+
+    memset(waiter, 0, sizeof *waiter);
+    if (failed != 0)
+        return failed;
+    failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* as deadlines are */
+    if (failed == 0)
+        failed = pthread_cond_init(&waiter->turn_came, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return failed;
+}
+
+void bb_sqlite_waiter_destroy(bb_sqlite_waiter *waiter)
+{
+    pthread_cond_destroy(&waiter->turn_came);
+}
+
+static void append(bb_sqlite_writer_queue *queue, bb_sqlite_waiter *waiter)
+{
+    waiter->has_turn = 0;
+    waiter->next = NULL;
+    if (queue->last != NULL)
+        queue->last->next = waiter;
+    else
+        queue->first = waiter;
+    queue->last = waiter;
+}
+
+static void take_out(bb_sqlite_writer_queue *queue, const bb_sqlite_waiter *waiter)
+{
+    bb_sqlite_waiter *before = NULL;
+    bb_sqlite_waiter *at = queue->first;
+
+    while (at != NULL && at != waiter) {
+        before = at;
+        at = at->next;
+    }
+    if (at == NULL)
+        return;
+    if (before != NULL)
+        before->next = at->next;
+    else
+        queue->first = at->next;
+    if (queue->last == at)
+        queue->last = before;
+}
+
+int bb_sqlite_writer_queue_enter(bb_sqlite_writer_queue *queue, bb_sqlite_waiter *waiter,
+                                 int64_t deadline)
+{
+    const struct timespec until = {.tv_sec = (time_t)(deadline / 1000),
+                                   .tv_nsec = (long)(deadline % 1000) * 1000000};
+    int came = 1;
+    int failed = 0;
+
+    pthread_mutex_lock(&queue->mutex);
+    if (!queue->taken) {
+        queue->taken = 1;
+    } else {
+        append(queue, waiter);
+        while (!waiter->has_turn && failed == 0)
+            failed = pthread_cond_timedwait(&waiter->turn_came, &queue->mutex, &until);
+        came = waiter->has_turn; /* which may have come at the last moment */
+        if (!came)
+            take_out(queue, waiter);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return came;
+}
+
+void bb_sqlite_writer_queue_leave(bb_sqlite_writer_queue *queue)
+{
+    bb_sqlite_waiter *next;
+
+    pthread_mutex_lock(&queue->mutex);
+    next = queue->first;
+    if (next != NULL) {
+        /* `taken` stays: handed over, so that no one can step in between */
+        take_out(queue, next);
+        next->has_turn = 1;
+        pthread_cond_signal(&next->turn_came);
+    } else {
+        queue->taken = 0;
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}

@@ -1,0 +1,144 @@
+/*
+ * contacts.c: opens and closes the handle, and settles its limits.
+ */
+#include "contacts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/alloc.h"
+#include "util/clock.h"
+
+enum {
+    DEFAULT_BODY = 16 * 1024 * 1024,
+    DEFAULT_ENTRY = 1024 * 1024,
+    MOST_BYTES = 1024 * 1024 * 1024,
+    DEFAULT_DEPTH = 64,
+    MOST_DEPTH = 512,
+    DEFAULT_SESSIONS = 16,
+    MOST_SESSIONS = 10000,
+    DEFAULT_TIMEOUT_MS = 10000,
+    DEFAULT_IDLE_TIMEOUT_MS = 300000
+};
+
+const char *bb_version(void)
+{
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+    return TEXT(BB_VERSION_MAJOR) "." TEXT(BB_VERSION_MINOR) "." TEXT(BB_VERSION_PATCH);
+#undef TEXT
+#undef TEXT_OF
+}
+
+static int64_t system_clock(void *ctx)
+{
+    (void)ctx;
+    return bb_wall_clock_us();
+}
+
+void bb_contacts_log(const bb_contacts *contacts, int32_t level, const char *what,
+                     const bb_error *error)
+{
+    char line[512];
+    int len;
+
+    if (contacts->log == NULL)
+        return;
+    len = snprintf(line, sizeof line, "%s: %s: %s%s%s%s", what, contacts->storage->vtable.name,
+                   error->message, error->sqlstate[0] != '\0' ? " (SQLSTATE " : "", error->sqlstate,
+                   error->sqlstate[0] != '\0' ? ")" : "");
+    if (len < 0)
+        return;
+    if ((size_t)len >= sizeof line)
+        len = sizeof line - 1;
+    for (int i = 0; i < len; i++) { /* an engine's message may have several lines */
+        if ((unsigned char)line[i] < 0x20)
+            line[i] = ' ';
+    }
+    contacts->log(contacts->log_ctx, level, line, (size_t)len);
+}
+
+/* The configuration as this version knows it, defaults filled in. 0 if a member is out of bounds.
+ */
+static int read_config(const bb_config *given, bb_config *config)
+{
+    bb_config_init(config);
+    if (given != NULL) {
+        if (given->size < sizeof *config)
+            return 0;
+        memcpy(config, given, sizeof *config);
+    }
+    if (config->clock == NULL)
+        config->clock = system_clock;
+    if (config->max_body_bytes == 0)
+        config->max_body_bytes = DEFAULT_BODY;
+    if (config->max_entry_bytes == 0)
+        config->max_entry_bytes = DEFAULT_ENTRY;
+    if (config->max_depth == 0)
+        config->max_depth = DEFAULT_DEPTH;
+    if (config->max_sessions == 0)
+        config->max_sessions = DEFAULT_SESSIONS;
+    if (config->timeout_ms <= 0)
+        config->timeout_ms = DEFAULT_TIMEOUT_MS;
+    if (config->idle_timeout_ms == 0)
+        config->idle_timeout_ms = DEFAULT_IDLE_TIMEOUT_MS;
+    return config->max_body_bytes <= MOST_BYTES && config->max_entry_bytes <= MOST_BYTES &&
+           config->max_depth <= MOST_DEPTH && config->max_sessions <= MOST_SESSIONS &&
+           config->idle_timeout_ms > 0 &&
+           (config->allocator == NULL || bb_allocator_is_valid(config->allocator));
+}
+
+int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contacts **out,
+                         bb_error *error)
+{
+    bb_config config;
+    bb_allocator memory;
+    bb_contacts *contacts;
+
+    if (storage == NULL || out == NULL)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "no storage, or nowhere to put the handle");
+    *out = NULL;
+    if (given != NULL && given->size < sizeof config)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_config_init() was not called");
+    if (!read_config(given, &config))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "a limit is out of its bounds");
+    memory = bb_allocator_or_default(config.allocator);
+    contacts = bb_zalloc(&memory, sizeof *contacts);
+    if (contacts == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    contacts->allocator = memory;
+    contacts->storage = storage;
+    contacts->clock = config.clock;
+    contacts->clock_ctx = config.clock_ctx;
+    contacts->random = config.random;
+    contacts->random_ctx = config.random_ctx;
+    contacts->log = config.log;
+    contacts->log_ctx = config.log_ctx;
+    contacts->max_body_bytes = config.max_body_bytes;
+    contacts->max_entry_bytes = config.max_entry_bytes;
+    contacts->max_depth = config.max_depth;
+    contacts->timeout_ms = config.timeout_ms;
+    if (bb_session_pool_init(&contacts->pool, storage, &memory, config.max_sessions) != BB_OK) {
+        bb_free(&memory, contacts);
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    }
+    contacts->pool.idle_ms = config.idle_timeout_ms;
+    *out = contacts;
+    return BB_OK;
+}
+
+void bb_contacts_close(bb_contacts *contacts)
+{
+    bb_allocator memory;
+
+    if (contacts == NULL)
+        return;
+    memory = contacts->allocator;
+    bb_session_pool_close(&contacts->pool);
+    bb_free(&memory, contacts);
+}
+
+size_t bb_contacts_max_body(const bb_contacts *contacts)
+{
+    return contacts != NULL ? contacts->max_body_bytes : 0;
+}

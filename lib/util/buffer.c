@@ -1,0 +1,140 @@
+/*
+ * buffer.c: one growing run of bytes with a hard cap, which remembers that it failed.
+ */
+#include "util/buffer.h"
+
+#include <string.h>
+
+enum { FIRST_CAPACITY = 256 };
+
+void bb_buffer_init(bb_buffer *buffer, const bb_allocator *allocator, size_t max)
+{
+    memset(buffer, 0, sizeof *buffer);
+    buffer->allocator = *allocator;
+    buffer->max = max;
+}
+
+void bb_buffer_free(bb_buffer *buffer)
+{
+    bb_free(&buffer->allocator, buffer->data);
+    buffer->data = NULL;
+    buffer->len = 0;
+    buffer->capacity = 0;
+}
+
+void bb_buffer_reset(bb_buffer *buffer)
+{
+    buffer->len = 0;
+    buffer->failed = 0;
+}
+
+static char *fail(bb_buffer *buffer)
+{
+    bb_buffer_free(buffer);
+    buffer->failed = 1;
+    return NULL;
+}
+
+char *bb_buffer_reserve(bb_buffer *buffer, size_t extra)
+{
+    size_t capacity = buffer->capacity;
+    char *data;
+
+    if (buffer->failed)
+        return NULL;
+    if (extra <= capacity - buffer->len)
+        return buffer->data + buffer->len;
+    if (extra > buffer->max - buffer->len)
+        return fail(buffer);
+    if (capacity < FIRST_CAPACITY)
+        capacity = FIRST_CAPACITY;
+    while (capacity - buffer->len < extra)
+        capacity = capacity > buffer->max / 2 ? buffer->max : capacity * 2;
+    if (capacity > buffer->max)
+        capacity = buffer->max;
+    data = bb_realloc(&buffer->allocator, buffer->data, buffer->capacity, capacity);
+    if (data == NULL)
+        return fail(buffer);
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return data + buffer->len;
+}
+
+void bb_buffer_wrote(bb_buffer *buffer, size_t len)
+{
+    buffer->len += len;
+}
+
+void bb_buffer_append(bb_buffer *buffer, const void *data, size_t len)
+{
+    char *to = len == 0 ? NULL : bb_buffer_reserve(buffer, len);
+
+    if (to == NULL)
+        return;
+    memcpy(to, data, len);
+    buffer->len += len;
+}
+
+void bb_buffer_append_char(bb_buffer *buffer, char c)
+{
+    bb_buffer_append(buffer, &c, 1);
+}
+
+void bb_buffer_append_text(bb_buffer *buffer, const char *text)
+{
+    bb_buffer_append(buffer, text, strlen(text));
+}
+
+void bb_buffer_append_i64(bb_buffer *buffer, int64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0)
+        digits[--at] = '-';
+    bb_buffer_append(buffer, digits + at, sizeof digits - at);
+}
+
+/* Writes the escape for one byte that needs it; returns its length. */
+static size_t escape(unsigned char c, char *to)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char names[] = "btn?fr"; /* 0x08 to 0x0d; 0x0b has no short form */
+
+    to[0] = '\\';
+    if (c == '"' || c == '\\') {
+        to[1] = (char)c;
+        return 2;
+    }
+    if (c >= 0x08 && c <= 0x0d && c != 0x0b) {
+        to[1] = names[c - 0x08];
+        return 2;
+    }
+    memcpy(to + 1, "u00", 3);
+    to[4] = hex[c >> 4];
+    to[5] = hex[c & 15];
+    return 6;
+}
+
+void bb_buffer_append_json_string(bb_buffer *buffer, const char *data, size_t len)
+{
+    size_t start = 0;
+    char text[6];
+
+    bb_buffer_append_char(buffer, '"');
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)data[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        bb_buffer_append(buffer, data + start, i - start);
+        bb_buffer_append(buffer, text, escape(c, text));
+        start = i + 1;
+    }
+    bb_buffer_append(buffer, data + start, len - start);
+    bb_buffer_append_char(buffer, '"');
+}

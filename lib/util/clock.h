@@ -1,0 +1,12 @@
+/*
+ * clock.h: the default wall clock; deadlines are in storage.h.
+ */
+#ifndef BB_UTIL_CLOCK_H
+#define BB_UTIL_CLOCK_H
+
+#include <stdint.h>
+
+/* Microseconds since 1970, not negative. */
+int64_t bb_wall_clock_us(void);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * stranger.c: the smallest program that uses the installed library; see install.sh.
+ */
+#include <bb_contacts/backends.h>
+#include <bb_contacts/bb_contacts.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+    static const char body[] = "{\"users\":[{\"external_id\":\"user_8821\"}]}";
+    bb_storage *storage = NULL;
+    bb_contacts *contacts = NULL;
+    bb_principal principal;
+    bb_request request;
+    bb_result *result;
+    int status;
+
+    if (argc > 1) {
+        (void)argv;
+        return puts(bb_version()) < 0;
+    }
+    if (bb_storage_open("memory:", 7, NULL, &storage, NULL) != BB_OK ||
+        bb_storage_chatbot_add(storage, 123, 1, 0, NULL) != BB_OK ||
+        bb_contacts_open(storage, NULL, &contacts, NULL) != BB_OK)
+        return 1;
+    bb_principal_init(&principal);
+    principal.workspace_id = 1;
+    bb_request_init(&request);
+    request.chatbot_id = "123";
+    request.chatbot_id_len = 3;
+    request.principal = &principal;
+    request.body = body;
+    request.body_len = sizeof body - 1;
+    result = bb_contacts_upsert(contacts, &request);
+    status = bb_result_http_status(result);
+    puts(bb_result_body(result, NULL));
+    bb_result_free(result);
+    bb_contacts_close(contacts);
+    bb_storage_close(storage);
+    return status == 200 ? 0 : 1;
+}

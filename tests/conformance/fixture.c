@@ -1,0 +1,401 @@
+/*
+ * fixture.c: what the cases share: a store with a session, records, kept writes, and checks.
+ */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SOON_MS = 60000, KEY_HASHES = 8 };
+
+/* -------------------------------------------------------------------------------------- checks */
+
+void case_fail(bb_case *c, const char *file, int line, const char *what)
+{
+    const char *name = strrchr(file, '/');
+
+    if (c->outcome == BB_CONFORMANCE_FAILED)
+        return;
+    c->outcome = BB_CONFORMANCE_FAILED;
+    snprintf(c->detail, sizeof c->detail, "%s:%d: expected %s", name != NULL ? name + 1 : file,
+             line, what);
+}
+
+void case_fail_code(bb_case *c, const char *file, int line, const char *what, int32_t code,
+                    int32_t expected)
+{
+    char words[300];
+
+    snprintf(words, sizeof words, "%s from %s, not %s", bb_code_name(expected), what,
+             bb_code_name(code));
+    case_fail(c, file, line, words);
+}
+
+void case_skip(bb_case *c, const char *why)
+{
+    if (c->outcome == BB_CONFORMANCE_FAILED)
+        return;
+    c->outcome = BB_CONFORMANCE_SKIPPED;
+    snprintf(c->detail, sizeof c->detail, "%s", why);
+}
+
+/* --------------------------------------------------------------------------- store and session */
+
+int64_t soon(void)
+{
+    return bb_deadline_in(SOON_MS);
+}
+
+const uint8_t *key_hash(uint8_t number)
+{
+    /* with NUL, quotes, a backslash, line ends, and what is no UTF-8 */
+    static const uint8_t hashes[KEY_HASHES][BB_KEY_HASH_SIZE] = {
+        {0},
+        {1},
+        {[31] = 1},
+        {0xff, 0xfe, 0x80, 0xc0, 0xed, 0xa0, 0x80, 0xf5},
+        {'\'', '"', '\\', 0, '\n', '\r', '\t', '%', 's'},
+        {0x7f, 0x80, [31] = 0xff},
+        {0x7f, 0x80, [31] = 0xfe},
+        {0x7f, 0x81, [31] = 0xff},
+    };
+
+    return hashes[number % KEY_HASHES];
+}
+
+void fixture_open_bare(bb_case *c)
+{
+    bb_error error;
+    int32_t code = c->options->open(c->options->ctx, &c->store);
+
+    bb_error_init(&error);
+    c->now_us = START_US;
+    if (code != BB_OK) {
+        case_fail_code(c, __FILE__, __LINE__, "open()", code, BB_OK);
+        return;
+    }
+    c->vtable = c->store.vtable;
+    code = c->vtable->session_open(c->store.store, soon(), &c->session, &error);
+    if (code == BB_OK)
+        c->session_is_open = 1;
+    else
+        case_fail_code(c, __FILE__, __LINE__, error.message, code, BB_OK);
+}
+
+void fixture_open(bb_case *c)
+{
+    bb_error error;
+
+    bb_error_init(&error);
+    fixture_open_bare(c);
+    CHECK_GOOD(c);
+    CHECK_CODE(c, BB_OK, c->vtable->migrate(c->session, soon(), &error));
+    CHECK_CODE(c, BB_OK, add_chatbot(c, CHATBOT, WORKSPACE));
+    CHECK_CODE(c, BB_OK, add_chatbot(c, SECOND_CHATBOT, WORKSPACE));
+    CHECK_CODE(c, BB_OK, add_chatbot(c, FOREIGN_CHATBOT, OTHER_WORKSPACE));
+    CHECK_CODE(c, BB_OK, add_key(c, 1, WORKSPACE, 0, 0));
+}
+
+void fixture_close(bb_case *c)
+{
+    if (c->session_is_open)
+        c->vtable->session_close(c->session);
+    if (c->vtable != NULL)
+        c->options->close(c->options->ctx, &c->store);
+}
+
+int32_t add_key(bb_case *c, uint8_t number, int64_t workspace_id, int64_t chatbot_id,
+                int64_t expires_at_us)
+{
+    bb_error error;
+    bb_key_record key = {.size = sizeof key,
+                         .key_hash = key_hash(number),
+                         .workspace_id = workspace_id,
+                         .chatbot_id = chatbot_id,
+                         .expires_at_us = expires_at_us,
+                         .now_us = c->now_us};
+
+    bb_error_init(&error);
+    return c->vtable->key_add(c->session, &key, soon(), &error);
+}
+
+int32_t add_chatbot(bb_case *c, int64_t chatbot_id, int64_t workspace_id)
+{
+    bb_error error;
+
+    bb_error_init(&error);
+    return c->vtable->chatbot_add(c->session, chatbot_id, workspace_id, c->now_us, soon(), &error);
+}
+
+bb_access principal_access(const bb_case *c, int64_t workspace_id, int64_t key_chatbot_id,
+                           int64_t chatbot_id)
+{
+    bb_access access = {.size = sizeof access,
+                        .workspace_id = workspace_id,
+                        .key_chatbot_id = key_chatbot_id,
+                        .chatbot_id = chatbot_id,
+                        .now_us = c->now_us,
+                        .deadline = soon()};
+    return access;
+}
+
+bb_access key_access(const bb_case *c, uint8_t number, int64_t chatbot_id)
+{
+    bb_access access = {.size = sizeof access,
+                        .key_hash = key_hash(number),
+                        .chatbot_id = chatbot_id,
+                        .now_us = c->now_us,
+                        .deadline = soon()};
+    return access;
+}
+
+/* ------------------------------------------------------------------------------------- records */
+
+bb_slice text(const char *string)
+{
+    bb_slice slice = {string, string != NULL ? strlen(string) : 0};
+    return slice;
+}
+
+bb_record record_of(const char *external_id)
+{
+    bb_record record = {.size = sizeof record,
+                        .external_id = text(external_id),
+                        .stripe_accounts = text("[]"),
+                        .custom_attributes = text("{}")};
+    return record;
+}
+
+void set_name(bb_record *record, const char *value)
+{
+    record->fields |= BB_FIELD_NAME;
+    record->name = text(value);
+}
+
+void set_email(bb_record *record, const char *value)
+{
+    record->fields |= BB_FIELD_EMAIL;
+    record->email = text(value);
+}
+
+void set_phonenumber(bb_record *record, const char *value)
+{
+    record->fields |= BB_FIELD_PHONENUMBER;
+    record->phonenumber = text(value);
+}
+
+void set_stripe_accounts(bb_record *record, const char *json)
+{
+    record->fields |= BB_FIELD_STRIPE_ACCOUNTS;
+    record->stripe_accounts = text(json);
+}
+
+void set_custom_attributes(bb_record *record, const char *json)
+{
+    record->fields |= BB_FIELD_CUSTOM_ATTRIBUTES;
+    record->custom_attributes = text(json);
+}
+
+int compare_keys(bb_slice a, bb_slice b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = memcmp(a.data, b.data, shorter);
+
+    if (order != 0)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+/* -------------------------------------------------------------------------------- kept writes */
+
+/* A record and its place in the caller's order. */
+typedef struct placed_record {
+    const bb_record *record;
+    size_t place;
+} placed_record;
+
+/* What put() is given. */
+typedef struct put_state {
+    kept_write *kept;
+    const placed_record *sorted;
+} put_state;
+
+static char *copy_slice(bb_slice *slice, char *to)
+{
+    if (slice->data == NULL)
+        return to;
+    memcpy(to, slice->data, slice->len);
+    slice->data = to;
+    return to + slice->len;
+}
+
+static int keep_contact(kept_contact *kept, const bb_contact *contact)
+{
+    size_t size = 1 + contact->external_id.len + contact->name.len + contact->email.len +
+                  contact->phonenumber.len + contact->stripe_accounts.len +
+                  contact->custom_attributes.len;
+    char *to = malloc(size);
+
+    if (to == NULL)
+        return -1;
+    free(kept->strings);
+    kept->strings = to;
+    kept->present = 1;
+    kept->contact = *contact;
+    to = copy_slice(&kept->contact.external_id, to);
+    to = copy_slice(&kept->contact.name, to);
+    to = copy_slice(&kept->contact.email, to);
+    to = copy_slice(&kept->contact.phonenumber, to);
+    to = copy_slice(&kept->contact.stripe_accounts, to);
+    copy_slice(&kept->contact.custom_attributes, to);
+    return 0;
+}
+
+static int32_t keep_put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
+                        const bb_contact *before)
+{
+    put_state *state = ctx;
+    kept_write *kept = state->kept;
+    size_t place;
+
+    if (kept->puts++ == kept->fail_at || index >= kept->count)
+        return BB_ERR_NOMEM;
+    place = state->sorted[index].place;
+    kept->times[place]++;
+    kept->outcomes[place] = outcome;
+    if (contact == NULL || keep_contact(&kept->after[place], contact) != 0)
+        return BB_ERR_NOMEM;
+    if (before != NULL && keep_contact(&kept->before[place], before) != 0)
+        return BB_ERR_NOMEM;
+    return BB_OK;
+}
+
+static int compare_placed(const void *a, const void *b)
+{
+    return compare_keys(((const placed_record *)a)->record->external_id,
+                        ((const placed_record *)b)->record->external_id);
+}
+
+void kept_write_free(kept_write *kept)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        if (kept->after != NULL)
+            free(kept->after[i].strings);
+        if (kept->before != NULL)
+            free(kept->before[i].strings);
+    }
+    free(kept->after);
+    free(kept->before);
+    free(kept->outcomes);
+    free(kept->times);
+    memset(kept, 0, sizeof *kept);
+}
+
+/* Calls write() until it answers for good. What was put before a retry does not count. */
+static void run_write(void *session, const bb_storage_vtable *vtable, const bb_access *access,
+                      const bb_record *const *records, put_state *state)
+{
+    kept_write *kept = state->kept;
+    bb_write write = {.size = sizeof write,
+                      .access = access,
+                      .records = records,
+                      .record_count = kept->count,
+                      .put = keep_put,
+                      .put_ctx = state};
+
+    do {
+        kept->puts = 0;
+        memset(kept->times, 0, kept->count * sizeof *kept->times);
+        for (size_t i = 0; i < kept->count; i++) {
+            kept->after[i].present = 0;
+            kept->before[i].present = 0;
+        }
+        bb_error_init(&kept->error);
+        kept->code = vtable->write(session, &write, &kept->error);
+    } while (kept->code == BB_ERR_RETRY && bb_deadline_left(access->deadline) > 0);
+}
+
+kept_write write_as(void *session, const bb_storage_vtable *vtable, const bb_access *access,
+                    const bb_record *records, size_t count, size_t fail_at)
+{
+    kept_write kept = {.code = BB_ERR_NOMEM, .count = count, .fail_at = fail_at};
+    placed_record *sorted = calloc(count, sizeof *sorted);
+    const bb_record **pointers = calloc(count, sizeof *pointers);
+    put_state state = {&kept, sorted};
+
+    kept.outcomes = calloc(count, sizeof *kept.outcomes);
+    kept.times = calloc(count, sizeof *kept.times);
+    kept.after = calloc(count, sizeof *kept.after);
+    kept.before = calloc(count, sizeof *kept.before);
+    if (sorted != NULL && pointers != NULL && kept.outcomes != NULL && kept.times != NULL &&
+        kept.after != NULL && kept.before != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            sorted[i].record = &records[i];
+            sorted[i].place = i;
+        }
+        qsort(sorted, count, sizeof *sorted, compare_placed);
+        for (size_t i = 0; i < count; i++)
+            pointers[i] = sorted[i].record;
+        run_write(session, vtable, access, pointers, &state);
+    }
+    free(sorted);
+    free(pointers);
+    return kept;
+}
+
+kept_write write_now(bb_case *c, const bb_record *records, size_t count)
+{
+    bb_access access = principal_access(c, WORKSPACE, 0, CHATBOT);
+    kept_write kept = write_as(c->session, c->vtable, &access, records, count, SIZE_MAX);
+
+    c->now_us += 1000000;
+    if (kept.code != BB_OK)
+        case_fail_code(c, __FILE__, __LINE__,
+                       kept.error.message[0] != '\0' ? kept.error.message : "write()", kept.code,
+                       BB_OK);
+    for (size_t i = 0; i < kept.count && kept.code == BB_OK; i++) {
+        if (kept.times[i] != 1)
+            case_fail(c, __FILE__, __LINE__, "one put() for each record");
+    }
+    return kept;
+}
+
+kept_write write_one(bb_case *c, const bb_record *record)
+{
+    return write_now(c, record, 1);
+}
+
+/* ----------------------------------------------------------------------------------- comparing */
+
+int is_text(bb_slice slice, const char *string)
+{
+    if (string == NULL || slice.data == NULL)
+        return string == NULL && slice.data == NULL;
+    return slice.len == strlen(string) && memcmp(slice.data, string, slice.len) == 0;
+}
+
+int is_json(bb_slice slice, const char *json)
+{
+    int32_t equal = 0;
+
+    if (slice.data == NULL)
+        return 0;
+    return bb_json_equal(NULL, slice, text(json), &equal) == BB_OK && equal;
+}
+
+static int is_same_slice(bb_slice a, bb_slice b)
+{
+    if (a.data == NULL || b.data == NULL)
+        return a.data == b.data;
+    return compare_keys(a, b) == 0;
+}
+
+int is_same_contact(const bb_contact *a, const bb_contact *b)
+{
+    return a->id == b->id && a->created_at_us == b->created_at_us &&
+           a->updated_at_us == b->updated_at_us && is_same_slice(a->external_id, b->external_id) &&
+           is_same_slice(a->name, b->name) && is_same_slice(a->email, b->email) &&
+           is_same_slice(a->phonenumber, b->phonenumber) &&
+           is_same_slice(a->stripe_accounts, b->stripe_accounts) &&
+           is_same_slice(a->custom_attributes, b->custom_attributes);
+}

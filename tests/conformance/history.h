@@ -1,0 +1,29 @@
+/*
+ * history.h: many threads write at once; then it is shown that some serial order gives the same.
+ *
+ * Each write carries a time of its own, so a contact's updated_at names the write that left it so.
+ * With what put() said about each record (before, after, outcome) that tells which write came after
+ * which on each key. If these orders have no cycle, one order of all writes agrees with them; the
+ * writes are then done again in that order on a model of the contract, and everything that was
+ * answered, and what is stored in the end, must be the same (E7).
+ */
+#ifndef BB_CONFORMANCE_HISTORY_H
+#define BB_CONFORMANCE_HISTORY_H
+
+#include "fixture.h"
+
+typedef struct history_plan {
+    const char *prefix; /* of the keys, so that plans on one store don't meet */
+    uint32_t threads;
+    uint32_t writes;    /* of each thread */
+    uint32_t keys;      /* how many there are */
+    uint32_t batch_min; /* records of a write */
+    uint32_t batch_max; /* at most keys */
+    uint32_t values;    /* how many different values a field is set to; few: much is unchanged */
+    uint64_t seed;
+} history_plan;
+
+/* Runs a plan and fails the case if a write fails or no serial order explains what was seen. */
+void history_run(bb_case *c, const history_plan *plan);
+
+#endif

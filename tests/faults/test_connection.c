@@ -1,0 +1,366 @@
+/*
+ * test_connection.c: connections to PostgreSQL that break or fall silent: ended by the server, cut
+ * at any byte, cut around COMMIT; each request is answered 200 or 503 within its deadline, and the
+ * same handle goes on (A2, E8, E9, E11).
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "faults/load.h"
+#include "faults/pg_server.h"
+#include "faults/proxy.h"
+#include "support/endpoint.h"
+#include "support/settings.h"
+
+enum { WRITERS = 8, TIMEOUT_MS = 5000, SHORT_TIMEOUT_MS = 600, SOON_MS = 10000 };
+
+/* A server, the proxy before it, and how to reach it through the proxy. */
+typedef struct site {
+    pg_server server;
+    proxy *proxy;
+    char direct[200];
+    char through[200];
+    uint64_t random;
+} site;
+
+static int failed(const char *what, long long got)
+{
+    fprintf(stderr, "%s: %lld\n", what, got);
+    return 1;
+}
+
+/* Whether the database has so many contacts whose external_id is like `pattern`. */
+static int has_contacts(const site *s, const char *pattern, long wanted)
+{
+    char sql[200];
+    char count[24] = "";
+
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM bb_contacts.contacts WHERE external_id LIKE '%s'", pattern);
+    return pg_server_sql(&s->server, sql, count, sizeof count) == 0 &&
+           strtol(count, NULL, 10) == wanted;
+}
+
+/* --------------------------------------------------------------------------- one request */
+
+/* A request of two contacts without external_id, whose attempts are cut around COMMIT `cuts` times:
+ * it is answered 200, and there are two contacts. */
+static int cut_around_commit(site *s, const load_target *target, proxy_fault_kind kind)
+{
+    static const char body[] = "{\"users\":[{\"name\":\"cut\"},{\"name\":\"cut\"}]}";
+    proxy_fault fault = {.kind = kind, .is_reset = (int)test_random(&s->random, 2)};
+    uint32_t before = proxy_faults(s->proxy);
+    int bad = 0;
+
+    for (uint32_t i = 0; i < test_times(10) && !bad; i++) {
+        bb_result *result;
+        if (pg_server_sql(&s->server, "DELETE FROM bb_contacts.contacts", NULL, 0) != 0)
+            return 1;
+        proxy_set_fault(s->proxy, fault);
+        result = load_target_send(target, body, strlen(body));
+        if (bb_result_http_status(result) != 200)
+            bad = failed("E9: not 200", bb_result_http_status(result));
+        else if (proxy_faults(s->proxy) != before + i + 1)
+            bad = failed("the connection was not cut", i);
+        else if (!has_contacts(s, "%", 2))
+            bad = failed("E9: the retry made other contacts", i);
+        bb_result_free(result);
+    }
+    return bad;
+}
+
+/* Each attempt is cut: 503 at the deadline, and all or nothing is there; then 200. */
+static int cut_each_time(site *s, const load_target *target, proxy_fault_kind kind, int is_kept)
+{
+    const proxy_fault fault = {.kind = kind, .is_lasting = 1};
+    const proxy_fault none = {.kind = PROXY_NO_FAULT};
+    int32_t status;
+    int64_t took;
+
+    proxy_set_fault(s->proxy, fault);
+    status = load_target_send_one(target, "each", "cut", &took);
+    proxy_set_fault(s->proxy, none);
+    if (status != 503)
+        return failed("E11: not 503", status);
+    if (took < target->timeout_ms - 50)
+        return failed("E9: given up early", took);
+    if (!has_contacts(s, "each", is_kept))
+        return failed("A2: a contact too many or too few", is_kept);
+    status = load_target_send_one(target, "each", "again", NULL);
+    if (status != 200 || !has_contacts(s, "each", 1))
+        return failed("E11: not 200 again", status);
+    return pg_server_sql(&s->server, "DELETE FROM bb_contacts.contacts", NULL, 0);
+}
+
+static int test_E9_cut_around_commit(site *s)
+{
+    static const proxy_fault_kind kinds[] = {PROXY_CUT_BEFORE_COMMIT, PROXY_CUT_IN_COMMIT,
+                                             PROXY_CUT_BEFORE_ANSWER, PROXY_CUT_AFTER_COMMIT};
+    load_target target;
+    int bad = load_target_open(&target, s->through, SHORT_TIMEOUT_MS, 0);
+
+    if (bad)
+        return bad;
+    for (size_t i = 0; i < 4 && !bad; i++)
+        bad = cut_around_commit(s, &target, kinds[i]);
+    if (!bad)
+        bad = cut_each_time(s, &target, PROXY_CUT_BEFORE_COMMIT, 0) ||
+              cut_each_time(s, &target, PROXY_CUT_BEFORE_ANSWER, 1) ||
+              cut_each_time(s, &target, PROXY_CUT_AFTER_COMMIT, 1);
+    load_target_close(&target);
+    return bad;
+}
+
+/* ------------------------------------------------------------------------------- silence */
+
+/* A server that accepts and never answers: the first request finds it so on an open session, the
+ * others on new ones. */
+static int test_E11_silent_server(site *s)
+{
+    load_target target;
+    int64_t took;
+    int32_t status;
+    int bad = load_target_open(&target, s->through, SHORT_TIMEOUT_MS, 0);
+
+    if (bad)
+        return bad;
+    status = load_target_send_one(&target, "silent", "before", NULL);
+    if (status != 200)
+        bad = failed("not 200", status);
+    proxy_set_silent(s->proxy, 1);
+    for (int i = 0; i < 3 && !bad; i++) {
+        status = load_target_send_one(&target, "silent", "unheard", &took);
+        if (status != 503 || took < SHORT_TIMEOUT_MS - 50)
+            bad = failed("E11: not 503 at the deadline", status);
+    }
+    proxy_set_silent(s->proxy, 0);
+    if (!bad)
+        status = load_target_send_one(&target, "silent", "after", NULL);
+    if (!bad && status != 200)
+        bad = failed("E11: not 200 again", status);
+    load_target_close(&target);
+    return bad;
+}
+
+/* All processes of the server are stopped under load, and go on later: what they then finish was
+ * answered 503 long ago. */
+static int test_E11_frozen_server(site *s)
+{
+    load_target target;
+    load *l = NULL;
+    int bad = load_target_open(&target, s->direct, SHORT_TIMEOUT_MS, 0);
+
+    if (!bad)
+        l = load_new(&target, WRITERS);
+    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l, SOON_MS) < 0;
+    for (int i = 0; i < 2 && !bad; i++) {
+        pg_server_signal(&s->server, SIGSTOP);
+        load_pause_ms(2 * SHORT_TIMEOUT_MS + SHORT_TIMEOUT_MS / 2);
+        pg_server_signal(&s->server, SIGCONT);
+        bad = load_wait_for_success(l, SOON_MS) < 0;
+    }
+    if (l != NULL) {
+        load_stop(l);
+        load_print(l, "E11, frozen server");
+        bad |= load_check_answers(l) | load_check_tables(l, s->direct, LOAD_LATE_WRITES, 1);
+        if (load_count(l, 503) == 0)
+            bad = failed("the server was not frozen", 0);
+    }
+    load_free(l);
+    load_target_close(&target);
+    return bad;
+}
+
+/* ------------------------------------------------------------------------------ under load */
+
+/* Runs a load while `harm` is done again and again, then lets it recover and compares. */
+static int run_harmed(site *s, const char *conninfo, const char *what, int (*harm)(site *s),
+                      uint32_t times, load_order order)
+{
+    load_target target;
+    load *l = NULL;
+    int bad = load_target_open(&target, conninfo, TIMEOUT_MS, 0);
+
+    if (!bad)
+        l = load_new(&target, WRITERS);
+    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l, SOON_MS) < 0;
+    for (uint32_t i = 0; i < times && !bad; i++)
+        bad = harm(s);
+    if (!bad)
+        bad = load_wait_for_success(l, SOON_MS) < 0;
+    if (l != NULL) {
+        load_stop(l);
+        load_print(l, what);
+        bad |= load_check_answers(l) | load_check_tables(l, s->direct, order, 1);
+    }
+    load_free(l);
+    load_target_close(&target);
+    return bad;
+}
+
+static int terminate_some(site *s)
+{
+    char sql[200];
+
+    load_pause_ms(test_random(&s->random, 30));
+    snprintf(sql, sizeof sql,
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+             " WHERE application_name = 'bb_contacts' AND hashint4(pid) %% 3 = %u - 1",
+             test_random(&s->random, 3));
+    return pg_server_sql(&s->server, sql, NULL, 0);
+}
+
+static int test_E8_terminated_sessions(site *s)
+{
+    return run_harmed(s, s->direct, "E8, terminated sessions", terminate_some, test_times(60),
+                      LOAD_ORDERED);
+}
+
+/* One process of the server dies, which ends all sessions and makes it recover by itself. */
+static int kill_session_process(site *s)
+{
+    pid_t pid = pg_server_session_process(&s->server, test_random(&s->random, 1000));
+
+    if (pid > 0)
+        kill(pid, SIGKILL);
+    for (int i = 0; i < 200; i++) {
+        load_pause_ms(50);
+        if (pg_server_is_ready(&s->server))
+            return 0;
+    }
+    return failed("the server did not recover", pid);
+}
+
+static int test_E8_killed_session_process(site *s)
+{
+    return run_harmed(s, s->direct, "E8, killed session process", kill_session_process,
+                      test_times(3), LOAD_ORDERED);
+}
+
+/* In one direction or the other, after a number of bytes that leaves no part of a request out. */
+static int cut_anywhere(site *s)
+{
+    const proxy_fault fault = {.kind = test_random(&s->random, 2) ? PROXY_CUT_TO_SERVER
+                                                                  : PROXY_CUT_TO_CLIENT,
+                               .bytes = test_random(&s->random, 6000),
+                               .is_reset = (int)test_random(&s->random, 2)};
+    uint32_t before = proxy_faults(s->proxy);
+    int64_t end = load_now_ms() + SOON_MS;
+
+    proxy_set_fault(s->proxy, fault);
+    while (proxy_faults(s->proxy) == before) {
+        if (load_now_ms() > end)
+            return failed("the connection was not cut", fault.kind);
+        load_pause_ms(1);
+    }
+    return 0;
+}
+
+static int test_E8_cut_at_any_byte(site *s)
+{
+    return run_harmed(s, s->through, "E8, cut at any byte", cut_anywhere, test_times(150),
+                      LOAD_LATE_WRITES);
+}
+
+static int cut_commit(site *s)
+{
+    const proxy_fault fault = {
+        .kind = (proxy_fault_kind)(PROXY_CUT_BEFORE_COMMIT + test_random(&s->random, 4)),
+        .is_reset = (int)test_random(&s->random, 2)};
+    uint32_t before = proxy_faults(s->proxy);
+    int64_t end = load_now_ms() + SOON_MS;
+
+    proxy_set_fault(s->proxy, fault);
+    while (proxy_faults(s->proxy) == before) {
+        if (load_now_ms() > end)
+            return failed("no COMMIT was cut", fault.kind);
+        load_pause_ms(1);
+    }
+    return 0;
+}
+
+static int test_E8_cut_around_commit(site *s)
+{
+    return run_harmed(s, s->through, "E8, cut around COMMIT", cut_commit, test_times(60),
+                      LOAD_LATE_WRITES);
+}
+
+/* ------------------------------------------------------------------------------------- all */
+
+static const struct {
+    const char *name;
+    int (*run)(site *s);
+} tests[] = {
+    {"E9: cut before, in and after COMMIT", test_E9_cut_around_commit},
+    {"E11: a server that accepts and never answers", test_E11_silent_server},
+    {"E11: a server whose processes are stopped", test_E11_frozen_server},
+    {"E8: sessions terminated", test_E8_terminated_sessions},
+    {"E8: a session's process killed", test_E8_killed_session_process},
+    {"E8: connections cut at any byte", test_E8_cut_at_any_byte},
+    {"E8: connections cut around COMMIT under load", test_E8_cut_around_commit},
+};
+
+/* Ends what the test before has left behind: a session that nobody waits for any more may still
+ * commit, and each test knows the contacts of its own requests only. */
+static int start_empty(site *s)
+{
+    char sessions[24] = "";
+    int64_t end = load_now_ms() + SOON_MS;
+
+    while (strcmp(sessions, "0") != 0) {
+        if (load_now_ms() > end)
+            return failed("sessions of the test before do not end", strtol(sessions, NULL, 10));
+        if (pg_server_sql(&s->server,
+                          "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                          " WHERE application_name = 'bb_contacts'",
+                          sessions, sizeof sessions) != 0)
+            return 1;
+    }
+    return pg_server_sql(&s->server,
+                         "DO $$ BEGIN IF to_regclass('bb_contacts.contacts') IS NOT NULL THEN"
+                         " DELETE FROM bb_contacts.contacts; END IF; END $$",
+                         NULL, 0);
+}
+
+static int run_all(site *s)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
+        int64_t begin = load_now_ms();
+        int bad = start_empty(s) || tests[i].run(s);
+        printf("%s: %s, %lld ms\n", tests[i].name, bad ? "FAILED" : "ok",
+               (long long)(load_now_ms() - begin));
+        fflush(stdout);
+        status |= bad;
+    }
+    return status;
+}
+
+int main(void)
+{
+    char path[PG_SERVER_PATH + 20];
+    site s = {.random = test_seed()};
+    int status = pg_server_create(&s.server);
+
+    if (status != 0)
+        return status;
+    snprintf(path, sizeof path, "%s/.s.PGSQL.5432", s.server.folder);
+    s.server.options[0] = "restart_after_crash=on";
+    if (pg_server_start(&s.server) == 0)
+        s.proxy = proxy_open(path);
+    if (s.proxy == NULL) {
+        pg_server_remove(&s.server);
+        return 1;
+    }
+    pg_server_conninfo(&s.server, s.direct, sizeof s.direct);
+    snprintf(s.through, sizeof s.through, "host=127.0.0.1 port=%u user=bb_test dbname=postgres",
+             proxy_port(s.proxy));
+    status = run_all(&s) != 0;
+    proxy_close(s.proxy);
+    pg_server_remove(&s.server);
+    return status;
+}

@@ -1,0 +1,183 @@
+/*
+ * test_failover.c: a primary server dies, or can no longer be reached, and its standby is promoted
+ * while 8 threads write: with synchronous replication nothing that was answered 200 is lost, and
+ * writes go on within 5 seconds (E8, E11).
+ */
+#include <stdio.h>
+
+#include "faults/load.h"
+#include "faults/pg_server.h"
+#include "faults/proxy.h"
+#include "support/endpoint.h"
+#include "support/settings.h"
+
+enum { WRITERS = 8, TIMEOUT_MS = 10000, SHORT_TIMEOUT_MS = 3000, GO_ON_MS = 5000 };
+
+/* Two servers, each behind a proxy. */
+typedef struct pair {
+    pg_server primary;
+    pg_server standby;
+    proxy *to_primary;
+    proxy *to_standby;
+    char conninfo[300];
+} pair;
+
+static proxy *proxy_to(const pg_server *server)
+{
+    char path[PG_SERVER_PATH + 20];
+
+    snprintf(path, sizeof path, "%s/.s.PGSQL.5432", server->folder);
+    return proxy_open(path);
+}
+
+/* The primary waits for the standby at every commit; the standby, once promoted, for nobody. */
+static int open_pair(pair *p)
+{
+    int status = pg_server_create(&p->primary);
+
+    if (status != 0)
+        return status;
+    status = pg_server_start(&p->primary);
+    if (status == 0)
+        status = pg_server_create_standby(&p->standby, &p->primary);
+    if (status == 0)
+        status = pg_server_stop(&p->primary);
+    p->primary.options[0] = "synchronous_standby_names=*";
+    p->standby.options[0] = "wal_retrieve_retry_interval=100ms"; /* it is promoted sooner */
+    if (status == 0)
+        status = pg_server_start(&p->primary) || pg_server_start(&p->standby);
+    if (status != 0)
+        return 1;
+    p->to_primary = proxy_to(&p->primary);
+    p->to_standby = proxy_to(&p->standby);
+    if (p->to_primary == NULL || p->to_standby == NULL)
+        return 1;
+    snprintf(p->conninfo, sizeof p->conninfo,
+             "host=127.0.0.1,127.0.0.1 port=%u,%u user=bb_test dbname=postgres"
+             " target_session_attrs=read-write",
+             proxy_port(p->to_primary), proxy_port(p->to_standby));
+    return 0;
+}
+
+static void close_pair(pair *p)
+{
+    proxy_close(p->to_primary);
+    proxy_close(p->to_standby);
+    if (p->standby.folder[0] != '\0')
+        pg_server_remove(&p->standby);
+    if (p->primary.folder[0] != '\0')
+        pg_server_remove(&p->primary);
+}
+
+static int promote(const pair *p)
+{
+    return pg_server_sql(&p->standby, "SELECT pg_promote()", NULL, 0);
+}
+
+/* The primary dies at once, under load. */
+static int kill_and_promote(pair *p, load *l, uint64_t *random)
+{
+    int64_t killed;
+    int64_t promoted;
+    int64_t served;
+
+    load_pause_ms(test_random(random, 300));
+    pg_server_kill(&p->primary, 1);
+    killed = load_now_ms();
+    load_pause_ms(test_random(random, 500));
+    if (promote(p) != 0)
+        return 1;
+    promoted = load_now_ms();
+    served = load_wait_for_success(l, GO_ON_MS);
+    printf("    promoted %lld ms after the death, all writers served %lld ms later\n",
+           (long long)(promoted - killed), (long long)served);
+    return served < 0;
+}
+
+/* The primary's machine is gone without a word: nothing comes back from it, not even a refusal. */
+static int silence_and_promote(pair *p, load *l, uint64_t *random)
+{
+    int64_t silent;
+    int64_t promoted;
+    int64_t served;
+
+    load_pause_ms(test_random(random, 300));
+    silent = load_now_ms();
+    proxy_set_silent(p->to_primary, 1);
+    pg_server_kill(&p->primary, 1);
+    if (promote(p) != 0)
+        return 1;
+    promoted = load_now_ms();
+    served = load_wait_for_success(l, GO_ON_MS);
+    printf("    promoted %lld ms after the silence, all writers served %lld ms later\n",
+           (long long)(promoted - silent), (long long)served);
+    return served < 0;
+}
+
+static int run(int64_t timeout_ms, int (*fail_over)(pair *p, load *l, uint64_t *random))
+{
+    uint64_t random = test_seed();
+    pair p = {.conninfo = ""};
+    load_target target;
+    char survivor[200];
+    load *l = NULL;
+    int status = open_pair(&p);
+
+    if (status == 0)
+        status = load_target_open(&target, p.conninfo, timeout_ms, 0);
+    if (status != 0) {
+        close_pair(&p);
+        return status;
+    }
+    l = load_new(&target, WRITERS);
+    status = l == NULL || load_start(l) != 0 || load_wait_for_success(l, timeout_ms) < 0 ||
+             fail_over(&p, l, &random) != 0;
+    if (l != NULL) {
+        load_pause_ms(300);
+        load_stop(l);
+        load_print(l, "    failover");
+        pg_server_conninfo(&p.standby, survivor, sizeof survivor);
+        status |= load_check_answers(l) | load_check_tables(l, survivor, LOAD_ORDERED, 1);
+    }
+    load_free(l);
+    load_target_close(&target);
+    close_pair(&p);
+    return status;
+}
+
+static int test_E8_primary_killed(void)
+{
+    return run(TIMEOUT_MS, kill_and_promote);
+}
+
+static int test_E8_primary_silent(void)
+{
+    return run(SHORT_TIMEOUT_MS, silence_and_promote);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} tests[] = {
+    {"E8: the primary is killed, the standby promoted", test_E8_primary_killed},
+    {"E8: the primary falls silent, the standby is promoted", test_E8_primary_silent},
+};
+
+int main(void)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
+        for (uint32_t k = 0; k < test_times(1); k++) {
+            int64_t begin = load_now_ms();
+            int status = tests[i].run();
+            if (status == TEST_SKIPPED)
+                return status;
+            printf("%s: %s, %lld ms\n", tests[i].name, status != 0 ? "FAILED" : "ok",
+                   (long long)(load_now_ms() - begin));
+            fflush(stdout);
+            failed |= status;
+        }
+    }
+    return failed;
+}

@@ -1,0 +1,86 @@
+/*
+ * test_kill.c: the PostgreSQL server is killed with -9 and started again while 8 threads write, and
+ * the tables are compared with the answers (A2, E8), again and again: 50 times if BB_TEST_LONG is
+ * set.
+ */
+#include <stdio.h>
+
+#include "faults/load.h"
+#include "faults/pg_server.h"
+#include "support/endpoint.h"
+#include "support/settings.h"
+
+enum { WRITERS = 8, KILLS = 5, TIMEOUT_MS = 10000 };
+
+/* Kills and starts the server under load; what the writers are doing then is left to chance. */
+static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *random)
+{
+    int is_all = number % 2 == 0; /* otherwise its processes find out by themselves */
+    int64_t killed;
+    int64_t started;
+    int64_t served;
+
+    if (load_start(l) != 0)
+        return 1;
+    if (load_wait_for_success(l, TIMEOUT_MS) < 0) {
+        load_stop(l);
+        return 1;
+    }
+    load_pause_ms(test_random(random, 300));
+    pg_server_kill(server, is_all);
+    killed = load_now_ms();
+    load_pause_ms(test_random(random, 300));
+    if (pg_server_start(server) != 0) {
+        load_stop(l);
+        return 1;
+    }
+    started = load_now_ms();
+    served = load_wait_for_success(l, TIMEOUT_MS);
+    load_stop(l);
+    printf("kill %u (%s): started after %lld ms, all writers served %lld ms later\n", number + 1,
+           is_all ? "all processes" : "the first process", (long long)(started - killed),
+           (long long)served);
+    fflush(stdout);
+    return served < 0;
+}
+
+static int test_E8_killed_server(pg_server *server)
+{
+    uint64_t random = test_seed();
+    uint32_t kills = test_times(KILLS);
+    load_target target;
+    char conninfo[200];
+    load *l;
+    int failed = 0;
+
+    pg_server_conninfo(server, conninfo, sizeof conninfo);
+    if (load_target_open(&target, conninfo, TIMEOUT_MS, 0) != 0)
+        return 1;
+    l = load_new(&target, WRITERS);
+    for (uint32_t i = 0; l != NULL && i < kills && !failed; i++)
+        failed =
+            kill_once(server, l, i, &random) || load_check_tables(l, conninfo, LOAD_ORDERED, 0);
+    if (l == NULL || (!failed && (load_check_answers(l) != 0 ||
+                                  load_check_tables(l, conninfo, LOAD_ORDERED, 1) != 0)))
+        failed = 1;
+    if (l != NULL)
+        load_print(l, "E8, killed server");
+    printf("%u kills: %s\n", kills, failed ? "FAILED" : "ok");
+    load_free(l);
+    load_target_close(&target);
+    return failed;
+}
+
+int main(void)
+{
+    pg_server server;
+    int status = pg_server_create(&server);
+
+    if (status != 0)
+        return status;
+    /* what such a server has acknowledged it may lose, unless the library asks for more */
+    server.options[0] = "synchronous_commit=off";
+    status = pg_server_start(&server) != 0 || test_E8_killed_server(&server) != 0;
+    pg_server_remove(&server);
+    return status;
+}

@@ -1,0 +1,469 @@
+/*
+ * test_states.c: a PostgreSQL server that is there but cannot do what it is asked: read-only, its
+ * disk full, out of connections, in deadlock or in serialization failure with others (E7, E11).
+ */
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "faults/load.h"
+#include "faults/pg_server.h"
+#include "support/endpoint.h"
+#include "support/postgres.h"
+#include "support/settings.h"
+
+enum {
+    WRITERS = 8,
+    TIMEOUT_MS = 5000,
+    LONG_TIMEOUT_MS = 30000,
+    SOON_MS = 10000,
+    DISK_LEFT = 3 << 20
+};
+
+static int fail(const char *what, long long got)
+{
+    fprintf(stderr, "%s: %lld\n", what, got);
+    return 1;
+}
+
+static int sql(const pg_server *server, const char *text)
+{
+    return pg_server_sql(server, text, NULL, 0);
+}
+
+/* A fresh database's conninfo. */
+static int make_database(const pg_server *server, const char *name, const char *rest,
+                         char *conninfo, size_t size)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "CREATE DATABASE %s %s", name, rest);
+    snprintf(conninfo, size, "host=%s port=5432 user=bb_test dbname=%s", server->folder, name);
+    return sql(server, text);
+}
+
+/* ----------------------------------------------------------------------------- read-only */
+
+/* Expects `wanted` of so many requests, each of them soon. */
+static int expect(const load_target *target, const char *what, int32_t wanted, int times)
+{
+    for (int i = 0; i < times; i++) {
+        int64_t took;
+        int32_t status = load_target_send_one(target, "state", what, &took);
+        if (status != wanted) {
+            fprintf(stderr, "E11: %s: %d instead of %d\n", what, (int)status, (int)wanted);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int test_E11_read_only(pg_server *server)
+{
+    load_target target;
+    char conninfo[200];
+    int bad = make_database(server, "read_only", "", conninfo, sizeof conninfo) ||
+              load_target_open(&target, conninfo, TIMEOUT_MS, 0);
+
+    if (bad)
+        return bad;
+    bad = expect(&target, "before", 200, 1) ||
+          sql(server, "ALTER SYSTEM SET default_transaction_read_only = on") ||
+          sql(server, "SELECT pg_reload_conf(), pg_sleep(0.2)") ||
+          expect(&target, "read-only", 503, 5) ||
+          sql(server, "ALTER SYSTEM RESET default_transaction_read_only") ||
+          sql(server, "SELECT pg_reload_conf(), pg_sleep(0.2)") || expect(&target, "after", 200, 5);
+    load_target_close(&target);
+    return bad;
+}
+
+/* ----------------------------------------------------------------------------- disk full */
+
+/* Fills a file system up but for `left` bytes; writes the file's name to `path`. */
+static int fill(const char *folder, off_t left, char *path, size_t size)
+{
+    static const char zeros[65536];
+    int failed;
+    int fd;
+
+    snprintf(path, size, "%s/ballast", folder);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return 1;
+    while (write(fd, zeros, sizeof zeros) > 0)
+        ;
+    failed = ftruncate(fd, lseek(fd, 0, SEEK_CUR) - left);
+    close(fd);
+    return failed;
+}
+
+/* New contacts until one is refused; how many requests there were, or -1. */
+static int write_until_refused(const load_target *target)
+{
+    test_text body = {0};
+    int32_t status = 200;
+    int requests = 0;
+
+    for (; status == 200 && requests < 200; requests++) {
+        bb_result *result;
+        body.len = 0;
+        test_append(&body, "{\"users\":[");
+        for (int i = 0; i < 200; i++)
+            test_append(&body, "%s{\"external_id\":\"full.%d.%d\",\"name\":\"%0500d\"}",
+                        i > 0 ? "," : "", requests, i, i);
+        test_append(&body, "]}");
+        result = load_target_send(target, body.data, body.len);
+        status = bb_result_http_status(result);
+        bb_result_free(result);
+    }
+    free(body.data);
+    return status == 503 ? requests : -1;
+}
+
+/* Requests are stored in whole or not at all (A2). */
+static int count_whole(const char *conninfo, int requests)
+{
+    PGconn *connection = PQconnectdb(conninfo);
+    PGresult *rows = PQexec(connection, "SELECT count(*) FROM bb_contacts.contacts"
+                                        " WHERE external_id LIKE 'full.%'");
+    long count = PQntuples(rows) == 1 ? strtol(PQgetvalue(rows, 0, 0), NULL, 10) : -1;
+
+    PQclear(rows);
+    PQfinish(connection);
+    return count == 200L * requests ? 0 : fail("A2: contacts stored", count);
+}
+
+static int run_disk_full(pg_server *server, const char *folder)
+{
+    load_target target;
+    char conninfo[200];
+    char ballast[200];
+    char text[200];
+    int requests;
+    int bad;
+
+    snprintf(text, sizeof text, "CREATE TABLESPACE small LOCATION '%s/space'", folder);
+    bad = sql(server, text) ||
+          make_database(server, "disk_full", "TABLESPACE small", conninfo, sizeof conninfo) ||
+          load_target_open(&target, conninfo, TIMEOUT_MS, 0);
+    if (bad)
+        return bad;
+    bad = expect(&target, "before", 200, 1) || fill(folder, DISK_LEFT, ballast, sizeof ballast);
+    requests = bad ? -1 : write_until_refused(&target);
+    printf("    disk full at request %d\n", requests);
+    if (!bad && requests < 1)
+        bad = fail("E11: not 503 with a full disk", requests);
+    if (!bad)
+        bad = count_whole(conninfo, requests - 1) || unlink(ballast) != 0 ||
+              expect(&target, "after", 200, 5);
+    load_target_close(&target);
+    bad |=
+        sql(server, "DROP DATABASE disk_full WITH (FORCE)") || sql(server, "DROP TABLESPACE small");
+    return bad;
+}
+
+/* The database's tables are on a small file system of their own; only root can make one. */
+static int test_E11_disk_full(pg_server *server)
+{
+    char folder[PG_SERVER_PATH + 16];
+    char space[PG_SERVER_PATH + 32];
+    int bad;
+
+    snprintf(folder, sizeof folder, "%s/small", server->folder);
+    snprintf(space, sizeof space, "%s/space", folder);
+    if (pg_server_make_folder(server, folder) != 0)
+        return fail("no folder", 0);
+    if (mount("bb_test", folder, "tmpfs", 0, "size=24m") != 0) {
+        puts("    SKIPPED: no file system can be mounted here");
+        return 0;
+    }
+    bad = pg_server_make_folder(server, folder) || pg_server_make_folder(server, space) ||
+          run_disk_full(server, folder);
+    if (umount(folder) != 0)
+        bad = fail("not unmounted", 0);
+    return bad;
+}
+
+/* --------------------------------------------------------------------- too few connections */
+
+/* Others hold connections until few or none are left. */
+static int run_max_connections(const pg_server *server, load *l, int others)
+{
+    char conninfo[200];
+    PGconn *held[8] = {NULL};
+    int bad;
+
+    pg_server_conninfo(server, conninfo, sizeof conninfo);
+    bad = load_start(l) != 0;
+    for (int i = 0; i < others && !bad; i++) {
+        /* tries until the writers leave a place */
+        for (int k = 0; k < 100 && held[i] == NULL; k++) {
+            held[i] = PQconnectdb(conninfo);
+            if (PQstatus(held[i]) == CONNECTION_OK)
+                break;
+            PQfinish(held[i]);
+            held[i] = NULL;
+            load_pause_ms(1);
+        }
+        if (held[i] == NULL)
+            break; /* the writers have them all, which is as good */
+    }
+    if (!bad)
+        bad = load_wait_for_success(l, SOON_MS) < 0;
+    if (!bad)
+        load_pause_ms(500);
+    load_stop(l);
+    for (int i = 0; i < others; i++)
+        PQfinish(held[i]);
+    return bad;
+}
+
+static int test_E11_max_connections(pg_server *server)
+{
+    load_target target;
+    char conninfo[200];
+    load *l = NULL;
+    int bad = make_database(server, "few", "", conninfo, sizeof conninfo);
+
+    server->options[0] = "max_connections=5";
+    server->options[1] = "superuser_reserved_connections=0";
+    bad |= pg_server_stop(server) || pg_server_start(server) ||
+           load_target_open(&target, conninfo, TIMEOUT_MS, WRITERS);
+    if (bad)
+        return bad;
+    l = load_new(&target, WRITERS);
+    bad = l == NULL || run_max_connections(server, l, 2);
+    if (l != NULL) {
+        load_print(l, "    E11, 5 connections for 10");
+        bad |= load_check_answers(l);
+        if (load_count(l, 503) > 0)
+            bad = fail("E11: there were sessions to wait for", (long long)load_count(l, 503));
+    }
+    load_target_close(&target);
+    if (l != NULL)
+        bad |= load_check_tables(l, conninfo, LOAD_ORDERED, 1);
+    load_free(l);
+    server->options[0] = NULL;
+    bad |= pg_server_stop(server) || pg_server_start(server);
+    return bad;
+}
+
+/* All connections are in others' hands: 503 at once, and 200 when one is free. */
+static int test_E11_no_connection_left(pg_server *server)
+{
+    load_target target;
+    char conninfo[200];
+    PGconn *held[5];
+    int bad = make_database(server, "none", "", conninfo, sizeof conninfo);
+
+    server->options[0] = "max_connections=5";
+    server->options[1] = "superuser_reserved_connections=0";
+    bad |= pg_server_stop(server) || pg_server_start(server) ||
+           load_target_open(&target, conninfo, TIMEOUT_MS, WRITERS);
+    if (bad)
+        return bad;
+    for (int i = 0; i < 5; i++)
+        held[i] = PQconnectdb(conninfo);
+    bad = expect(&target, "no connection", 503, 3);
+    for (int i = 0; i < 5; i++)
+        PQfinish(held[i]);
+    load_pause_ms(200);
+    bad |= expect(&target, "after", 200, 3);
+    load_target_close(&target);
+    server->options[0] = NULL;
+    server->options[1] = NULL;
+    bad |= pg_server_stop(server) || pg_server_start(server);
+    return bad;
+}
+
+/* --------------------------------------------------------------- deadlocks and serialization */
+
+/* Foreign sessions that run SQL again and again. */
+typedef struct foreigner {
+    const char *conninfo;
+    const char *setup;
+    const char *text;
+    atomic_int *is_stopping;
+    unsigned done;
+    unsigned failures;
+    pthread_t thread;
+} foreigner;
+
+static void *disturb(void *arg)
+{
+    foreigner *f = arg;
+    PGconn *connection = PQconnectdb(f->conninfo);
+
+    PQclear(PQexec(connection, f->setup));
+    while (!atomic_load(f->is_stopping)) {
+        PGresult *result = PQexec(connection, f->text);
+        ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+            f->done++;
+        else
+            f->failures++;
+        PQclear(result);
+        if (PQtransactionStatus(connection) != PQTRANS_IDLE)
+            PQclear(PQexec(connection, "ROLLBACK"));
+    }
+    PQfinish(connection);
+    return NULL;
+}
+
+/* Runs writers and foreigners for a while; every request must be 200. */
+static int run_disturbed(const char *conninfo, const char *setup, const char *text, int64_t ms)
+{
+    atomic_int is_stopping = 0;
+    foreigner others[3];
+    load_target target;
+    load *l;
+    int bad = load_target_open(&target, conninfo, LONG_TIMEOUT_MS, 0);
+
+    if (bad)
+        return bad;
+    l = load_new(&target, WRITERS);
+    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l, SOON_MS) < 0;
+    for (size_t i = 0; i < 3; i++) {
+        others[i] = (foreigner){conninfo, setup, text, &is_stopping, 0, 0, 0};
+        if (pthread_create(&others[i].thread, NULL, disturb, &others[i]) != 0)
+            abort();
+    }
+    load_pause_ms(ms);
+    atomic_store(&is_stopping, 1);
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(others[i].thread, NULL);
+        printf("    another session: %u done, %u refused\n", others[i].done, others[i].failures);
+    }
+    if (l != NULL) {
+        load_stop(l);
+        load_print(l, "    E7, among others");
+        bad |= load_check_answers(l) || load_check_tables(l, conninfo, LOAD_ORDERED, 1);
+        if (load_count(l, 503) > 0)
+            bad = fail("E7: requests failed", (long long)load_count(l, 503));
+    }
+    load_free(l);
+    load_target_close(&target);
+    return bad;
+}
+
+/* Foreign transactions lock contacts in the opposite order. Whoever has waited for deadlock_timeout
+ * looks for a deadlock, once, and is the one to be ended: mostly the library, which waits less. */
+static int test_E7_deadlocks(pg_server *server)
+{
+    char conninfo[200];
+    char deadlocks[24] = "0";
+    int bad = make_database(server, "deadlocks", "", conninfo, sizeof conninfo) ||
+              sql(server, "ALTER DATABASE deadlocks SET deadlock_timeout = '10ms'") ||
+              run_disturbed(conninfo, "SET deadlock_timeout = '150ms'",
+                            "DO $$ DECLARE k text; BEGIN"
+                            " FOR k IN SELECT external_id FROM bb_contacts.contacts"
+                            " WHERE external_id ~ '^[os][.]' ORDER BY external_id DESC LOOP"
+                            " PERFORM FROM bb_contacts.contacts WHERE external_id = k FOR UPDATE;"
+                            " END LOOP; END $$",
+                            test_times(1500));
+
+    load_pause_ms(1500); /* until the server has counted */
+    bad |=
+        pg_server_sql(server, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'deadlocks'",
+                      deadlocks, sizeof deadlocks);
+    printf("    deadlocks: %s\n", deadlocks);
+    return bad || (strcmp(deadlocks, "0") == 0 && fail("there was no deadlock", 0));
+}
+
+/* The database's default is serializable, and others read and write so. */
+static int test_E7_serializable(pg_server *server)
+{
+    char conninfo[200];
+
+    return make_database(server, "serializable", "", conninfo, sizeof conninfo) ||
+           sql(server, "ALTER DATABASE serializable"
+                       " SET default_transaction_isolation = 'serializable'") ||
+           run_disturbed(conninfo, "SET default_transaction_isolation = 'serializable'",
+                         "BEGIN; SELECT count(*), pg_sleep(0.005) FROM bb_contacts.contacts;"
+                         "UPDATE bb_contacts.contacts SET phonenumber = random()::text"
+                         " WHERE external_id LIKE 'o.1.1.%'; COMMIT",
+                         test_times(1500));
+}
+
+/* A trigger of the host's own that fails as a serialization failure does, every few times. */
+static int test_E7_serialization_failures(pg_server *server)
+{
+    load_target target;
+    char conninfo[200];
+    char failures[24] = "0";
+    load *l = NULL;
+    int bad = make_database(server, "failures", "", conninfo, sizeof conninfo) ||
+              load_target_open(&target, conninfo, TIMEOUT_MS, 0);
+    PGconn *connection = bad ? NULL : PQconnectdb(conninfo);
+
+    if (bad)
+        return bad;
+    PQclear(PQexec(connection, "CREATE SEQUENCE failures;"
+                               "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                               " IF random() < 0.3 THEN PERFORM nextval('public.failures');"
+                               " RAISE EXCEPTION 'on purpose' USING ERRCODE = '40001';"
+                               " END IF; RETURN NULL; END $$;"
+                               "CREATE TRIGGER fail AFTER INSERT OR UPDATE ON bb_contacts.contacts"
+                               " FOR EACH STATEMENT EXECUTE FUNCTION fail()"));
+    l = load_new(&target, WRITERS);
+    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l, SOON_MS) < 0;
+    load_pause_ms(test_times(1000));
+    if (l != NULL) {
+        load_stop(l);
+        load_print(l, "    E7, serialization failures");
+        bad |= load_check_answers(l) || load_check_tables(l, conninfo, LOAD_ORDERED, 1);
+        if (load_count(l, 503) > 0)
+            bad = fail("E7: requests failed", (long long)load_count(l, 503));
+    }
+    PQfinish(connection);
+    load_free(l);
+    load_target_close(&target);
+    bad |= test_postgres_sql(conninfo, "SELECT last_value FROM public.failures", failures,
+                             sizeof failures);
+    printf("    serialization failures: %s\n", failures);
+    return bad;
+}
+
+/* ------------------------------------------------------------------------------------- all */
+
+static const struct {
+    const char *name;
+    int (*run)(pg_server *server);
+} tests[] = {
+    {"E11: default_transaction_read_only", test_E11_read_only},
+    {"E11: disk full", test_E11_disk_full},
+    {"E7: deadlocks with others", test_E7_deadlocks},
+    {"E7: serializable by default", test_E7_serializable},
+    {"E7: serialization failures", test_E7_serialization_failures},
+    {"E11: max_connections reached", test_E11_max_connections},
+    {"E11: no connection left", test_E11_no_connection_left},
+};
+
+int main(void)
+{
+    pg_server server;
+    int status = pg_server_create(&server);
+
+    if (status != 0)
+        return status;
+    if (pg_server_start(&server) != 0) {
+        pg_server_remove(&server);
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
+        int64_t begin = load_now_ms();
+        int bad = tests[i].run(&server);
+        printf("%s: %s, %lld ms\n", tests[i].name, bad ? "FAILED" : "ok",
+               (long long)(load_now_ms() - begin));
+        fflush(stdout);
+        status |= bad;
+    }
+    pg_server_remove(&server);
+    return status;
+}

@@ -1,0 +1,505 @@
+/*
+ * test_own_schema.c: the host's own names, tables, roles and policies.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bb_contacts/storage.h"
+#include "support/endpoint.h"
+#include "support/postgres.h"
+#include "support/settings.h"
+
+static char database[64];
+static char role[64];
+static char *conninfo; /* of the tables' owner */
+static char *as_role;  /* of the role that serves requests */
+static unsigned problems;
+
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            problems++;                                                     \
+        }                                                                   \
+    } while (0)
+
+/* ------------------------------------------------------------------------------- what is shared */
+
+static int run_sql(const char *sql)
+{
+    return test_postgres_sql(conninfo, sql, NULL, 0) == 0;
+}
+
+/* Whether a query's first value is this. */
+static int is_sql(const char *sql, const char *wanted)
+{
+    char found[2000] = "(none)";
+
+    if (test_postgres_sql(conninfo, sql, found, sizeof found) != 0)
+        return 0;
+    if (strcmp(found, wanted) != 0)
+        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", sql, found, wanted);
+    return strcmp(found, wanted) == 0;
+}
+
+/* Whether the role is refused an SQL statement. */
+static int is_refused(const char *sql)
+{
+    int failed;
+
+    fprintf(stderr, "expected: ");
+    failed = test_postgres_sql(as_role, sql, NULL, 0) != 0;
+    return failed;
+}
+
+static bb_postgres_options options_of(const char *schema)
+{
+    bb_postgres_options options;
+
+    bb_postgres_options_init(&options);
+    options.schema = schema;
+    options.schema_len = strlen(schema);
+    return options;
+}
+
+static void print_line(void *ctx, int32_t level, const char *line, size_t len)
+{
+    (void)ctx;
+    if (level <= BB_LOG_ERROR)
+        fprintf(stderr, "log: %.*s\n", (int)len, line);
+}
+
+static int open_endpoint(test_endpoint *endpoint, const char *place,
+                         const bb_postgres_options *options)
+{
+    bb_config config;
+    bb_error error;
+    int32_t code;
+
+    bb_error_init(&error);
+    memset(endpoint, 0, sizeof *endpoint);
+    bb_config_init(&config);
+    config.log = print_line;
+    code = bb_storage_open_postgres_with(place, strlen(place), NULL, options,
+                                         &endpoint->store.storage, &error);
+    if (code == BB_OK)
+        code = bb_storage_migrate(endpoint->store.storage, 0, &error);
+    if (code == BB_OK)
+        code = bb_contacts_open(endpoint->store.storage, &config, &endpoint->contacts, &error);
+    if (code != BB_OK)
+        fprintf(stderr, "cannot open: %s: %s\n", bb_code_name(code), error.message);
+    return code == BB_OK;
+}
+
+static void close_endpoint(test_endpoint *endpoint)
+{
+    bb_contacts_close(endpoint->contacts);
+    bb_storage_close(endpoint->store.storage);
+}
+
+/* The outcome of a request for one contact, or minus the HTTP status. */
+static int32_t outcome_of(bb_result *result)
+{
+    int32_t status = bb_result_http_status(result);
+    int32_t outcome = status == 200 ? bb_result_outcome(result, 0) : -status;
+
+    bb_result_free(result);
+    return outcome;
+}
+
+static int32_t send_name(const test_endpoint *endpoint, const char *name)
+{
+    char body[200];
+    int len = snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"one\",\"name\":\"%s\"}]}",
+                       name);
+
+    return outcome_of(test_send(endpoint, body, (size_t)len));
+}
+
+static int32_t send_with_key(const test_endpoint *endpoint, const char *chatbot, const char *header)
+{
+    static const char body[] = "{\"users\":[{\"external_id\":\"by key\"}]}";
+    bb_request request;
+
+    bb_request_init(&request);
+    request.chatbot_id = chatbot;
+    request.chatbot_id_len = strlen(chatbot);
+    request.authorization = header;
+    request.authorization_len = strlen(header);
+    request.body = body;
+    request.body_len = sizeof body - 1;
+    return outcome_of(bb_contacts_upsert(endpoint->contacts, &request));
+}
+
+/* Creates, updates and repeats a contact. */
+static void check_writes(const test_endpoint *endpoint)
+{
+    CHECK(send_name(endpoint, "Ada") == BB_CREATED);
+    CHECK(send_name(endpoint, "Grace") == BB_UPDATED);
+    CHECK(send_name(endpoint, "Grace") == BB_UNCHANGED);
+}
+
+/* --------------------------------------------------------------------------------------- names */
+
+static void test_names_of_any_spelling(void)
+{
+    bb_postgres_options options = options_of("Odd \"schema\"; DROP TABLE x");
+    test_endpoint endpoint;
+
+    options.contacts_table = "Das Kontaktbuch";
+    options.contacts_table_len = strlen(options.contacts_table);
+    options.chatbots_table = "select";
+    options.chatbots_table_len = strlen(options.chatbots_table);
+    options.api_keys_table = "@contacts";
+    options.api_keys_table_len = strlen(options.api_keys_table);
+    options.version_table = "v'1";
+    options.version_table_len = strlen(options.version_table);
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_migrate(endpoint.store.storage, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    check_writes(&endpoint);
+    CHECK(is_sql("SELECT string_agg(relname, ',' ORDER BY relname COLLATE \"C\")"
+                 " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+                 " WHERE nspname = 'Odd \"schema\"; DROP TABLE x' AND relkind = 'r'",
+                 "@contacts,Das Kontaktbuch,select,v'1"));
+    CHECK(is_sql("SELECT name FROM \"Odd \"\"schema\"\"; DROP TABLE x\".\"Das Kontaktbuch\"",
+                 "Grace"));
+    CHECK(is_sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'bb_contacts'", "0"));
+    close_endpoint(&endpoint);
+}
+
+static int32_t open_with(const bb_postgres_options *options)
+{
+    bb_storage *storage = NULL;
+    int32_t code =
+        bb_storage_open_postgres_with(conninfo, strlen(conninfo), NULL, options, &storage, NULL);
+
+    bb_storage_close(storage);
+    return code;
+}
+
+static void test_names_that_are_refused(void)
+{
+    static const char long_name[] = "1234567890123456789012345678901234567890"
+                                    "123456789012345678901234";
+    bb_postgres_options options = options_of(long_name);
+
+    CHECK(open_with(&options) == BB_ERR_ARGUMENT);
+    options.schema_len = 63;
+    CHECK(open_with(&options) == BB_OK);
+    options.schema_len = 0;
+    CHECK(open_with(&options) == BB_ERR_ARGUMENT);
+    options = options_of("a");
+    options.contacts_table = "a\0b";
+    options.contacts_table_len = 3;
+    CHECK(open_with(&options) == BB_ERR_ARGUMENT);
+    options = options_of("a");
+    options.size = 8;
+    CHECK(open_with(&options) == BB_ERR_ARGUMENT);
+}
+
+/* Fails one allocation, and counts what is not freed. */
+typedef struct short_memory {
+    int left; /* allocations until the one that fails */
+    int held;
+} short_memory;
+
+static void *short_alloc(void *ctx, size_t size)
+{
+    short_memory *memory = ctx;
+
+    if (memory->left-- == 0)
+        return NULL;
+    memory->held++;
+    return malloc(size);
+}
+
+static void *short_realloc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    short_memory *memory = ctx;
+
+    (void)old_size;
+    return memory->left-- == 0 ? NULL : realloc(ptr, size);
+}
+
+static void short_free(void *ctx, void *ptr)
+{
+    ((short_memory *)ctx)->held -= ptr != NULL;
+    free(ptr);
+}
+
+static void test_memory_that_runs_out(void)
+{
+    bb_postgres_options options = options_of("any");
+    short_memory memory = {0, 0};
+    const bb_allocator allocator = {&memory, short_alloc, short_realloc, short_free};
+    bb_storage_options common;
+    bb_storage *storage = NULL;
+    int32_t code = BB_ERR_NOMEM;
+    int tries = 0;
+
+    bb_storage_options_init(&common);
+    common.allocator = &allocator;
+    options.role = "somebody";
+    options.role_len = 8;
+    for (; code == BB_ERR_NOMEM && tries < 1000; tries++) {
+        memory.left = tries;
+        code = bb_storage_open_postgres_with("", 0, &common, &options, &storage, NULL);
+        CHECK(code == BB_OK || memory.held == 0);
+    }
+    CHECK(code == BB_OK && tries > 10);
+    bb_storage_close(storage);
+    CHECK(memory.held == 0);
+}
+
+/* -------------------------------------------------------------------------------------- access */
+
+/* Keys as hexadecimal text with a state, bots by uuid and a number, members in between. */
+static const char host_tables[] =
+    "CREATE SCHEMA host;"
+    "CREATE TABLE host.tokens (digest text PRIMARY KEY, state text, team text);"
+    "CREATE TABLE host.bots (uid uuid PRIMARY KEY DEFAULT gen_random_uuid(), number integer UNIQUE,"
+    " team text, gone boolean DEFAULT false);"
+    "CREATE TABLE host.teams (team text PRIMARY KEY, tenant integer);"
+    "INSERT INTO host.teams VALUES ('blue', 1), ('red', 2);"
+    "INSERT INTO host.bots (number, team, gone) VALUES (123, 'blue', false), (124, 'red', false),"
+    " (125, 'blue', true);"
+    "INSERT INTO host.tokens SELECT encode(sha256(t::bytea), 'hex'), s, 'blue'"
+    " FROM (VALUES ('oc_live_good', 'on'), ('oc_live_off', 'off')) v (t, s)";
+
+static const char host_access[] =
+    "SELECT CASE WHEN caller.team IS NULL THEN 0"
+    " WHEN EXISTS (SELECT FROM host.bots WHERE number = $4 AND team = caller.team AND NOT gone)"
+    " THEN 2 ELSE 1 END"
+    " FROM (SELECT coalesce("
+    "(SELECT team FROM host.tokens WHERE digest = encode($1, 'hex') AND state = 'on'),"
+    " (SELECT team FROM host.teams WHERE tenant = $2 AND $1 IS NULL)) AS team) caller"
+    " -- ends in a comment";
+
+static void test_access_by_the_hosts_own_tables(void)
+{
+    bb_postgres_options options = options_of("own_access");
+    test_endpoint endpoint;
+
+    options.access_sql = host_access;
+    options.access_sql_len = sizeof host_access - 1;
+    CHECK(run_sql(host_tables));
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    check_writes(&endpoint); /* as the principal of workspace 1, so of team blue */
+    CHECK(send_with_key(&endpoint, "123", "Bearer oc_live_good") == BB_CREATED);
+    CHECK(send_with_key(&endpoint, "123", "Bearer oc_live_off") == -401);
+    CHECK(send_with_key(&endpoint, "123", "Bearer oc_live_unknown") == -401);
+    CHECK(send_with_key(&endpoint, "124", "Bearer oc_live_good") == -404);
+    CHECK(send_with_key(&endpoint, "125", "Bearer oc_live_good") == -404);
+    CHECK(send_with_key(&endpoint, "9", "Bearer oc_live_good") == -404);
+    CHECK(is_sql("SELECT count(*) FROM own_access.contacts", "2"));
+    /* neither made nor filled by the library */
+    CHECK(is_sql("SELECT string_agg(tablename, ',' ORDER BY tablename) FROM pg_tables"
+                 " WHERE schemaname = 'own_access'",
+                 "contacts,schema_version"));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 1, 1, 0, NULL) == BB_ERR_UNSUPPORTED);
+    close_endpoint(&endpoint);
+}
+
+static void check_answer(const char *sql, int32_t expected)
+{
+    bb_postgres_options options = options_of("own_access");
+    test_endpoint endpoint;
+
+    options.access_sql = sql;
+    options.access_sql_len = strlen(sql);
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(send_name(&endpoint, "Grace") == expected);
+    close_endpoint(&endpoint);
+}
+
+static void test_access_of_any_answer(void)
+{
+    check_answer("SELECT 2", BB_UNCHANGED); /* no parameter used */
+    check_answer("SELECT 2::bigint", BB_UNCHANGED);
+    check_answer("SELECT 1", -404);
+    check_answer("SELECT 0", -401);
+    check_answer("SELECT 3", -401);
+    check_answer("SELECT NULL::integer", -401);
+    check_answer("SELECT 2 WHERE false", -401);
+    check_answer("SELECT nonsense", -500);
+    check_answer("SELECT 2); DROP TABLE own_access.contacts; SELECT (2", -500);
+    CHECK(is_sql("SELECT count(*) FROM own_access.contacts", "2"));
+}
+
+/* --------------------------------------------------------------------------------------- roles */
+
+/* What \dp shows: who may do what with the tables and with single columns. */
+static const char privileges[] =
+    "SELECT string_agg(line, ' ' ORDER BY line COLLATE \"C\") FROM ("
+    "SELECT relname || '=' || string_agg(privilege_type, ',' ORDER BY privilege_type) AS line"
+    " FROM pg_class c, aclexplode(relacl) a WHERE relnamespace = 'narrow'::regnamespace"
+    " AND relkind = 'r' AND grantee <> relowner GROUP BY relname"
+    " UNION ALL SELECT relname || '.' || attname || '=' ||"
+    " string_agg(privilege_type, ',' ORDER BY privilege_type)"
+    " FROM pg_class c JOIN pg_attribute t ON attrelid = c.oid, aclexplode(attacl) a"
+    " WHERE relnamespace = 'narrow'::regnamespace GROUP BY relname, attname) l";
+
+static void test_least_privilege(void)
+{
+    bb_postgres_options options = options_of("narrow");
+    test_endpoint endpoint;
+
+    options.role = role;
+    options.role_len = strlen(role);
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    close_endpoint(&endpoint);
+    CHECK(is_sql(privileges,
+                 "api_keys=SELECT chatbots=SELECT contacts.chatbot_id=INSERT"
+                 " contacts.created_at=INSERT contacts.custom_attributes=INSERT,UPDATE"
+                 " contacts.email=INSERT,UPDATE contacts.external_id=INSERT"
+                 " contacts.name=INSERT,UPDATE contacts.phonenumber=INSERT,UPDATE"
+                 " contacts.stripe_accounts=INSERT,UPDATE contacts.updated_at=INSERT,UPDATE"
+                 " contacts=SELECT schema_version=SELECT"));
+    CHECK(open_endpoint(&endpoint, as_role, &options)); /* migrate() finds all in place */
+    check_writes(&endpoint);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 124, 1, 0, NULL) == BB_ERR_INTERNAL);
+    close_endpoint(&endpoint);
+    CHECK(is_refused("CREATE TABLE narrow.mine ()"));
+    CHECK(is_refused("DELETE FROM narrow.contacts"));
+    CHECK(is_refused("UPDATE narrow.contacts SET id = 5"));
+    CHECK(is_refused("UPDATE narrow.chatbots SET workspace_id = 5"));
+}
+
+/* The policy admits the tenant that the access query names, and no other. */
+static void test_row_level_security(void)
+{
+    static const char access[] =
+        "SELECT CASE WHEN set_config('host.chatbot', $4::text, true) = '124' THEN 1 ELSE 2 END";
+    bb_postgres_options options = options_of("narrow");
+    test_endpoint endpoint;
+
+    CHECK(run_sql("ALTER TABLE narrow.contacts ENABLE ROW LEVEL SECURITY;"
+                  "CREATE POLICY tenant ON narrow.contacts"
+                  " USING (chatbot_id = current_setting('host.chatbot', true)::bigint);"
+                  "TRUNCATE narrow.contacts"));
+    options.access_sql = access;
+    options.access_sql_len = sizeof access - 1;
+    CHECK(open_endpoint(&endpoint, as_role, &options));
+    check_writes(&endpoint);
+    close_endpoint(&endpoint);
+    options.access_sql = "SELECT 2"; /* does not say whose rows */
+    options.access_sql_len = strlen(options.access_sql);
+    CHECK(open_endpoint(&endpoint, as_role, &options));
+    CHECK(send_name(&endpoint, "Eve") == -500);
+    close_endpoint(&endpoint);
+    CHECK(is_sql("SELECT string_agg(name, ',') FROM narrow.contacts", "Grace"));
+}
+
+/* -------------------------------------------------------------------------------- printed schema
+ */
+
+/* All that is in a schema, without its name. */
+static const char contents[] =
+    "SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM ("
+    "SELECT concat_ws(' ', relname, attname, atttypid::regtype, attnotnull, attidentity,"
+    " attcollation, attacl, relacl, reloptions, pg_get_expr(adbin, adrelid)) AS line"
+    " FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid"
+    " LEFT JOIN pg_attrdef d ON adrelid = c.oid AND adnum = attnum"
+    " WHERE relnamespace = '%s'::regnamespace AND attnum > 0"
+    " UNION ALL SELECT conrelid::regclass::text || pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = '%s'::regnamespace) l";
+
+static int contents_of(const char *schema, char *found, size_t size)
+{
+    char sql[1200];
+
+    snprintf(sql, sizeof sql, contents, schema, schema);
+    return run_sql("SELECT 1") && test_postgres_sql(conninfo, sql, found, size) == 0;
+}
+
+static void test_printed_schema(void)
+{
+    bb_postgres_options options = options_of("printed");
+    char made[64] = "", printed[64] = "";
+    test_endpoint endpoint;
+    size_t len = 0, again = 0;
+    char *script;
+
+    options.role = role;
+    options.role_len = strlen(role);
+    CHECK(bb_postgres_schema_sql(&options, 0, NULL, 0, &len, NULL) == BB_ERR_ARGUMENT);
+    script = malloc(len + 1);
+    if (script == NULL || len == 0)
+        abort();
+    CHECK(bb_postgres_schema_sql(&options, 0, script, len, &again, NULL) == BB_ERR_ARGUMENT);
+    CHECK(bb_postgres_schema_sql(&options, 0, script, len + 1, &again, NULL) == BB_OK);
+    CHECK(again == len && strlen(script) == len);
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    close_endpoint(&endpoint);
+    CHECK(contents_of("printed", made, sizeof made));
+    CHECK(run_sql("DROP SCHEMA printed CASCADE"));
+    CHECK(run_sql(script)); /* the same by hand */
+    CHECK(contents_of("printed", printed, sizeof printed));
+    CHECK(made[0] != '\0' && strcmp(made, printed) == 0);
+    CHECK(open_endpoint(&endpoint, as_role, &options));
+    close_endpoint(&endpoint);
+    CHECK(bb_postgres_schema_sql(&options, 1, script, len + 1, &again, NULL) == BB_OK);
+    CHECK(strcmp(script, "BEGIN;\nCOMMIT;\n") == 0);
+    CHECK(bb_postgres_schema_sql(&options, 2, script, len + 1, &again, NULL) == BB_ERR_ARGUMENT);
+    free(script);
+}
+
+/* -------------------------------------------------------------------------------------- the whole
+ */
+
+static int set_up(void)
+{
+    char sql[200];
+    size_t size;
+
+    snprintf(database, sizeof database, "bb_test_%ld_own", (long)getpid());
+    snprintf(role, sizeof role, "bb_test_%ld_Web \"role\"", (long)getpid());
+    conninfo = test_postgres_create(database);
+    if (conninfo == NULL)
+        return 0;
+    snprintf(sql, sizeof sql, "CREATE ROLE \"bb_test_%ld_Web \"\"role\"\"\" LOGIN", (long)getpid());
+    size = strlen(conninfo) + sizeof role + 20;
+    as_role = malloc(size);
+    if (as_role == NULL)
+        return 0;
+    snprintf(as_role, size, "%s user='%s'", conninfo, role);
+    return run_sql(sql);
+}
+
+static void tear_down(void)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "DROP ROLE \"bb_test_%ld_Web \"\"role\"\"\"", (long)getpid());
+    test_postgres_drop(database);
+    free(conninfo);
+    conninfo = test_postgres_conninfo("postgres");
+    if (conninfo != NULL)
+        CHECK(run_sql(sql));
+    free(conninfo);
+    free(as_role);
+}
+
+int main(void)
+{
+    if (!test_postgres_is_there()) {
+        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
+        return TEST_SKIPPED;
+    }
+    if (!set_up())
+        return 1;
+    test_names_of_any_spelling();
+    test_names_that_are_refused();
+    test_memory_that_runs_out();
+    test_access_by_the_hosts_own_tables();
+    test_access_of_any_answer();
+    test_least_privilege();
+    test_row_level_security();
+    test_printed_schema();
+    tear_down();
+    printf("%u problems\n", problems);
+    return problems == 0 ? 0 : 1;
+}

@@ -1,0 +1,218 @@
+/*
+ * test_sessions.c: how the backend's sessions come and go, and what they tell the server.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bb_contacts/storage.h"
+#include "support/endpoint.h"
+#include "support/postgres.h"
+#include "support/settings.h"
+
+enum { THREADS = 8, IDLE_MS = 300 };
+
+static unsigned problems;
+
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            problems++;                                                     \
+        }                                                                   \
+    } while (0)
+
+static const char body[] = "{\"users\":[{\"external_id\":\"one\",\"name\":\"Ada\"}]}";
+
+static int32_t status_of(bb_result *result)
+{
+    int32_t status = bb_result_http_status(result);
+
+    bb_result_free(result);
+    return status;
+}
+
+static int32_t send_one(const test_endpoint *endpoint)
+{
+    return status_of(test_send(endpoint, body, sizeof body - 1));
+}
+
+/* Whether a query about the server's sessions gives this, now or a little later: a session that was
+ * closed takes a moment to end. */
+static int is_soon(const test_endpoint *endpoint, const char *sql, const char *wanted)
+{
+    const struct timespec pause = {0, 50000000};
+    char found[100] = "";
+
+    for (int i = 0; i < 60; i++) {
+        if (test_store_sql(&endpoint->store, sql, found, sizeof found) != 0)
+            return 0;
+        if (strcmp(found, wanted) == 0)
+            return 1;
+        nanosleep(&pause, NULL);
+    }
+    fprintf(stderr, "%s: %s, not %s\n", sql, found, wanted);
+    return 0;
+}
+
+static const char count_sessions[] =
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'bb_contacts'";
+
+static void *send_many(void *endpoint)
+{
+    size_t failed = 0;
+
+    for (int i = 0; i < 20; i++)
+        failed += send_one(endpoint) != 200;
+    return failed == 0 ? NULL : endpoint;
+}
+
+/* Eight threads at once, which need up to eight sessions. */
+static void send_at_once(test_endpoint *endpoint)
+{
+    pthread_t threads[THREADS];
+    void *failed;
+
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, send_many, endpoint) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &failed);
+        CHECK(failed == NULL);
+    }
+}
+
+static void test_E11_idle_sessions_are_closed(test_endpoint *endpoint)
+{
+    const struct timespec pause = {0, (IDLE_MS + 200) * 1000000L};
+    char before[20] = "", pid[200] = "", sql[500];
+
+    send_at_once(endpoint);
+    CHECK(test_store_sql(&endpoint->store, count_sessions, before, sizeof before) == 0);
+    CHECK(strtol(before, NULL, 10) > 1);
+    CHECK(test_store_sql(&endpoint->store,
+                         "SELECT string_agg(pid::text, ',') FROM pg_stat_activity"
+                         " WHERE datname = current_database() AND application_name = 'bb_contacts'",
+                         pid, sizeof pid) == 0);
+    nanosleep(&pause, NULL);
+    CHECK(send_one(endpoint) == 200);
+    CHECK(is_soon(endpoint, count_sessions, "1")); /* a new one; the old ones had been too long */
+    snprintf(sql, sizeof sql, "%s AND pid IN (%s)", count_sessions, pid);
+    CHECK(is_soon(endpoint, sql, "0"));
+}
+
+static void test_E7_broken_sessions_are_replaced(test_endpoint *endpoint)
+{
+    send_at_once(endpoint);
+    CHECK(test_store_sql(&endpoint->store,
+                         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                         " WHERE datname = current_database() AND application_name = 'bb_contacts'",
+                         NULL, 0) == 0);
+    CHECK(is_soon(endpoint, count_sessions, "0"));
+    send_at_once(endpoint);
+}
+
+/* ----------------------------------------------------------------- through connection strings */
+
+static int32_t open_with(test_endpoint *endpoint, const char *conninfo, const char *access_sql)
+{
+    bb_postgres_options options;
+    int32_t code;
+
+    bb_postgres_options_init(&options);
+    options.access_sql = access_sql;
+    options.access_sql_len = strlen(access_sql);
+    memset(endpoint, 0, sizeof *endpoint);
+    code = bb_storage_open_postgres_with(conninfo, strlen(conninfo), NULL, &options,
+                                         &endpoint->store.storage, NULL);
+    if (code == BB_OK)
+        code = bb_contacts_open(endpoint->store.storage, NULL, &endpoint->contacts, NULL);
+    return code;
+}
+
+/* Whether a condition holds on the session while it answers a request: it is made the access
+ * query. */
+static void check_session(const char *conninfo, const char *condition)
+{
+    test_endpoint endpoint;
+    char sql[500];
+
+    snprintf(sql, sizeof sql, "SELECT CASE WHEN %s THEN 2 ELSE 1 END", condition);
+    CHECK(open_with(&endpoint, conninfo, sql) == BB_OK);
+    if (send_one(&endpoint) != 200) {
+        fprintf(stderr, "not so: %s\n", condition);
+        problems++;
+    }
+    bb_contacts_close(endpoint.contacts);
+    bb_storage_close(endpoint.store.storage);
+}
+
+static void test_E11_timeouts_come_from_the_deadline(const char *conninfo)
+{
+    check_session(conninfo, "current_setting('statement_timeout')::interval"
+                            " BETWEEN interval '8 s' AND interval '10.1 s'");
+    check_session(conninfo, "current_setting('lock_timeout')::interval"
+                            " BETWEEN interval '7 s' AND interval '9.1 s'");
+}
+
+static void test_E8_a_commit_is_waited_for(const char *conninfo)
+{
+    char other[1000];
+
+    check_session(conninfo, "current_setting('synchronous_commit') = 'on'");
+    snprintf(other, sizeof other, "%s options='-c synchronous_commit=off'", conninfo);
+    check_session(other, "current_setting('synchronous_commit') = 'local'");
+}
+
+static void test_options_of_libpq(const char *conninfo)
+{
+    char other[1000], path[] = "/tmp/bb_test_service.XXXXXX";
+    FILE *file;
+    int fd;
+
+    check_session(conninfo, "current_setting('application_name') = 'bb_contacts'");
+    snprintf(other, sizeof other, "%s application_name=mine", conninfo);
+    check_session(other, "current_setting('application_name') = 'mine'");
+    /* a service file that holds everything */
+    fd = mkstemp(path);
+    file = fd < 0 ? NULL : fdopen(fd, "w");
+    CHECK(file != NULL);
+    if (file == NULL)
+        return;
+    fprintf(file, "[bb]\n");
+    for (const char *at = conninfo; *at != '\0';) {
+        const char *end = strstr(at, "' ");
+        const char *quote = strstr(at, "='");
+        if (end == NULL || quote == NULL)
+            break;
+        fprintf(file, "%.*s=%.*s\n", (int)(quote - at), at, (int)(end - quote - 2), quote + 2);
+        at = end + 2;
+    }
+    fclose(file);
+    setenv("PGSERVICEFILE", path, 1); // NOLINT(concurrency-mt-unsafe)
+    check_session("service=bb", "current_database() LIKE 'bb_test_%'");
+    unlink(path);
+}
+
+int main(void)
+{
+    test_endpoint endpoint;
+    bb_config config;
+    int status;
+
+    bb_config_init(&config);
+    config.idle_timeout_ms = IDLE_MS;
+    status = test_endpoint_open(&endpoint, "postgres", &config);
+    if (status != 0)
+        return status;
+    test_E11_idle_sessions_are_closed(&endpoint);
+    test_E7_broken_sessions_are_replaced(&endpoint);
+    test_E11_timeouts_come_from_the_deadline(endpoint.store.place);
+    test_E8_a_commit_is_waited_for(endpoint.store.place);
+    test_options_of_libpq(endpoint.store.place);
+    test_endpoint_close(&endpoint);
+    printf("%u problems\n", problems);
+    return problems == 0 ? 0 : 1;
+}

@@ -1,0 +1,119 @@
+#!/bin/sh
+# Builds the library in four ways and runs every test on them: `sh tests/run.sh`.
+#
+# From a fresh clone on Debian 12 it installs what is missing (as root, or with sudo), builds with
+# gcc, with clang, with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer,
+# each in build/NAME with warnings as errors, and starts a PostgreSQL of its own, which it stops
+# again however it ends. The first failing step stops it with that step's full output. The last
+# step is the whole test list on the gcc build, with ctest's own summary.
+#
+#     --only PATTERN   runs only tests whose name matches (a ctest regular expression)
+#     --long           gives the tests that search at random much more time
+set -eu
+
+only=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only)
+        [ $# -ge 2 ] || { echo 'run.sh: --only needs a pattern' >&2; exit 2; }
+        only=$2
+        shift
+        ;;
+    --long) export BB_TEST_LONG=1 ;;
+    -h | --help)
+        sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'
+        exit 0
+        ;;
+    *)
+        echo "run.sh: unknown option $1; try --help" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+cd "$(dirname "$0")/.."
+# The shortest folder that will do, for the socket's path; any user may look for the server in it.
+work=$(mktemp -d "${TMPDIR:-/tmp}/bb.XXXXXX")
+chmod 755 "$work"
+
+child=
+cleanup() {
+    status=$?
+    trap - EXIT INT TERM HUP
+    if [ -n "$child" ]; then
+        kill "$child" 2>/dev/null || true
+        wait "$child" || true
+    fi
+    if [ -d "$work/pg" ]; then
+        sh tests/postgres.sh stop "$work/pg" || status=1
+    fi
+    rm -rf "$work"
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# Runs a command in the background and waits for it, so that a signal ends the script at once. What
+# runs long below takes its shell's place by `exec`, so that cleanup() reaches it.
+attend() {
+    "$@" &
+    child=$!
+    wait "$child" || {
+        child=
+        return 1
+    }
+    child=
+}
+
+# step TITLE COMMAND...: runs it quietly; prints one line with its time, or all of its output.
+step() {
+    title=$1
+    shift
+    start=$(date +%s)
+    printf '%-58s ' "$title"
+    if attend "$@" >"$work/log" 2>&1; then
+        printf 'ok   %4d s\n' $(($(date +%s) - start))
+    else
+        printf 'FAILED\n'
+        cat "$work/log"
+        exit 1
+    fi
+}
+
+packages() {
+    . cmake/debian-packages.sh
+    need_packages build server postgres test lint
+}
+
+build() {
+    cmake --preset "$1" && exec cmake --build --preset "$1"
+}
+
+start_postgres() {
+    sh tests/postgres.sh start "$work/pg" >"$work/uri"
+}
+
+run_tests() {
+    if [ -n "$only" ]; then
+        exec ctest --preset "$1" --tests-regex "$only" --no-tests=ignore
+    else
+        exec ctest --preset "$1"
+    fi
+}
+
+step 'install what is missing' packages
+step 'build with gcc' build gcc
+step 'build with clang' build clang
+step 'build with AddressSanitizer and UBSan' build asan
+step 'build with ThreadSanitizer' build tsan
+step 'start PostgreSQL' start_postgres
+BB_TEST_POSTGRES=$(cat "$work/uri")
+export BB_TEST_POSTGRES
+step 'test the ThreadSanitizer build' run_tests tsan
+step 'test the AddressSanitizer and UBSan build' run_tests asan
+step 'test the clang build' run_tests clang
+echo 'test the gcc build, its package and the source'
+attend run_tests gcc

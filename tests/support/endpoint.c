@@ -1,0 +1,100 @@
+/*
+ * endpoint.c: a storage with chatbot 123 of workspace 1, a handle on it, and requests in a line.
+ */
+#include "support/endpoint.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_config *config)
+{
+    bb_error error;
+    int32_t code;
+    int status;
+
+    bb_error_init(&error);
+    endpoint->contacts = NULL;
+    status = test_store_open_migrated(&endpoint->store, backend);
+    if (status != 0)
+        return status;
+    code = bb_storage_chatbot_add(endpoint->store.storage, 123, 1, 0, &error);
+    if (code == BB_OK)
+        code = bb_contacts_open(endpoint->store.storage, config, &endpoint->contacts, &error);
+    if (code == BB_OK)
+        return 0;
+    fprintf(stderr, "cannot open the endpoint: %s\n", error.message);
+    test_store_close(&endpoint->store);
+    return 1;
+}
+
+void test_endpoint_close(test_endpoint *endpoint)
+{
+    bb_contacts_close(endpoint->contacts);
+    endpoint->contacts = NULL;
+    test_store_close(&endpoint->store);
+}
+
+bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len)
+{
+    bb_principal principal;
+    bb_request request;
+
+    bb_principal_init(&principal);
+    principal.workspace_id = 1;
+    bb_request_init(&request);
+    request.chatbot_id = "123";
+    request.chatbot_id_len = 3;
+    request.principal = &principal;
+    request.body = body;
+    request.body_len = len;
+    return bb_contacts_upsert(endpoint->contacts, &request);
+}
+
+const json *test_data(const bb_result *result, json **body)
+{
+    size_t len;
+    const char *text = bb_result_body(result, &len);
+
+    *body = json_parse(text, len, NULL);
+    if (bb_result_http_status(result) != 200) {
+        fprintf(stderr, "not 200: %.300s\n", text);
+        return NULL;
+    }
+    return json_member(*body, "data");
+}
+
+int64_t test_contact_number(const json *contact)
+{
+    const char *id = json_text(contact, "id", "contact_0");
+
+    return strtoll(id + strlen("contact_"), NULL, 10);
+}
+
+uint32_t test_random(uint64_t *state, uint32_t below)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (uint32_t)((*state * UINT64_C(2685821657736338717)) >> 33) % below;
+}
+
+void test_append(test_text *text, const char *format, ...)
+{
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    while (text->room - text->len < (size_t)len + 1) {
+        text->room = text->room * 2 + (size_t)len + 1000;
+        text->data = realloc(text->data, text->room);
+        if (text->data == NULL)
+            abort();
+    }
+    va_start(args, format);
+    vsnprintf(text->data + text->len, text->room - text->len, format, args);
+    va_end(args);
+    text->len += (size_t)len;
+}

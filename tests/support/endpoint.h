@@ -1,0 +1,40 @@
+/*
+ * endpoint.h: a storage with chatbot 123 of workspace 1, a handle on it, and requests in a line.
+ */
+#ifndef BB_TEST_ENDPOINT_H
+#define BB_TEST_ENDPOINT_H
+
+#include "support/json.h"
+#include "support/store.h"
+
+typedef struct test_endpoint {
+    test_store store;
+    bb_contacts *contacts;
+} test_endpoint;
+
+/* Opens a fresh store and a handle; `config` may be NULL. 0, 1 or TEST_SKIPPED. */
+int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_config *config);
+void test_endpoint_close(test_endpoint *endpoint);
+
+/* Sends a body as workspace 1's principal to chatbot 123. */
+bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len);
+
+/* The response's "data"; NULL unless it is a 200. `*body` is to be freed with json_free(). */
+const json *test_data(const bb_result *result, json **body);
+
+/* The <n> of a contact's "contact_<n>". */
+int64_t test_contact_number(const json *contact);
+
+/* xorshift64*: the next random number below `below`. */
+uint32_t test_random(uint64_t *state, uint32_t below);
+
+/* A growing text that is freed with free(). */
+typedef struct test_text {
+    char *data;
+    size_t len;
+    size_t room;
+} test_text;
+
+void test_append(test_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

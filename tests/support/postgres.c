@@ -1,0 +1,123 @@
+/*
+ * postgres.c: databases of a test's own on the server that BB_TEST_POSTGRES names.
+ */
+#include "support/postgres.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *server(void)
+{
+    const char *value = getenv("BB_TEST_POSTGRES"); // NOLINT(concurrency-mt-unsafe)
+
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+int test_postgres_is_there(void)
+{
+    return server() != NULL;
+}
+
+/* Appends keyword='value' with what libpq wants escaped. */
+static size_t append_option(char *to, const char *keyword, const char *value)
+{
+    size_t len = (size_t)sprintf(to, "%s='", keyword);
+
+    for (; *value != '\0'; value++) {
+        if (*value == '\'' || *value == '\\')
+            to[len++] = '\\';
+        to[len++] = *value;
+    }
+    return len + (size_t)sprintf(to + len, "' ");
+}
+
+char *test_postgres_conninfo(const char *database)
+{
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(server(), &message);
+    size_t size = 2 * strlen(database) + 16, len = 0;
+    char *conninfo;
+
+    if (options == NULL) {
+        fprintf(stderr, "BB_TEST_POSTGRES: %s\n", message != NULL ? message : "out of memory");
+        PQfreemem(message);
+        return NULL;
+    }
+    for (PQconninfoOption *o = options; o->keyword != NULL; o++)
+        size += o->val != NULL ? strlen(o->keyword) + 2 * strlen(o->val) + 5 : 0;
+    conninfo = malloc(size);
+    for (PQconninfoOption *o = options; conninfo != NULL && o->keyword != NULL; o++) {
+        if (o->val != NULL && strcmp(o->keyword, "dbname") != 0)
+            len += append_option(conninfo + len, o->keyword, o->val);
+    }
+    if (conninfo != NULL)
+        append_option(conninfo + len, "dbname", database);
+    PQconninfoFree(options);
+    return conninfo;
+}
+
+int test_postgres_sql(const char *conninfo, const char *sql, char *result, size_t result_size)
+{
+    PGconn *connection = PQconnectdb(conninfo);
+    PGresult *answer = NULL;
+    ExecStatusType status = PGRES_FATAL_ERROR;
+    int failed = 1;
+
+    if (PQstatus(connection) == CONNECTION_OK) {
+        answer = PQexec(connection, sql);
+        status = PQresultStatus(answer);
+    }
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+        failed = 0;
+        if (result != NULL && PQntuples(answer) > 0)
+            snprintf(result, result_size, "%s", PQgetvalue(answer, PQntuples(answer) - 1, 0));
+    } else {
+        fprintf(stderr, "PostgreSQL: %s", PQerrorMessage(connection));
+    }
+    PQclear(answer);
+    PQfinish(connection);
+    return failed;
+}
+
+/* Runs "<verb> DATABASE name<rest>" on the server's own database. */
+static int change_database(const char *verb, const char *name, const char *rest)
+{
+    char sql[160];
+
+    snprintf(sql, sizeof sql, "%s DATABASE %s %s", verb, name, rest);
+    return test_postgres_sql(server(), sql, NULL, 0);
+}
+
+char *test_postgres_create(const char *name)
+{
+    if (change_database("CREATE", name, "") != 0)
+        return NULL;
+    return test_postgres_conninfo(name);
+}
+
+void test_postgres_drop(const char *name)
+{
+    change_database("DROP", name, "WITH (FORCE)");
+}
+
+void *test_postgres_hold(const char *conninfo, const char *sql)
+{
+    PGconn *connection = PQconnectdb(conninfo);
+    PGresult *answer = PQstatus(connection) == CONNECTION_OK ? PQexec(connection, sql) : NULL;
+    int ok = PQresultStatus(answer) == PGRES_COMMAND_OK;
+
+    PQclear(answer);
+    if (!ok) {
+        fprintf(stderr, "PostgreSQL: %s", PQerrorMessage(connection));
+        PQfinish(connection);
+        return NULL;
+    }
+    return connection;
+}
+
+void test_postgres_let_go(void *connection)
+{
+    PQfinish(connection);
+}

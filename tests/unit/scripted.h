@@ -1,0 +1,347 @@
+/*
+ * scripted.h: a storage backend that answers what the test says, and keeps account of its calls.
+ */
+#ifndef BB_TESTS_SCRIPTED_H
+#define BB_TESTS_SCRIPTED_H
+
+#include <pthread.h>
+
+#include "unit.h"
+
+enum { SCRIPT_STEPS = 8 };
+
+/* What write() does wrong besides answering. */
+typedef enum script_fault {
+    PUTS_ALL,
+    PUTS_NONE,
+    PUTS_ALL_BUT_THE_LAST,
+    PUTS_THE_FIRST_TWICE,
+    PUTS_PAST_THE_END,
+    PUTS_NO_CONTACT,
+    PUTS_NO_OUTCOME,
+    PUTS_TOO_HIGH_AN_OUTCOME
+} script_fault;
+
+typedef struct script {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int32_t open_codes[SCRIPT_STEPS]; /* what session_open() answers, call by call; then BB_OK */
+    int32_t codes[SCRIPT_STEPS];      /* what everything else answers, likewise */
+    int32_t always;                   /* if not BB_OK, what everything else answers always */
+    const char *message;              /* said with every code but BB_OK; NULL: nothing */
+    const char *sqlstate;             /* likewise */
+    script_fault fault;
+    int ignores_put;    /* write() answers BB_OK whatever put() answered */
+    int32_t put_code;   /* put()'s last answer */
+    int has_no_session; /* sessions are NULL */
+    int is_held;        /* authorize() and write() wait until it is 0 */
+    size_t opens;       /* calls of session_open() */
+    size_t opened;      /* sessions that it made */
+    size_t closed;      /* and those that were closed */
+    size_t calls;       /* of everything else */
+    size_t inside;      /* calls under way */
+    size_t most_inside;
+    size_t shared; /* calls on a session that had one under way */
+    size_t store_closed;
+    size_t last_session; /* the number of the session of the last call */
+    bb_access access;    /* of the last call, and its key */
+    uint8_t key_hash[BB_KEY_HASH_SIZE];
+    size_t record_count;
+    const char *last_call;
+    int64_t numbers[3]; /* the last administrative call's arguments */
+    bb_key_record key;
+} script;
+
+typedef struct script_session {
+    script *owner;
+    size_t number; /* from 1 on */
+    int is_busy;
+} script_session;
+
+static inline void script_init(script *s)
+{
+    memset(s, 0, sizeof *s);
+    if (pthread_mutex_init(&s->mutex, NULL) != 0 || pthread_cond_init(&s->changed, NULL) != 0)
+        abort();
+}
+
+static inline void script_destroy(script *s)
+{
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->mutex);
+}
+
+/* Sets the answers from the next call on; the rest of them is BB_OK. */
+static inline void script_answers(script *s, const int32_t *codes, size_t count)
+{
+    s->calls = 0;
+    memset(s->codes, 0, sizeof s->codes);
+    if (count > 0)
+        memcpy(s->codes, codes, count * sizeof *codes);
+}
+
+static inline int32_t script_say(const script *s, int32_t code, bb_error *error)
+{
+    if (code == BB_OK || s->message == NULL)
+        return code;
+    if (s->sqlstate != NULL)
+        snprintf(error->sqlstate, sizeof error->sqlstate, "%s", s->sqlstate);
+    return bb_error_set(error, code, "%s", s->message);
+}
+
+static inline int32_t script_open(void *store, int64_t deadline, void **session, bb_error *error)
+{
+    script *s = store;
+    script_session *made = NULL;
+    int32_t code;
+
+    (void)deadline;
+    pthread_mutex_lock(&s->mutex);
+    code = s->opens < SCRIPT_STEPS ? s->open_codes[s->opens] : BB_OK;
+    s->opens++;
+    if (code == BB_OK)
+        s->opened++;
+    if (code == BB_OK && !s->has_no_session) {
+        made = must_alloc(sizeof *made);
+        made->owner = s;
+        made->number = s->opened;
+        made->is_busy = 0;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    if (code == BB_OK)
+        *session = made;
+    return script_say(s, code, error);
+}
+
+static inline void script_close_session(void *session)
+{
+    script_session *made = session;
+
+    if (made == NULL)
+        return;
+    pthread_mutex_lock(&made->owner->mutex);
+    made->owner->closed++;
+    pthread_mutex_unlock(&made->owner->mutex);
+    free(made);
+}
+
+static inline void script_close(void *store)
+{
+    ((script *)store)->store_closed++;
+}
+
+/* A call on a session: counts it, waits while the script is held, tells what to answer. */
+static inline int32_t script_enter(script_session *session, const char *name)
+{
+    script *s = session->owner;
+    int32_t code;
+
+    pthread_mutex_lock(&s->mutex);
+    s->shared += (size_t)session->is_busy;
+    session->is_busy = 1;
+    s->last_session = session->number;
+    s->last_call = name;
+    code = s->calls < SCRIPT_STEPS ? s->codes[s->calls] : BB_OK;
+    if (s->always != BB_OK)
+        code = s->always;
+    s->calls++;
+    s->inside++;
+    if (s->inside > s->most_inside)
+        s->most_inside = s->inside;
+    pthread_cond_broadcast(&s->changed);
+    while (s->is_held)
+        pthread_cond_wait(&s->changed, &s->mutex);
+    s->inside--;
+    session->is_busy = 0;
+    pthread_mutex_unlock(&s->mutex);
+    return code;
+}
+
+static inline void script_keep_access(script *s, const bb_access *access)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->access = *access;
+    if (access->key_hash != NULL)
+        memcpy(s->key_hash, access->key_hash, BB_KEY_HASH_SIZE);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static inline int32_t script_authorize(void *session, const bb_access *access, bb_error *error)
+{
+    script_session *made = session;
+
+    script_keep_access(made->owner, access);
+    return script_say(made->owner, script_enter(made, "authorize"), error);
+}
+
+static inline int32_t script_put(const script *s, const bb_write *write, size_t index)
+{
+    const bb_record *record = write->records[index];
+    bb_contact contact = {.size = sizeof contact,
+                          .id = (int64_t)index + 1,
+                          .external_id = record->external_id,
+                          .name = record->name,
+                          .email = record->email,
+                          .phonenumber = record->phonenumber,
+                          .stripe_accounts = record->stripe_accounts,
+                          .custom_attributes = record->custom_attributes};
+    int32_t outcome = BB_CREATED;
+
+    if (s->fault == PUTS_NO_OUTCOME)
+        outcome = -1;
+    if (s->fault == PUTS_TOO_HIGH_AN_OUTCOME)
+        outcome = 3;
+    return write->put(write->put_ctx, index, outcome, s->fault == PUTS_NO_CONTACT ? NULL : &contact,
+                      NULL);
+}
+
+/* All the puts of a write; what put() answered if that was an error. */
+static inline int32_t script_put_all(const script *s, const bb_write *write)
+{
+    size_t count = write->record_count;
+    int32_t code = BB_OK;
+
+    if (s->fault == PUTS_NONE)
+        count = 0;
+    if (s->fault == PUTS_ALL_BUT_THE_LAST)
+        count--;
+    for (size_t i = count; i-- > 0 && code == BB_OK;)
+        code = script_put(s, write, i);
+    if (s->fault == PUTS_THE_FIRST_TWICE && code == BB_OK)
+        code = script_put(s, write, 0);
+    if (s->fault == PUTS_PAST_THE_END) {
+        bb_contact contact = {.size = sizeof contact, .id = 1};
+        code = write->put(write->put_ctx, write->record_count, BB_CREATED, &contact, NULL);
+    }
+    return code;
+}
+
+static inline int32_t script_write(void *session, const bb_write *write, bb_error *error)
+{
+    script_session *made = session;
+    script *s = made->owner;
+    int32_t code = script_enter(made, "write");
+    int32_t put_code;
+
+    script_keep_access(s, write->access);
+    put_code = script_put_all(s, write);
+    pthread_mutex_lock(&s->mutex);
+    s->record_count = write->record_count;
+    s->put_code = put_code;
+    pthread_mutex_unlock(&s->mutex);
+    if (code == BB_OK && put_code != BB_OK && !s->ignores_put)
+        return put_code;
+    return script_say(s, code, error);
+}
+
+static inline int32_t script_migrate(void *session, int64_t deadline, bb_error *error)
+{
+    script_session *made = session;
+
+    (void)deadline;
+    return script_say(made->owner, script_enter(made, "migrate"), error);
+}
+
+static inline int32_t script_chatbot_add(void *session, int64_t chatbot_id, int64_t workspace_id,
+                                         int64_t now_us, int64_t deadline, bb_error *error)
+{
+    script_session *made = session;
+
+    (void)deadline;
+    made->owner->numbers[0] = chatbot_id;
+    made->owner->numbers[1] = workspace_id;
+    made->owner->numbers[2] = now_us;
+    return script_say(made->owner, script_enter(made, "chatbot_add"), error);
+}
+
+static inline int32_t script_chatbot_archive(void *session, int64_t chatbot_id, int32_t archived,
+                                             int64_t now_us, int64_t deadline, bb_error *error)
+{
+    script_session *made = session;
+
+    (void)deadline;
+    made->owner->numbers[0] = chatbot_id;
+    made->owner->numbers[1] = archived;
+    made->owner->numbers[2] = now_us;
+    return script_say(made->owner, script_enter(made, "chatbot_archive"), error);
+}
+
+static inline int32_t script_key_add(void *session, const bb_key_record *key, int64_t deadline,
+                                     bb_error *error)
+{
+    script_session *made = session;
+
+    (void)deadline;
+    made->owner->key = *key;
+    memcpy(made->owner->key_hash, key->key_hash, BB_KEY_HASH_SIZE);
+    return script_say(made->owner, script_enter(made, "key_add"), error);
+}
+
+static inline int32_t script_key_revoke(void *session, const uint8_t *key_hash, int64_t now_us,
+                                        int64_t deadline, bb_error *error)
+{
+    script_session *made = session;
+
+    (void)deadline;
+    memcpy(made->owner->key_hash, key_hash, BB_KEY_HASH_SIZE);
+    made->owner->numbers[2] = now_us;
+    return script_say(made->owner, script_enter(made, "key_revoke"), error);
+}
+
+static const bb_storage_vtable script_table = {
+    .size = sizeof(bb_storage_vtable),
+    .version = BB_STORAGE_VERSION,
+    .name = "scripted",
+    .close = script_close,
+    .session_open = script_open,
+    .session_close = script_close_session,
+    .migrate = script_migrate,
+    .authorize = script_authorize,
+    .write = script_write,
+    .chatbot_add = script_chatbot_add,
+    .chatbot_archive = script_chatbot_archive,
+    .key_add = script_key_add,
+    .key_revoke = script_key_revoke,
+};
+
+/* Waits until so many calls are under way. */
+static inline void script_wait_inside(script *s, size_t count)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (s->inside < count)
+        pthread_cond_wait(&s->changed, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static inline void script_hold(script *s, int is_held)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->is_held = is_held;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* ------------------------------------------------------------------------------------- the log */
+
+/* The lines that were logged, each after its level. Not for several threads. */
+typedef struct kept_log {
+    builder lines;
+    size_t count;
+    size_t levels[4];
+    size_t with_newline;
+} kept_log;
+
+static inline void keep_line(void *ctx, int32_t level, const char *line, size_t len)
+{
+    kept_log *log = ctx;
+
+    log->count++;
+    if (level >= BB_LOG_ERROR && level <= BB_LOG_INFO)
+        log->levels[level]++;
+    if (memchr(line, '\n', len) != NULL)
+        log->with_newline++;
+    add_bytes(&log->lines, line, len);
+    add_text(&log->lines, "\n");
+}
+
+#endif
