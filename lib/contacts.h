@@ -5,7 +5,10 @@
 #define BB_CONTACTS_INTERNAL_H
 
 #include "session_pool.h"
+#include "statistics.h"
 #include "storage_internal.h"
+
+struct bb_dispatcher;
 
 struct bb_contacts {
     bb_allocator allocator;
@@ -21,6 +24,8 @@ struct bb_contacts {
     uint32_t max_depth;
     int64_t timeout_ms;
     bb_session_pool pool;
+    bb_counters counters;
+    struct bb_dispatcher *dispatcher; /* NULL: without workers */
 };
 
 /* One line to the host's log, if it has one. */

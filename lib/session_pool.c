@@ -212,3 +212,11 @@ void bb_session_pool_give(bb_session_pool *pool, void *session, int is_broken)
     close_stale(pool);
     pthread_mutex_unlock(&pool->mutex);
 }
+
+void bb_session_pool_load(bb_session_pool *pool, uint32_t *open, uint32_t *idle)
+{
+    pthread_mutex_lock(&pool->mutex);
+    *open = pool->open_count - pool->opening_count;
+    *idle = pool->idle_count;
+    pthread_mutex_unlock(&pool->mutex);
+}

@@ -47,4 +47,7 @@ int32_t bb_session_pool_take(bb_session_pool *pool, int64_t deadline, void **ses
  * when one is taken or given back. */
 void bb_session_pool_give(bb_session_pool *pool, void *session, int is_broken);
 
+/* How many sessions are open, and how many of them nobody has. Any thread. */
+void bb_session_pool_load(bb_session_pool *pool, uint32_t *open, uint32_t *idle);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/endpoint.h"
 #include "support/json.h"
 #include "support/match.h"
 #include "support/settings.h"
@@ -164,7 +165,7 @@ static int open_endpoint(run *r)
     config.max_depth = (uint32_t)json_integer(limits, "max_depth", 0);
     if (sql != NULL && test_store_sql(&r->store, sql->text, NULL, 0) != 0)
         return fail(r, "the file's SQL failed");
-    if (bb_contacts_open(r->store.storage, &config, &r->contacts, &error) != BB_OK)
+    if (test_open_contacts(r->store.storage, &config, &r->contacts, &error) != BB_OK)
         return fail(r, "bb_contacts_open: %s", error.message);
     return 1;
 }

@@ -428,7 +428,7 @@ static void test_E11_store_that_cannot_be_reached_is_503(void **state)
         code = bb_storage_open_postgres(place, strlen(place), NULL, &endpoint.store.storage, NULL);
     }
     assert_int_equal(code, BB_OK);
-    assert_int_equal(bb_contacts_open(endpoint.store.storage, &config, &endpoint.contacts, NULL),
+    assert_int_equal(test_open_contacts(endpoint.store.storage, &config, &endpoint.contacts, NULL),
                      BB_OK);
     result = test_send(&endpoint, "{\"users\":[{}]}", 14);
     assert_int_equal(bb_result_http_status(result), 503);
@@ -471,7 +471,7 @@ static void run_child(const test_endpoint *parent, int to)
     test_endpoint endpoint = {0};
 
     if (open_again(&parent->store, &endpoint.store.storage) != BB_OK ||
-        bb_contacts_open(endpoint.store.storage, NULL, &endpoint.contacts, NULL) != BB_OK)
+        test_open_contacts(endpoint.store.storage, NULL, &endpoint.contacts, NULL) != BB_OK)
         _exit(1);
     write_until_killed(&endpoint, to);
 }

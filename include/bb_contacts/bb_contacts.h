@@ -3,7 +3,8 @@
  *
  * A host hands over what arrived (path segment, Authorization header, body) and gets back what to
  * send (status, JSON body), plus what became of each entry. The library opens no port, starts no
- * thread, writes to no stream and keeps no state outside its handles.
+ * thread that was not asked for (bb_config.workers), writes to no stream and keeps no state outside
+ * its handles.
  *
  *     bb_storage *storage;             where contacts live: memory, SQLite, PostgreSQL, or yours
  *     bb_contacts *contacts;           the endpoint: limits, clock, allocator, pool of sessions
@@ -233,10 +234,25 @@ typedef struct bb_config {
                                       at most 512 */
     uint32_t max_sessions;         /* storage sessions, and so requests in the store, at once;
                                       opened when needed; a request that finds all busy waits until
-                                      its deadline; default 16; at most 10000 */
+                                      its deadline; default 16; at most 10000; never fewer than
+                                      workers */
     int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
     int64_t idle_timeout_ms;       /* a storage session that nobody used for so long is closed when
                                       the handle is next used; default 5 minutes */
+    uint32_t workers;              /* how many groups of requests are written at once; as many
+                                      threads are started, and one more that watches deadlines.
+                                      Default 0: no threads, no groups, no bb_contacts_submit().
+                                      At most 256 */
+    uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
+                                    A chatbot may have as many there as places are still free, so
+                                    at most half: the rest is for others. Default 4096; at most
+                                    1000000 */
+    size_t max_queued_bytes;     /* the same for what their bodies take; default 64 MiB */
+    uint32_t max_group_requests; /* requests that are written in one transaction; default 128;
+                                    1: each alone; at most 1000 */
+    uint32_t max_group_contacts; /* contacts in them, unless a single request has more; default
+                                    1000; at most 10000 */
+    size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
 } bb_config;
 
 static inline void bb_config_init(bb_config *config)
@@ -254,8 +270,10 @@ static inline void bb_config_init(bb_config *config)
 BB_API int32_t bb_contacts_open(bb_storage *storage, const bb_config *config, bb_contacts **out,
                                 bb_error *error);
 
-/* Closes a handle and its sessions. No call on it may be under way or come later. NULL does
- * nothing. */
+/* Closes a handle and its sessions. No call on it may be under way or come later, but for those
+ * that callbacks of bb_contacts_submit() make: what is queued is written first, each request until
+ * its deadline, and each callback called; what such a callback submits is a 503. Not to be called
+ * from such a callback. NULL does nothing. */
 BB_API void bb_contacts_close(bb_contacts *contacts);
 
 /* The body limit in force (C7), for a host that wants to stop reading there. 0 for NULL. */
@@ -344,6 +362,44 @@ typedef struct bb_result bb_result;
 BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
 
 /*
+ * The same without waiting, for an event loop: with workers (bb_config), authorizes and validates
+ * what it can by itself, queues the rest and returns. Exactly one of two things happens:
+ *
+ *  - The answer is known at once (a 401 for a malformed key, a 503 because the queue is full): it
+ *    is returned, and `done` is never called.
+ *  - NULL is returned, and `done` is called once, with the answer, which is then the callee's to
+ *    free: on a thread of the handle's, perhaps before this function has returned, or on a thread
+ *    that is in bb_contacts_cancel() for it. It should be brief, since it holds up other answers:
+ *    typically it hands the result over to its event loop. It may call every function here but
+ *    bb_contacts_upsert() and bb_contacts_authorize(), which would wait for the thread that they
+ *    are on, and bb_contacts_close().
+ *
+ * The request is copied, its body too. Its deadline counts from now, so that the time in the queue
+ * is part of it; a request that is still waiting then is a 503. `ticket` may be NULL; it is set
+ * before `done` can be called. A handle without workers answers 500.
+ *
+ * Requests of different callers that are written together keep their own outcomes, as if they had
+ * come one after the other (E7).
+ */
+typedef void (*bb_done_fn)(void *done_ctx, bb_result *result);
+BB_API bb_result *bb_contacts_submit(bb_contacts *contacts, const bb_request *request,
+                                     bb_done_fn done, void *done_ctx, uint64_t *ticket);
+
+/*
+ * The same for bb_contacts_authorize(): the first two checks alone, without waiting.
+ */
+BB_API bb_result *bb_contacts_submit_authorize(bb_contacts *contacts, const bb_request *request,
+                                               bb_done_fn done, void *done_ctx, uint64_t *ticket);
+
+/*
+ * Takes a submitted request out of the queue, as when its client has gone: `done` is called with a
+ * 503 before this returns BB_OK, and nothing is stored. BB_ERR_NOT_FOUND if it is being written or
+ * has been answered: then `done` has been or will be called with the answer. Tickets are never used
+ * twice, so that an old one is safe.
+ */
+BB_API int32_t bb_contacts_cancel(bb_contacts *contacts, uint64_t ticket);
+
+/*
  * The first two checks alone (A1: key, then chatbot and scope), for a host that wants to refuse a
  * body before it reads it. The result is a 200 without data if the caller may write, otherwise
  * what bb_contacts_upsert() would answer; body and idempotency key are not looked at.
@@ -371,6 +427,53 @@ BB_API int32_t bb_result_outcome(const bb_result *result, size_t index);
 
 /* How many entries had this outcome. */
 BB_API size_t bb_result_count(const bb_result *result, int32_t outcome);
+
+/* ---------------------------------------------------------------------------------- statistics */
+
+/* Room for as many members of the maps above, and more to come. */
+#define BB_STATS_STATUSES 16
+#define BB_STATS_OUTCOMES 4
+
+/* How many bounds the histograms have. */
+#define BB_STATS_BUCKETS 16
+
+/* What a handle has done since it was opened, and how it stands now. Counters only grow. */
+typedef struct bb_stats {
+    size_t size;                           /* sizeof(bb_stats); set by bb_stats_init() */
+    uint64_t requests[BB_STATS_STATUSES];  /* answered, by bb_status; refused bodies and queues
+                                              too, bb_contacts_authorize() not */
+    uint64_t contacts[BB_STATS_OUTCOMES];  /* entries stored, by bb_outcome */
+    uint64_t writes;                       /* transactions that stored something */
+    uint64_t grouped_requests;             /* requests that shared one with others */
+    uint64_t ungrouped_requests;           /* requests whose shared one failed, so that each was
+                                              written again alone */
+    uint64_t retries;                      /* attempts after the first, of writes and of checks */
+    uint64_t cancelled;                    /* by bb_contacts_cancel() */
+    uint64_t latency[BB_STATS_BUCKETS];    /* requests by the time from call to answer: those that
+                                              took at most bb_stats_latency_bound_us(i) and more
+                                              than the bound before */
+    uint64_t latency_sum_us;               /* microseconds, of all of them together */
+    uint64_t group_size[BB_STATS_BUCKETS]; /* transactions by how many requests they stored: at
+                                              most 2 to the power of i, and more than half that */
+    uint32_t queued;                       /* requests that wait for a worker, now */
+    uint32_t sessions_open;                /* storage sessions, now */
+    uint32_t sessions_idle;                /* those of them that nobody uses */
+    uint32_t reserved;                     /* 0 */
+    uint64_t queued_bytes;                 /* of the bodies of those that wait */
+} bb_stats;
+
+static inline void bb_stats_init(bb_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    stats->size = sizeof *stats;
+}
+
+/* Reads the statistics of a handle. The numbers are each right, though not all of one instant. */
+BB_API int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats);
+
+/* The upper bound of a bucket of bb_stats.latency in microseconds; INT64_MAX for the last one and
+ * beyond. */
+BB_API int64_t bb_stats_latency_bound_us(size_t bucket);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 /* The version of this interface. */
-#define BB_STORAGE_VERSION 1
+#define BB_STORAGE_VERSION 2
 
 /* Bytes of a SHA-256 digest. */
 #define BB_KEY_HASH_SIZE 32
@@ -120,6 +120,34 @@ typedef struct bb_write {
     void *put_ctx; /* first argument of put() */
 } bb_write;
 
+/*
+ * Several writes at once, of different requests: one transaction, so that many small requests share
+ * the price of one commit. All their accesses have the same now_us and deadline, those of the
+ * group.
+ *
+ * Each write is authorized on its own. write_group() returns BB_OK if it has gone through, and then
+ * codes[i], which is BB_OK when it is called, says of each write: BB_OK, it is stored, and each of
+ * its records was put(); BB_ERR_UNKNOWN_KEY or BB_ERR_NOT_FOUND, it is refused; any other code, it
+ * has failed alone, as when its put() ran out of memory. With any code but BB_OK from write_group()
+ * itself nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library then
+ * writes them one by one. So a backend gives up at the first thing that is out of the ordinary.
+ *
+ * No two writes name the same external_id of the same chatbot, unless the table's flags have
+ * BB_STORAGE_ORDERED_GROUPS: such a backend applies the writes one after the other, so that each
+ * sees what those before it did, and puts what the contact was then.
+ */
+typedef struct bb_write_group {
+    size_t size;                   /* as the library knows the struct */
+    const bb_write *const *writes; /* in the order of their arrival */
+    size_t write_count;            /* 2 or more */
+    int32_t *codes;                /* one for each */
+    int64_t now_us;                /* the time of all of them */
+    int64_t deadline;              /* when to give up */
+} bb_write_group;
+
+/* A flag of the table; see bb_write_group. */
+#define BB_STORAGE_ORDERED_GROUPS (1u << 0)
+
 /* ----------------------------------------------------------------------------- administration */
 
 /* A key to be added. */
@@ -158,7 +186,7 @@ typedef struct bb_key_record {
 typedef struct bb_storage_vtable {
     size_t size;      /* sizeof(bb_storage_vtable) of the backend */
     uint32_t version; /* BB_STORAGE_VERSION of the backend */
-    uint32_t flags;   /* 0 */
+    uint32_t flags;   /* BB_STORAGE_ORDERED_GROUPS, or 0 */
     const char *name; /* NUL-terminated, for logs; copied by reference, so static */
 
     /* Digits that a number inside stored JSON may have before and after the decimal point when
@@ -193,6 +221,10 @@ typedef struct bb_storage_vtable {
     int32_t (*key_revoke)(void *session, const uint8_t *key_hash, int64_t now_us, int64_t deadline,
                           bb_error *error);
     /* version 1 ends here */
+
+    /* See bb_write_group. Optional: without it each request is written by write(). */
+    int32_t (*write_group)(void *session, const bb_write_group *group, bb_error *error);
+    /* version 2 ends here */
 } bb_storage_vtable;
 
 /*

@@ -403,6 +403,14 @@ static int32_t memory_write(void *session, const bb_write *write, bb_error *erro
     return code == BB_ERR_NOMEM ? out_of_memory(error) : code;
 }
 
+/* There is no price of a commit to be shared here: each write stands or falls by itself. */
+static int32_t memory_write_group(void *session, const bb_write_group *group, bb_error *error)
+{
+    for (size_t i = 0; i < group->write_count; i++)
+        group->codes[i] = memory_write(session, group->writes[i], error);
+    return BB_OK;
+}
+
 static int32_t add_chatbot_locked(memory_store *store, int64_t id, int64_t workspace_id)
 {
     const chatbot *known = find_chatbot(store, id);
@@ -510,6 +518,7 @@ static int32_t memory_key_revoke(void *session, const uint8_t *key_hash, int64_t
 static const bb_storage_vtable memory_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
+    .flags = BB_STORAGE_ORDERED_GROUPS,
     .name = "memory",
     .close = memory_close,
     .session_open = memory_session_open,
@@ -520,6 +529,7 @@ static const bb_storage_vtable memory_vtable = {
     .chatbot_archive = memory_chatbot_archive,
     .key_add = memory_key_add,
     .key_revoke = memory_key_revoke,
+    .write_group = memory_write_group,
 };
 
 static int32_t make_store(const bb_allocator *allocator, memory_store **out, bb_error *error)

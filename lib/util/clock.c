@@ -7,12 +7,17 @@
 
 #include "bb_contacts/storage.h"
 
-static int64_t monotonic_ms(void)
+int64_t bb_monotonic_us(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t monotonic_ms(void)
+{
+    return bb_monotonic_us() / 1000;
 }
 
 int64_t bb_deadline_in(int64_t timeout_ms)

@@ -9,4 +9,7 @@
 /* Microseconds since 1970, not negative. */
 int64_t bb_wall_clock_us(void);
 
+/* Microseconds of the clock that deadlines are of. */
+int64_t bb_monotonic_us(void);
+
 #endif

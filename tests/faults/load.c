@@ -13,6 +13,7 @@
 
 #include "bb_contacts/backends.h"
 #include "faults/load_internal.h"
+#include "support/endpoint.h"
 
 /* How late an answer may come on a busy machine, after the deadline has passed. */
 enum { GRACE_MS = 1000, PRINTED_ERRORS = 4000 };
@@ -64,7 +65,7 @@ static int32_t open_all(load_target *target, uint32_t max_sessions, bb_error *er
     if (code == BB_OK)
         code = bb_storage_key_add(target->storage, &key, target->key, sizeof target->key, 0, error);
     if (code == BB_OK)
-        code = bb_contacts_open(target->storage, &config, &target->contacts, error);
+        code = test_open_contacts(target->storage, &config, &target->contacts, error);
     return code;
 }
 

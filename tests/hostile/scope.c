@@ -296,7 +296,7 @@ int main(int argc, char **argv)
         return status;
     bb_config_init(&config);
     config.timeout_ms = 60000;
-    CHECK(bb_contacts_open(store.storage, &config, &contacts, NULL) == BB_OK, "opening");
+    CHECK(test_open_contacts(store.storage, &config, &contacts, NULL) == BB_OK, "opening");
     make_tenants(&store);
     CHECK(bb_storage_chatbot_archive(store.storage, chatbots[ARCHIVED].id, 1, 0, NULL) == BB_OK,
           "archiving");

@@ -49,7 +49,7 @@ static void open_handle(host *h)
     config.timeout_ms = TIMEOUT_MS;
     CHECK(bb_storage_open_sqlite(h->path, strlen(h->path), NULL, &h->storage, NULL) == BB_OK, "%s",
           h->path);
-    CHECK(bb_contacts_open(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
+    CHECK(test_open_contacts(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
 }
 
 static void close_handle(host *h)

@@ -96,7 +96,7 @@ static void write_for_ever(const char *path, answers *shared)
     pthread_t thread;
 
     if (bb_storage_open_sqlite(path, strlen(path), NULL, &storage, NULL) != BB_OK ||
-        bb_contacts_open(storage, NULL, &contacts, NULL) != BB_OK)
+        test_open_contacts(storage, NULL, &contacts, NULL) != BB_OK)
         _exit(1);
     for (int i = 0; i < THREADS; i++) {
         writers[i] = (writer){contacts, shared, i};

@@ -86,7 +86,7 @@ static int open_endpoint(test_endpoint *endpoint, const char *place,
     if (code == BB_OK)
         code = bb_storage_migrate(endpoint->store.storage, 0, &error);
     if (code == BB_OK)
-        code = bb_contacts_open(endpoint->store.storage, &config, &endpoint->contacts, &error);
+        code = test_open_contacts(endpoint->store.storage, &config, &endpoint->contacts, &error);
     if (code != BB_OK)
         fprintf(stderr, "cannot open: %s: %s\n", bb_code_name(code), error.message);
     return code == BB_OK;

@@ -110,7 +110,7 @@ static int open_far(test_endpoint *far, const test_endpoint *near, unsigned port
              near->store.place, port);
     code = bb_storage_open_postgres(conninfo, strlen(conninfo), NULL, &far->store.storage, &error);
     if (code == BB_OK)
-        code = bb_contacts_open(far->store.storage, NULL, &far->contacts, &error);
+        code = test_open_contacts(far->store.storage, NULL, &far->contacts, &error);
     if (code != BB_OK)
         fprintf(stderr, "cannot open: %s\n", error.message);
     return code == BB_OK ? 0 : -1;

@@ -128,7 +128,7 @@ static int32_t open_with(test_endpoint *endpoint, const char *conninfo, const ch
     code = bb_storage_open_postgres_with(conninfo, strlen(conninfo), NULL, &options,
                                          &endpoint->store.storage, NULL);
     if (code == BB_OK)
-        code = bb_contacts_open(endpoint->store.storage, NULL, &endpoint->contacts, NULL);
+        code = test_open_contacts(endpoint->store.storage, NULL, &endpoint->contacts, NULL);
     return code;
 }
 

@@ -142,7 +142,8 @@ static int32_t open_endpoint(writer *w, const char *conninfo, int is_unnamed)
     if (code == BB_OK)
         code = bb_storage_chatbot_add(w->endpoint.store.storage, 123, 1, 0, &error);
     if (code == BB_OK)
-        code = bb_contacts_open(w->endpoint.store.storage, &config, &w->endpoint.contacts, &error);
+        code =
+            test_open_contacts(w->endpoint.store.storage, &config, &w->endpoint.contacts, &error);
     if (code != BB_OK)
         fprintf(stderr, "%s: cannot open: %s\n", w->name, error.message);
     return code;

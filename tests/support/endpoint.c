@@ -7,6 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/settings.h"
+
+int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
+                           bb_error *error)
+{
+    bb_config with_workers;
+
+    bb_config_init(&with_workers);
+    if (config != NULL)
+        with_workers = *config;
+    if (with_workers.workers == 0)
+        with_workers.workers = test_workers();
+    return bb_contacts_open(storage, &with_workers, out, error);
+}
+
 int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_config *config)
 {
     bb_error error;
@@ -20,7 +35,7 @@ int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_co
         return status;
     code = bb_storage_chatbot_add(endpoint->store.storage, 123, 1, 0, &error);
     if (code == BB_OK)
-        code = bb_contacts_open(endpoint->store.storage, config, &endpoint->contacts, &error);
+        code = test_open_contacts(endpoint->store.storage, config, &endpoint->contacts, &error);
     if (code == BB_OK)
         return 0;
     fprintf(stderr, "cannot open the endpoint: %s\n", error.message);

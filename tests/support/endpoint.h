@@ -16,6 +16,10 @@ typedef struct test_endpoint {
 int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_config *config);
 void test_endpoint_close(test_endpoint *endpoint);
 
+/* bb_contacts_open() with test_workers() workers; `config` may be NULL. */
+int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
+                           bb_error *error);
+
 /* Sends a body as workspace 1's principal to chatbot 123. */
 bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len);
 

@@ -32,6 +32,11 @@ uint32_t test_threads(void)
     return (uint32_t)setting("BB_TEST_THREADS", 16);
 }
 
+uint32_t test_workers(void)
+{
+    return (uint32_t)setting("BB_TEST_WORKERS", 0);
+}
+
 uint64_t test_seed(void)
 {
     return setting("BB_TEST_SEED", 1);

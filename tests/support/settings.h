@@ -16,6 +16,9 @@ uint32_t test_times(uint32_t full);
 /* How many threads a case with several of them has: BB_TEST_THREADS, or 16. */
 uint32_t test_threads(void);
 
+/* How many workers handles have: BB_TEST_WORKERS, or none. */
+uint32_t test_workers(void);
+
 /* Where random choices start: BB_TEST_SEED, or 1, so that a run can be repeated. */
 uint64_t test_seed(void);
 

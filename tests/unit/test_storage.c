@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "bb_contacts/backends.h"
+#include "storage_internal.h"
 
 typedef struct admin {
     script script;
@@ -87,10 +88,37 @@ static void test_vtable_size_and_version_must_be_known(void **state)
     table.version = 0;
     expect_refused(&table);
     table = script_table;
-    for (size_t size = 0; size < sizeof table; size += size < 32 ? 1 : 8) {
+    for (size_t size = 0; size < offsetof(bb_storage_vtable, write_group); size++) {
         table.size = size;
         expect_refused(&table);
     }
+}
+
+static int32_t never_called(void *session, const bb_write_group *group, bb_error *error)
+{
+    (void)session;
+    (void)group;
+    (void)error;
+    fail();
+    return BB_ERR_INTERNAL;
+}
+
+/* A table of version 1 ends before write_group(): what lies there is not the backend's. */
+static void test_vtable_of_version_1_has_no_groups(void **state)
+{
+    bb_storage_vtable table = script_table;
+    bb_storage *storage;
+    script s;
+
+    (void)state;
+    script_init(&s);
+    table.size = offsetof(bb_storage_vtable, write_group);
+    table.version = 1;
+    table.write_group = never_called;
+    assert_int_equal(bb_storage_new(&table, &s, NULL, &storage, NULL), BB_OK);
+    assert_null(storage->vtable.write_group);
+    bb_storage_close(storage);
+    script_destroy(&s);
 }
 
 /* A table of a version to come: larger, with members unknown here. */
@@ -587,6 +615,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vtable_required_functions_must_be_there),
         cmocka_unit_test(test_vtable_size_and_version_must_be_known),
+        cmocka_unit_test(test_vtable_of_version_1_has_no_groups),
         cmocka_unit_test(test_vtable_of_a_newer_author_is_cut),
         cmocka_unit_test(test_vtable_arguments_are_checked),
         cmocka_unit_test(test_vtable_what_is_left_out_is_unsupported),

@@ -31,6 +31,7 @@ static void close_store(void *store_)
 static const bb_storage_vtable sqlite_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
+    .flags = BB_STORAGE_ORDERED_GROUPS,
     .name = "sqlite",
     .close = close_store,
     .session_open = bb_sqlite_session_open,
@@ -42,6 +43,7 @@ static const bb_storage_vtable sqlite_vtable = {
     .chatbot_archive = bb_sqlite_chatbot_archive,
     .key_add = bb_sqlite_key_add,
     .key_revoke = bb_sqlite_key_revoke,
+    .write_group = bb_sqlite_write_group,
 };
 
 /*

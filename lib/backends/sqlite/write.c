@@ -1,5 +1,5 @@
 /*
- * write.c: stores the contacts of one write in SQLite.
+ * write.c: stores the contacts of one write, or of several together, in SQLite.
  *
  * A statement per record: SQLite is in this process, so a statement costs no round trip, and a
  * look-up first is what tells unchanged records from changed ones (E5) and draws ids for inserts
@@ -216,4 +216,32 @@ int32_t bb_sqlite_write(void *session, const bb_write *write, bb_error *error)
     if (code != BB_OK)
         return code;
     return bb_sqlite_end(session, write_records(&job), error);
+}
+
+static int is_refusal(int32_t code)
+{
+    return code == BB_ERR_UNKNOWN_KEY || code == BB_ERR_NOT_FOUND;
+}
+
+/* One after the other in one transaction. A refusal comes before anything of its write is stored,
+ * so that there is nothing to undo; any other failure undoes all. */
+static int32_t write_each(bb_sqlite_session *session, const bb_write_group *group, bb_error *error)
+{
+    for (size_t i = 0; i < group->write_count; i++) {
+        write_job job = {.session = session, .write = group->writes[i], .error = error};
+        int32_t code = write_records(&job);
+        if (code != BB_OK && !is_refusal(code))
+            return code;
+        group->codes[i] = code;
+    }
+    return BB_OK;
+}
+
+int32_t bb_sqlite_write_group(void *session, const bb_write_group *group, bb_error *error)
+{
+    int32_t code = bb_sqlite_begin(session, group->deadline, error);
+
+    if (code != BB_OK)
+        return code;
+    return bb_sqlite_end(session, write_each(session, group, error), error);
 }
