@@ -206,6 +206,7 @@ typedef struct group {
     size_t bytes;
     int64_t from;       /* the earliest deadline that may be in it */
     size_t passed_over; /* lines whose first job does not fit in */
+    bb_flow *first_passed_over;
 } group;
 
 static int is_groupable(const group *g, const bb_job *job)
@@ -253,25 +254,25 @@ static void pass_over(group *g, bb_flow *flow)
     if (flow->is_passed_over)
         return;
     flow->is_passed_over = 1;
-    g->passed_over++;
+    if (g->passed_over++ == 0)
+        g->first_passed_over = flow;
 }
 
 /* Whose turn it is after the group: the first that was passed over, so that nobody is for ever, or
- * else `after`. Those that were passed over are behind that. */
+ * else `after`. Those that were passed over are close behind that. */
 static void end_turn(bb_queue *queue, group *g, bb_flow *after)
 {
     bb_flow *flow = after;
 
     if (queue->turn == NULL)
         return;
-    queue->turn = after;
+    queue->turn = g->first_passed_over != NULL ? g->first_passed_over : after;
     while (g->passed_over > 0) {
         flow = flow->previous;
-        if (!flow->is_passed_over)
-            continue;
-        flow->is_passed_over = 0;
-        g->passed_over--;
-        queue->turn = flow;
+        if (flow->is_passed_over) {
+            flow->is_passed_over = 0;
+            g->passed_over--;
+        }
     }
 }
 

@@ -1,0 +1,470 @@
+/*
+ * test_queue.c: the queue of waiting requests: bounded, fair between chatbots, groups without
+ * contacts that are named twice (E1, E7, E11).
+ */
+#include "unit.h"
+
+#include "queue.h"
+
+enum { MOST_JOBS = 600, NO_MARGIN = 0, SOON = 10, LATE = 1000 };
+
+/* A job with one record, or with as many as `records` says. */
+typedef struct made_job {
+    bb_job job;
+    bb_batch batch;
+    bb_record one;
+    bb_record *records;
+    char key[32];
+} made_job;
+
+typedef struct fixture {
+    unit_memory memory;
+    bb_queue queue;
+    made_job made[MOST_JOBS];
+    size_t count;
+    bb_job *taken[MOST_JOBS];
+} fixture;
+
+static const uint8_t seed[crypto_shorthash_KEYBYTES] = "0123456789abcde";
+
+static bb_queue_limits wide(void)
+{
+    bb_queue_limits limits = {.max_queued = 1000,
+                              .max_queued_bytes = 1000000,
+                              .max_group_requests = 100,
+                              .max_group_contacts = 1000,
+                              .max_group_bytes = 1000000};
+
+    return limits;
+}
+
+static fixture *open_queue(bb_queue_limits limits)
+{
+    fixture *f = must_alloc(sizeof *f);
+
+    memset(f, 0, sizeof *f);
+    unit_memory_init(&f->memory);
+    assert_int_equal(bb_queue_init(&f->queue, &f->memory.allocator, seed, &limits), BB_OK);
+    return f;
+}
+
+static void close_queue(fixture *f)
+{
+    while (f->queue.count > 0)
+        bb_queue_take(&f->queue, NO_MARGIN, f->taken);
+    bb_queue_free(&f->queue);
+    unit_memory_check(&f->memory);
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->made[i].records != &f->made[i].one)
+            free(f->made[i].records);
+    }
+    free(f);
+}
+
+/* A job of a chatbot with `records` contacts whose keys begin with `key`. */
+static made_job *make(fixture *f, int64_t chatbot_id, const char *key, size_t records)
+{
+    made_job *m = &f->made[f->count++];
+
+    assert_true(f->count <= MOST_JOBS);
+    m->records = records == 1 ? &m->one : must_alloc(records * sizeof *m->records);
+    snprintf(m->key, sizeof m->key, "%s", key);
+    for (size_t i = 0; i < records; i++) {
+        memset(&m->records[i], 0, sizeof m->records[i]);
+        m->records[i].external_id.data = m->key; /* longer and longer parts of it: all differ */
+        m->records[i].external_id.len = records == 1 ? strlen(m->key) : i + 1;
+    }
+    m->batch.records = m->records;
+    m->batch.record_count = records;
+    m->job.batch = &m->batch;
+    m->job.access.chatbot_id = chatbot_id;
+    m->job.access.deadline = LATE;
+    m->job.bytes = 10;
+    return m;
+}
+
+static bb_job *push(fixture *f, int64_t chatbot_id, const char *key)
+{
+    made_job *m = make(f, chatbot_id, key, 1);
+
+    assert_int_equal(bb_queue_push(&f->queue, &m->job), BB_OK);
+    return &m->job;
+}
+
+static int32_t try_push(fixture *f, int64_t chatbot_id, size_t bytes)
+{
+    char key[32];
+    made_job *m;
+
+    snprintf(key, sizeof key, "k%zu", f->count);
+    m = make(f, chatbot_id, key, 1);
+    m->job.bytes = bytes;
+    return bb_queue_push(&f->queue, &m->job);
+}
+
+static size_t take(fixture *f)
+{
+    return bb_queue_take(&f->queue, NO_MARGIN, f->taken);
+}
+
+/* The chatbots of what was taken, a digit each. */
+static const char *taken_chatbots(const fixture *f, size_t count)
+{
+    static char text[MOST_JOBS + 1];
+
+    for (size_t i = 0; i < count; i++)
+        text[i] = (char)('0' + f->taken[i]->access.chatbot_id);
+    text[count] = '\0';
+    return text;
+}
+
+/* -------------------------------------------------------------------------------------- bounds */
+
+static void test_E11_one_chatbot_fills_half_of_the_queue(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+
+    (void)state;
+    limits.max_queued = 12;
+    f = open_queue(limits);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(try_push(f, 1, 1), BB_OK);
+    assert_int_equal(try_push(f, 1, 1), BB_ERR_BUSY);
+    for (int i = 0; i < 3; i++) /* of the six that are free */
+        assert_int_equal(try_push(f, 2, 1), BB_OK);
+    assert_int_equal(try_push(f, 2, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 3, 1), BB_OK);
+    assert_int_equal(try_push(f, 4, 1), BB_OK);
+    assert_int_equal(try_push(f, 5, 1), BB_OK);
+    assert_int_equal(try_push(f, 6, 1), BB_ERR_BUSY); /* full */
+    assert_int_equal(f->queue.count, 12);
+    assert_true(take(f) > 0);
+    assert_int_equal(try_push(f, 6, 1), BB_OK);
+    close_queue(f);
+}
+
+static void test_E11_bytes_are_bounded_likewise(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+
+    (void)state;
+    limits.max_queued_bytes = 1000;
+    f = open_queue(limits);
+    assert_int_equal(try_push(f, 1, 1001), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 1, 400), BB_OK);
+    assert_int_equal(try_push(f, 1, 400), BB_ERR_BUSY); /* would leave less than it has */
+    assert_int_equal(try_push(f, 1, 100), BB_OK);
+    assert_int_equal(try_push(f, 2, 501), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 2, 500), BB_OK);
+    assert_int_equal(f->queue.bytes, 1000);
+    assert_int_equal(try_push(f, 3, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 3, 0), BB_OK);
+    close_queue(f);
+}
+
+static void test_E11_a_queue_of_one(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+
+    (void)state;
+    limits.max_queued = 1;
+    f = open_queue(limits);
+    assert_int_equal(try_push(f, 1, 1), BB_OK);
+    assert_int_equal(try_push(f, 2, 1), BB_ERR_BUSY);
+    close_queue(f);
+}
+
+static void test_E11_without_memory_for_a_line(void **state)
+{
+    fixture *f = open_queue(wide());
+
+    (void)state;
+    unit_memory_fail(&f->memory, 1, 0);
+    assert_int_equal(try_push(f, 1, 1), BB_ERR_NOMEM);
+    assert_int_equal(f->queue.count, 0);
+    assert_int_equal(try_push(f, 1, 1), BB_OK);
+    unit_memory_fail(&f->memory, 1, 1);
+    assert_int_equal(try_push(f, 1, 1), BB_OK); /* the line is there */
+    assert_int_equal(take(f), 2);
+    assert_int_equal(try_push(f, 2, 1), BB_OK); /* and is used again */
+    close_queue(f);
+}
+
+static void test_E11_a_queue_without_memory(void **state)
+{
+    bb_queue_limits limits = wide();
+
+    (void)state;
+    for (size_t n = 1; n <= 3; n++) {
+        unit_memory memory;
+        bb_queue queue;
+        unit_memory_init(&memory);
+        unit_memory_fail(&memory, n, 0);
+        assert_int_equal(bb_queue_init(&queue, &memory.allocator, seed, &limits), BB_ERR_NOMEM);
+        unit_memory_check(&memory);
+    }
+}
+
+/* -------------------------------------------------------------------------------------- groups */
+
+static void test_E7_lines_take_turns(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+    char key[16];
+
+    (void)state;
+    limits.max_group_requests = 4;
+    f = open_queue(limits);
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "a%d", i);
+        push(f, 1, key);
+    }
+    push(f, 2, "b1");
+    push(f, 2, "b2");
+    push(f, 3, "c");
+    assert_string_equal(taken_chatbots(f, take(f)), "1231");
+    assert_string_equal(taken_chatbots(f, take(f)), "2111");
+    assert_string_equal(taken_chatbots(f, take(f)), "111");
+    assert_int_equal(f->queue.count, 0);
+    close_queue(f);
+}
+
+static void test_E7_within_a_line_in_order_of_arrival(void **state)
+{
+    fixture *f = open_queue(wide());
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        push(f, 1, key);
+    }
+    assert_int_equal(take(f), 50);
+    for (size_t i = 0; i < 50; i++)
+        assert_ptr_equal(f->taken[i], &f->made[i].job);
+    close_queue(f);
+}
+
+static void test_E1_no_contact_is_named_twice_in_a_group(void **state)
+{
+    fixture *f = open_queue(wide());
+
+    (void)state;
+    push(f, 1, "same");
+    push(f, 1, "other");
+    push(f, 1, "same");
+    push(f, 1, "another"); /* behind it in the line, so it waits too */
+    push(f, 2, "same");    /* of another chatbot: another contact */
+    assert_string_equal(taken_chatbots(f, take(f)), "121");
+    assert_ptr_equal(f->taken[2], &f->made[1].job);
+    assert_string_equal(taken_chatbots(f, take(f)), "11");
+    assert_ptr_equal(f->taken[0], &f->made[2].job);
+    close_queue(f);
+}
+
+static void test_E1_an_ordered_store_may_be_given_them(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+
+    (void)state;
+    limits.is_ordered = 1;
+    f = open_queue(limits);
+    push(f, 1, "same");
+    push(f, 1, "same");
+    push(f, 1, "same");
+    assert_int_equal(take(f), 3);
+    close_queue(f);
+}
+
+static void test_E7_bounds_of_a_group(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+
+    (void)state;
+    limits.max_group_contacts = 10;
+    f = open_queue(limits);
+    bb_queue_push(&f->queue, &make(f, 1, "abcdefgh", 8)->job);
+    bb_queue_push(&f->queue, &make(f, 2, "abc", 3)->job);
+    bb_queue_push(&f->queue, &make(f, 3, "ab", 2)->job);
+    bb_queue_push(&f->queue, &make(f, 4, "x", 1)->job);
+    assert_string_equal(taken_chatbots(f, take(f)), "13"); /* 8 and 2 */
+    /* whoever was passed over is first now; and one that is too large for any group comes in it */
+    bb_queue_push(&f->queue, &make(f, 5, "abcdefghijklmnopqrst", 20)->job);
+    assert_string_equal(taken_chatbots(f, take(f)), "24");
+    assert_string_equal(taken_chatbots(f, take(f)), "5");
+    close_queue(f);
+
+    limits = wide();
+    limits.max_group_bytes = 25;
+    f = open_queue(limits);
+    push(f, 1, "a");
+    push(f, 2, "b");
+    push(f, 3, "c");
+    assert_string_equal(taken_chatbots(f, take(f)), "12");
+    assert_string_equal(taken_chatbots(f, take(f)), "3");
+    close_queue(f);
+}
+
+/* However much comes from others, who was passed over is the first of the next group. */
+static void test_E7_a_large_request_is_not_passed_over_twice(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+    bb_job *large;
+
+    (void)state;
+    limits.max_group_contacts = 10;
+    f = open_queue(limits);
+    push(f, 1, "a");
+    large = &make(f, 2, "abcdefghij", 10)->job;
+    bb_queue_push(&f->queue, large);
+    for (int i = 0; i < 5; i++)
+        push(f, 3 + i, "x");
+    assert_string_equal(taken_chatbots(f, take(f)), "134567");
+    push(f, 1, "b");
+    assert_int_equal(take(f), 1);
+    assert_ptr_equal(f->taken[0], large);
+    close_queue(f);
+}
+
+static void test_E11_what_cannot_share_goes_alone(void **state)
+{
+    fixture *f = open_queue(wide());
+    bb_job *hurried;
+    bb_job *question;
+
+    (void)state;
+    push(f, 1, "a");
+    hurried = push(f, 2, "b");
+    hurried->access.deadline = SOON;
+    question = push(f, 3, "c");
+    question->batch = NULL;
+    push(f, 4, "d");
+    assert_int_equal(bb_queue_take(&f->queue, SOON + 1, f->taken), 2);
+    assert_string_equal(taken_chatbots(f, 2), "14");
+    assert_int_equal(bb_queue_take(&f->queue, SOON + 1, f->taken), 1);
+    assert_ptr_equal(f->taken[0], hurried);
+    push(f, 4, "e");
+    assert_int_equal(bb_queue_take(&f->queue, SOON + 1, f->taken), 1);
+    assert_ptr_equal(f->taken[0], question);
+    close_queue(f);
+}
+
+/* ------------------------------------------------------------------------------------- tickets */
+
+static void test_E11_tickets_find_what_waits(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+    uint64_t tickets[100];
+
+    (void)state;
+    limits.max_queued = 300; /* fewer buckets than tickets */
+    f = open_queue(limits);
+    assert_null(bb_queue_find(&f->queue, 1));
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        tickets[i] = push(f, i % 7 + 1, key)->ticket;
+        assert_true(tickets[i] != 0);
+    }
+    for (int i = 0; i < 100; i += 3)
+        bb_queue_remove(&f->queue, bb_queue_find(&f->queue, tickets[i]));
+    for (int i = 0; i < 100; i++) {
+        const bb_job *found = bb_queue_find(&f->queue, tickets[i]);
+        if (i % 3 == 0)
+            assert_null(found);
+        else
+            assert_ptr_equal(found, &f->made[i].job);
+    }
+    close_queue(f);
+}
+
+static void test_E11_all_that_waits_is_walked_once(void **state)
+{
+    fixture *f = open_queue(wide());
+    size_t seen = 0;
+
+    (void)state;
+    assert_null(bb_queue_next(&f->queue, NULL));
+    for (int i = 0; i < 30; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        push(f, i % 4 + 1, key);
+    }
+    for (bb_job *job = bb_queue_next(&f->queue, NULL); job != NULL;) {
+        bb_job *next = bb_queue_next(&f->queue, job);
+        bb_queue_remove(&f->queue, job); /* which the walk bears */
+        seen++;
+        job = next;
+    }
+    assert_int_equal(seen, 30);
+    assert_int_equal(f->queue.count, 0);
+    assert_int_equal(f->queue.bytes, 0);
+    close_queue(f);
+}
+
+/* At random, against counting. */
+static void test_E7_nothing_is_lost_or_taken_twice(void **state)
+{
+    bb_queue_limits limits = wide();
+    uint64_t random = 7;
+
+    (void)state;
+    limits.max_group_requests = 9;
+    limits.max_group_contacts = 12;
+    for (int round = 0; round < 50; round++) {
+        fixture *f = open_queue(limits);
+        size_t taken = 0;
+        while (f->count < MOST_JOBS || f->queue.count > 0) {
+            if (f->count < MOST_JOBS && random_below(&random, 3) > 0) {
+                char key[16];
+                made_job *m;
+                snprintf(key, sizeof key, "%zu-abcdef", random_below(&random, 5));
+                m = make(f, (int64_t)random_below(&random, 6), key, 1 + random_below(&random, 4));
+                assert_int_equal(bb_queue_push(&f->queue, &m->job), BB_OK);
+            } else if (f->queue.count > 0) {
+                size_t count = take(f);
+                assert_in_range(count, 1, 9);
+                for (size_t i = 0; i < count; i++) {
+                    assert_null(f->taken[i]->flow);
+                    assert_int_equal(f->taken[i]->bytes, 10);
+                    f->taken[i]->bytes = 0; /* so that a second time shows */
+                }
+                taken += count;
+            }
+        }
+        assert_int_equal(taken, MOST_JOBS);
+        assert_int_equal(f->queue.bytes, 0);
+        close_queue(f);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_E11_one_chatbot_fills_half_of_the_queue),
+        cmocka_unit_test(test_E11_bytes_are_bounded_likewise),
+        cmocka_unit_test(test_E11_a_queue_of_one),
+        cmocka_unit_test(test_E11_without_memory_for_a_line),
+        cmocka_unit_test(test_E11_a_queue_without_memory),
+        cmocka_unit_test(test_E7_lines_take_turns),
+        cmocka_unit_test(test_E7_within_a_line_in_order_of_arrival),
+        cmocka_unit_test(test_E1_no_contact_is_named_twice_in_a_group),
+        cmocka_unit_test(test_E1_an_ordered_store_may_be_given_them),
+        cmocka_unit_test(test_E7_bounds_of_a_group),
+        cmocka_unit_test(test_E7_a_large_request_is_not_passed_over_twice),
+        cmocka_unit_test(test_E11_what_cannot_share_goes_alone),
+        cmocka_unit_test(test_E11_tickets_find_what_waits),
+        cmocka_unit_test(test_E11_all_that_waits_is_walked_once),
+        cmocka_unit_test(test_E7_nothing_is_lost_or_taken_twice),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
