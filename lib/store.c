@@ -312,13 +312,38 @@ static int32_t run_group(bb_contacts *contacts, const bb_write_group *descriptio
     return code;
 }
 
+/* Tells each what came of a group that has gone through; counted before, as a host that has an
+ * answer may ask for the statistics. */
+static void answer_all(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                       size_t count)
+{
+    size_t stored = 0;
+
+    for (size_t i = 0; i < count; i++)
+        stored += group->codes[i] == BB_OK;
+    if (stored > 0)
+        bb_count_write(&contacts->counters, stored);
+    for (size_t i = 0; i < count; i++) {
+        operation *op = &group->operations[i];
+        bb_rendered_free(&op->rendered);
+        jobs[i]->done(jobs[i], answer_member(contacts, op, group->codes[i]));
+    }
+}
+
+static void forget_all(bb_store_group *group, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bb_rendered_free(&group->operations[i].rendered);
+        bb_result_free(group->operations[i].result);
+    }
+}
+
 /* One transaction for all: BB_OK, and each has been told its answer, or nothing counts. */
 static int32_t write_together(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
                               size_t count, bb_error *error)
 {
     bb_write_group description = describe(group, jobs, count);
     size_t ready = 0;
-    size_t stored = 0;
     int32_t code = BB_OK;
 
     while (code == BB_OK && ready < count) {
@@ -327,18 +352,10 @@ static int32_t write_together(bb_contacts *contacts, bb_store_group *group, bb_j
     }
     if (code == BB_OK)
         code = run_group(contacts, &description, error);
-    for (size_t i = 0; i < ready; i++) {
-        operation *op = &group->operations[i];
-        bb_rendered_free(&op->rendered);
-        if (code != BB_OK) {
-            bb_result_free(op->result);
-        } else {
-            stored += group->codes[i] == BB_OK;
-            jobs[i]->done(jobs[i], answer_member(contacts, op, group->codes[i]));
-        }
-    }
-    if (stored > 0)
-        bb_count_write(&contacts->counters, stored);
+    if (code == BB_OK)
+        answer_all(contacts, group, jobs, count);
+    else
+        forget_all(group, ready);
     return code;
 }
 

@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-enum { SCRIPT_STEPS = 8 };
+enum { SCRIPT_STEPS = 8, SCRIPT_GROUPS = 64 };
 
 /* What write() does wrong besides answering. */
 typedef enum script_fault {
@@ -50,6 +50,15 @@ typedef struct script {
     const char *last_call;
     int64_t numbers[3]; /* the last administrative call's arguments */
     bb_key_record key;
+    int64_t refused_chatbot_id; /* a write to it is BB_ERR_NOT_FOUND, alone or in a group */
+    const char *faulty_key;     /* a write or group that names it is `fault_code` */
+    int32_t fault_code;
+    size_t groups;                     /* calls of write_group() */
+    size_t group_sizes[SCRIPT_GROUPS]; /* and how many writes they had */
+    int64_t group_now_us;              /* of the last one */
+    int64_t group_deadline;
+    int32_t member_code; /* if not BB_OK, the code of a group's first write */
+    pthread_t last_thread;
 } script;
 
 typedef struct script_session {
@@ -141,6 +150,7 @@ static inline int32_t script_enter(script_session *session, const char *name)
     session->is_busy = 1;
     s->last_session = session->number;
     s->last_call = name;
+    s->last_thread = pthread_self();
     code = s->calls < SCRIPT_STEPS ? s->codes[s->calls] : BB_OK;
     if (s->always != BB_OK)
         code = s->always;
@@ -216,6 +226,47 @@ static inline int32_t script_put_all(const script *s, const bb_write *write)
     return code;
 }
 
+static inline int script_is_faulty(const script *s, const bb_write *write)
+{
+    for (size_t i = 0; s->faulty_key != NULL && i < write->record_count; i++) {
+        if (slice_is(write->records[i]->external_id, s->faulty_key))
+            return 1;
+    }
+    return 0;
+}
+
+/* For the tables that have groups; see script_group_table. */
+static inline int32_t script_write_group(void *session, const bb_write_group *group,
+                                         bb_error *error)
+{
+    script_session *made = session;
+    script *s = made->owner;
+    int32_t code = script_enter(made, "write_group");
+    int32_t put_code = BB_OK;
+
+    for (size_t i = 0; i < group->write_count; i++) {
+        const bb_write *write = group->writes[i];
+        if (write->access->chatbot_id == s->refused_chatbot_id)
+            group->codes[i] = BB_ERR_NOT_FOUND;
+        else if (i == 0 && s->member_code != BB_OK)
+            group->codes[i] = s->member_code;
+        else
+            put_code = script_put_all(s, write);
+        if (code == BB_OK && script_is_faulty(s, write))
+            code = s->fault_code;
+        if (code == BB_OK && put_code != BB_OK && !s->ignores_put)
+            code = put_code;
+    }
+    pthread_mutex_lock(&s->mutex);
+    if (s->groups < SCRIPT_GROUPS)
+        s->group_sizes[s->groups] = group->write_count;
+    s->groups++;
+    s->group_now_us = group->now_us;
+    s->group_deadline = group->deadline;
+    pthread_mutex_unlock(&s->mutex);
+    return script_say(s, code, error);
+}
+
 static inline int32_t script_write(void *session, const bb_write *write, bb_error *error)
 {
     script_session *made = session;
@@ -231,6 +282,10 @@ static inline int32_t script_write(void *session, const bb_write *write, bb_erro
     pthread_mutex_unlock(&s->mutex);
     if (code == BB_OK && put_code != BB_OK && !s->ignores_put)
         return put_code;
+    if (code == BB_OK && write->access->chatbot_id == s->refused_chatbot_id)
+        return BB_ERR_NOT_FOUND;
+    if (code == BB_OK && script_is_faulty(s, write))
+        code = s->fault_code;
     return script_say(s, code, error);
 }
 
