@@ -1,0 +1,82 @@
+/*
+ * measure.c: times of things that are done in turn, and what is said of them: medians, spread,
+ * ratios.
+ */
+#include "measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double bench_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+void bench_add(bench_series *series, double value)
+{
+    if (series->count < BENCH_MOST_ROUNDS)
+        series->values[series->count++] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+double bench_percentile(const bench_series *series, unsigned percent)
+{
+    static double sorted[BENCH_MOST_ROUNDS];
+
+    if (series->count == 0)
+        return 0;
+    memcpy(sorted, series->values, series->count * sizeof *sorted);
+    qsort(sorted, series->count, sizeof *sorted, compare);
+    return sorted[(series->count - 1) * percent / 100];
+}
+
+static void print_ratio(const bench_series *series, const bench_series *base)
+{
+    static bench_series ratios;
+
+    ratios.count = 0;
+    for (size_t i = 0; i < series->count && i < base->count; i++)
+        bench_add(&ratios, series->values[i] / base->values[i]);
+    printf(" %.2f | %.2f to %.2f |", bench_percentile(series, 50) / bench_percentile(base, 50),
+           bench_percentile(&ratios, 10), bench_percentile(&ratios, 90));
+}
+
+void bench_row(const char *label, const bench_series *series, const bench_series *base)
+{
+    printf("| %s | %.4g | %.4g to %.4g |", label, bench_percentile(series, 50),
+           bench_percentile(series, 10), bench_percentile(series, 90));
+    if (base != NULL)
+        print_ratio(series, base);
+    else
+        printf(" | |");
+    printf("\n");
+}
+
+unsigned long bench_number(const char *argument, unsigned long most)
+{
+    char *end;
+    unsigned long number = strtoul(argument, &end, 10);
+
+    if (*argument == '\0' || *end != '\0' || number == 0 || number > most)
+        bench_stop("not a number that is possible here", argument);
+    return number;
+}
+
+void bench_stop(const char *what, const char *why)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s: %s\n", what, why);
+    exit(1); // NOLINT(concurrency-mt-unsafe)
+}
