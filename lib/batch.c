@@ -85,6 +85,15 @@ static int by_key_then_place(const void *left, const void *right)
     return order != 0 ? order : (a > b) - (a < b);
 }
 
+static int are_sorted(const bb_entry *entries, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (bb_slice_compare(entries[i - 1].external_id, entries[i].external_id) > 0)
+            return 0;
+    }
+    return 1;
+}
+
 static int32_t sort_entries(bb_batch *batch, bb_arena *arena)
 {
     size_t count = batch->entry_count;
@@ -94,7 +103,8 @@ static int32_t sort_entries(bb_batch *batch, bb_arena *arena)
         return BB_ERR_NOMEM;
     for (size_t i = 0; i < count; i++)
         sorted[i] = &batch->entries[i];
-    qsort(sorted, count, sizeof *sorted, by_key_then_place);
+    if (!are_sorted(batch->entries, count)) /* as they often come, from a query or a file */
+        qsort(sorted, count, sizeof *sorted, by_key_then_place);
     for (size_t i = 0; i < count; i++)
         batch->order[i] = (uint32_t)(sorted[i] - batch->entries);
     return BB_OK;

@@ -9,6 +9,7 @@
 
 /* One element of the array, checked. */
 typedef struct bb_entry {
+    bb_slice text;              /* as it was sent */
     bb_slice external_id;       /* null if one is to be made */
     uint32_t fields;            /* which of those below the entry sends: BB_FIELD_... */
     bb_slice name;              /* or null */

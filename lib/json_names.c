@@ -64,17 +64,24 @@ static int spell_nul(bb_arena *arena, bb_slice *name)
     return 1;
 }
 
+static int decode(bb_arena *arena, bb_slice name, bb_slice *out)
+{
+    if (bb_json_has_nul(name) && !spell_nul(arena, &name))
+        return 0;
+    return bb_json_decode(arena, name, out) == BB_OK;
+}
+
 int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at)
 {
     bb_json_member *member;
 
     if (members->count == members->capacity && grow(members) != BB_OK)
         return BB_ERR_NOMEM;
-    if (bb_json_has_nul(name) && !spell_nul(members->arena, &name))
-        return BB_ERR_NOMEM;
     member = &members->list[members->count];
     member->at = at;
-    if (bb_json_decode(members->arena, name, &member->name) != BB_OK)
+    member->name.data = name.data + 1;
+    member->name.len = name.len - 2;
+    if (memchr(name.data, '\\', name.len) != NULL && !decode(members->arena, name, &member->name))
         return BB_ERR_NOMEM;
     members->count++;
     return BB_OK;

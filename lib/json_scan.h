@@ -1,5 +1,6 @@
 /*
- * json_scan.h: finds the end of what needs no attention inside a JSON string, eight bytes a step.
+ * json_scan.h: finds the end of what needs no attention in JSON text: inside a string eight bytes a
+ * step.
  */
 #ifndef BB_JSON_SCAN_H
 #define BB_JSON_SCAN_H
@@ -71,6 +72,25 @@ static inline const char *bb_json_skip_plain(const char *p, const char *end)
     return p;
 }
 
+/* The first byte from `p` on that must be escaped in a JSON string: a quote, a backslash, or a
+ * control character; `end` if there is none. */
+static inline const char *bb_json_skip_unescaped(const char *p, const char *end)
+{
+    while (end - p >= 8) {
+        uint64_t word = bb_json_load8(p);
+        uint64_t mask =
+            bb_json_has_control(word) | bb_json_has_byte(word, '"') | bb_json_has_byte(word, '\\');
+        if (mask != 0) {
+            p += bb_json_first_marked(mask);
+            break;
+        }
+        p += 8;
+    }
+    while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 /* The first quote or backslash from `p` on; `end` if there is none. */
 static inline const char *bb_json_skip_to_quote(const char *p, const char *end)
 {
@@ -86,6 +106,27 @@ static inline const char *bb_json_skip_to_quote(const char *p, const char *end)
     while (p < end && *p != '"' && *p != '\\')
         p++;
     return p;
+}
+
+/* The byte after the string that begins at `p`; tells whether it has escapes. */
+static inline const char *bb_json_string_end(const char *p, const char *end, int *is_escaped)
+{
+    p = bb_json_skip_to_quote(p + 1, end);
+    *is_escaped = p < end && *p == '\\';
+    while (p < end && *p == '\\') {
+        if (end - p < 2)
+            return end;
+        p = bb_json_skip_to_quote(p + 2, end);
+    }
+    return p < end ? p + 1 : end;
+}
+
+/* The first byte from `at` on that is not white space; `end` if there is none. */
+static inline const char *bb_json_skip_space(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    return at;
 }
 
 #endif

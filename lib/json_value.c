@@ -10,30 +10,43 @@ enum { MOST_EXPONENT = 1000000000 };
 
 /* --------------------------------------------------------------------------------- compacting */
 
+/* The value as it was sent is its own copy until something in it has to go. */
 typedef struct compactor {
     bb_json_members *members;
     const char *at; /* what is read next */
     const char *end;
-    char *start;        /* the copy, never longer than the value */
-    char *to;           /* where it goes on */
+    const char *run;    /* what was read from here on is not in the copy yet */
+    char *copy;         /* NULL until it is needed; never longer than the value */
+    size_t len;         /* of the copy */
     size_t safe_digits; /* a number of so many bytes, without exponent, is within the limits */
     int is_suspect;
+    int is_out_of_memory;
 } compactor;
 
 static int32_t compact_value(compactor *c);
 
-static void copy_until(compactor *c, const char *until)
+/* Moves what was read to the copy, and goes on reading at `next`. Names that must be decoded go to
+ * the arena too, so nothing of the copy can be trimmed at the end. */
+static void copy_run(compactor *c, const char *next)
 {
-    size_t len = (size_t)(until - c->at);
+    size_t len = (size_t)(c->at - c->run);
 
-    memcpy(c->to, c->at, len);
-    c->to += len;
-    c->at = until;
+    if (c->copy == NULL && !c->is_out_of_memory)
+        c->copy = bb_arena_alloc_bytes(c->members->arena, c->len + (size_t)(c->end - c->run));
+    if (c->copy == NULL)
+        c->is_out_of_memory = 1;
+    else
+        memcpy(c->copy + c->len, c->run, len);
+    c->len += len;
+    c->at = next;
+    c->run = next;
 }
 
-static void skip_space(compactor *c)
+/* Most values come without white space. */
+static inline void skip_space(compactor *c)
 {
-    c->at = bb_json_skip_space(c->at, c->end);
+    if (c->at < c->end && (unsigned char)*c->at <= ' ')
+        copy_run(c, bb_json_skip_space(c->at, c->end));
 }
 
 static char next_byte(const compactor *c)
@@ -41,25 +54,34 @@ static char next_byte(const compactor *c)
     return c->at < c->end ? *c->at : '\0';
 }
 
+/* How much the copy would have of what was read. */
+static size_t length_so_far(const compactor *c)
+{
+    return c->len + (size_t)(c->at - c->run);
+}
+
 static void compact_string(compactor *c)
 {
-    bb_slice string = {c->at, (size_t)(bb_json_skip_string(c->at, c->end) - c->at)};
+    bb_slice string = {c->at, 0};
+    int is_escaped;
 
-    if (bb_json_has_nul(string))
+    c->at = bb_json_string_end(c->at, c->end, &is_escaped);
+    string.len = (size_t)(c->at - string.data);
+    if (is_escaped && bb_json_has_nul(string))
         c->is_suspect = 1;
-    copy_until(c, string.data + string.len);
 }
 
 static void compact_scalar(compactor *c)
 {
-    const char *until = bb_json_skip_value(c->at, c->end);
-    size_t len = (size_t)(until - c->at);
+    const char *start = c->at;
+    size_t len;
 
-    if (bb_json_type_of(*c->at) == BB_JSON_NUMBER &&
-        (len > c->safe_digits || memchr(c->at, 'e', len) != NULL ||
-         memchr(c->at, 'E', len) != NULL))
+    c->at = bb_json_skip_value(start, c->end);
+    len = (size_t)(c->at - start);
+    if (bb_json_type_of(*start) == BB_JSON_NUMBER &&
+        (len > c->safe_digits || memchr(start, 'e', len) != NULL ||
+         memchr(start, 'E', len) != NULL))
         c->is_suspect = 1;
-    copy_until(c, until);
 }
 
 /* Closes up the copy of an object over the members that were dropped from it. */
@@ -67,32 +89,39 @@ static void close_up(compactor *c, size_t first)
 {
     const bb_json_member *list = c->members->list;
     size_t count = c->members->count;
-    char *to = c->start + list[first].at;
+    char *begin;
+    char *to;
 
+    copy_run(c, c->at);
+    if (c->copy == NULL)
+        return;
+    begin = c->copy + list[first].at;
+    to = begin;
     for (size_t i = first; i < count; i++) {
-        char *from = c->start + list[i].at;
-        const char *until = i + 1 < count ? c->start + list[i + 1].at - 1 : c->to;
-        size_t len = (size_t)(until - from);
+        size_t until = i + 1 < count ? list[i + 1].at - 1 : c->len;
+        size_t len = until - list[i].at;
         if (list[i].name.data == NULL)
             continue;
-        if (to != c->start + list[first].at)
+        if (to != begin)
             *to++ = ',';
-        memmove(to, from, len);
+        memmove(to, c->copy + list[i].at, len);
         to += len;
     }
-    c->to = to;
+    c->len = (size_t)(to - c->copy);
 }
 
 static int32_t compact_member(compactor *c)
 {
-    bb_slice name = {c->at, (size_t)(bb_json_skip_string(c->at, c->end) - c->at)};
+    bb_slice name = {c->at, 0};
+    size_t place = length_so_far(c);
 
-    if (bb_json_members_push(c->members, name, (size_t)(c->to - c->start)) != BB_OK)
-        return BB_ERR_NOMEM;
     compact_string(c);
+    name.len = (size_t)(c->at - name.data);
+    if (bb_json_members_push(c->members, name, place) != BB_OK)
+        return BB_ERR_NOMEM;
     skip_space(c);
     if (next_byte(c) == ':')
-        copy_until(c, c->at + 1);
+        c->at++;
     skip_space(c);
     return compact_value(c);
 }
@@ -103,7 +132,7 @@ static int32_t compact_object(compactor *c)
     int repeated = 0;
     int32_t code;
 
-    copy_until(c, c->at + 1);
+    c->at++;
     skip_space(c);
     while (next_byte(c) == '"') {
         code = compact_member(c);
@@ -111,7 +140,7 @@ static int32_t compact_object(compactor *c)
             return code;
         skip_space(c);
         if (next_byte(c) == ',')
-            copy_until(c, c->at + 1);
+            c->at++;
         skip_space(c);
     }
     code = bb_json_members_drop_repeated(c->members, first, &repeated);
@@ -121,13 +150,13 @@ static int32_t compact_object(compactor *c)
         close_up(c, first);
     c->members->count = first;
     if (next_byte(c) == '}')
-        copy_until(c, c->at + 1);
+        c->at++;
     return BB_OK;
 }
 
 static int32_t compact_array(compactor *c)
 {
-    copy_until(c, c->at + 1);
+    c->at++;
     skip_space(c);
     while (next_byte(c) != ']' && c->at < c->end) {
         int32_t code = compact_value(c);
@@ -135,11 +164,11 @@ static int32_t compact_array(compactor *c)
             return code;
         skip_space(c);
         if (next_byte(c) == ',')
-            copy_until(c, c->at + 1);
+            c->at++;
         skip_space(c);
     }
     if (next_byte(c) == ']')
-        copy_until(c, c->at + 1);
+        c->at++;
     return BB_OK;
 }
 
@@ -173,20 +202,24 @@ static size_t safe_digits(const bb_json_limits *limits)
 int32_t bb_json_compact(bb_json_members *members, bb_slice value, const bb_json_limits *limits,
                         bb_slice *out, int *is_suspect)
 {
-    compactor c = {members, value.data, value.data + value.len, NULL, NULL, safe_digits(limits), 0};
+    compactor c = {.members = members,
+                   .at = value.data,
+                   .end = value.data + value.len,
+                   .run = value.data,
+                   .safe_digits = safe_digits(limits)};
     int32_t code;
 
-    /* names that must be decoded go to the arena too, so nothing can be trimmed at the end */
-    c.start = bb_arena_alloc_bytes(members->arena, value.len);
-    if (c.start == NULL)
-        return BB_ERR_NOMEM;
-    c.to = c.start;
     members->count = 0;
     code = compact_value(&c);
-    out->data = c.start;
-    out->len = (size_t)(c.to - c.start);
+    out->data = c.run;
+    out->len = (size_t)(c.at - c.run);
+    if (c.len > 0) {
+        copy_run(&c, c.at);
+        out->data = c.copy;
+        out->len = c.len;
+    }
     *is_suspect = c.is_suspect;
-    return code;
+    return c.is_out_of_memory ? BB_ERR_NOMEM : code;
 }
 
 /* ------------------------------------------------------------------------------------- faults */

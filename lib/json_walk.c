@@ -6,8 +6,6 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "json_scan.h"
-
 bb_json_type bb_json_type_of(char first)
 {
     switch (first) {
@@ -34,22 +32,11 @@ const char *bb_json_type_name(bb_json_type type)
     return names[type];
 }
 
-const char *bb_json_skip_space(const char *at, const char *end)
-{
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-        at++;
-    return at;
-}
-
 const char *bb_json_skip_string(const char *at, const char *end)
 {
-    at = bb_json_skip_to_quote(at + 1, end);
-    while (at < end && *at == '\\') {
-        if (end - at < 2)
-            return end;
-        at = bb_json_skip_to_quote(at + 2, end);
-    }
-    return at < end ? at + 1 : end;
+    int is_escaped;
+
+    return bb_json_string_end(at, end, &is_escaped);
 }
 
 static const char *skip_scalar(const char *at, const char *end)

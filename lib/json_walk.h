@@ -8,6 +8,7 @@
 #define BB_JSON_WALK_H
 
 #include "bb_contacts/storage.h"
+#include "json_scan.h"
 #include "util/arena.h"
 
 typedef enum bb_json_type {
@@ -24,9 +25,6 @@ bb_json_type bb_json_type_of(char first);
 
 /* "null", "boolean", ... as messages name types (section F of the contract). */
 const char *bb_json_type_name(bb_json_type type);
-
-/* The first byte from `at` on that is not white space; `end` if there is none. */
-const char *bb_json_skip_space(const char *at, const char *end);
 
 /* The byte after the string, or after the value, that begins at `at`. */
 const char *bb_json_skip_string(const char *at, const char *end);

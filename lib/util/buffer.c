@@ -3,7 +3,7 @@
  */
 #include "util/buffer.h"
 
-#include <string.h>
+#include "json_scan.h"
 
 enum { FIRST_CAPACITY = 256 };
 
@@ -65,16 +65,6 @@ void bb_buffer_wrote(bb_buffer *buffer, size_t len)
     buffer->len += len;
 }
 
-void bb_buffer_append(bb_buffer *buffer, const void *data, size_t len)
-{
-    char *to = len == 0 ? NULL : bb_buffer_reserve(buffer, len);
-
-    if (to == NULL)
-        return;
-    memcpy(to, data, len);
-    buffer->len += len;
-}
-
 void bb_buffer_append_char(bb_buffer *buffer, char c)
 {
     bb_buffer_append(buffer, &c, 1);
@@ -87,14 +77,21 @@ void bb_buffer_append_text(bb_buffer *buffer, const char *text)
 
 void bb_buffer_append_i64(bb_buffer *buffer, int64_t value)
 {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     char digits[20];
     size_t at = sizeof digits;
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
+    do { /* two digits a step, since the division is what takes time */
+        at -= 2;
+        memcpy(digits + at, pairs + rest % 100 * 2, 2);
+        rest /= 100;
     } while (rest != 0);
+    if (digits[at] == '0')
+        at++;
     if (value < 0)
         digits[--at] = '-';
     bb_buffer_append(buffer, digits + at, sizeof digits - at);
@@ -121,20 +118,36 @@ static size_t escape(unsigned char c, char *to)
     return 6;
 }
 
-void bb_buffer_append_json_string(bb_buffer *buffer, const char *data, size_t len)
+/* The rest of a string in which something must be escaped at `at`. */
+static void append_escaped(bb_buffer *buffer, const char *at, const char *end)
 {
-    size_t start = 0;
     char text[6];
 
-    bb_buffer_append_char(buffer, '"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)data[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        bb_buffer_append(buffer, data + start, i - start);
-        bb_buffer_append(buffer, text, escape(c, text));
-        start = i + 1;
+    while (at < end) {
+        const char *until = bb_json_skip_unescaped(at, end);
+        bb_buffer_append(buffer, at, (size_t)(until - at));
+        if (until < end)
+            bb_buffer_append(buffer, text, escape((unsigned char)*until++, text));
+        at = until;
     }
-    bb_buffer_append(buffer, data + start, len - start);
     bb_buffer_append_char(buffer, '"');
+}
+
+void bb_buffer_append_json_string(bb_buffer *buffer, const char *data, size_t len)
+{
+    const char *end = data + len;
+    const char *until = bb_json_skip_unescaped(data, end);
+    size_t plain = (size_t)(until - data);
+    char *to = len > SIZE_MAX - 2 ? NULL : bb_buffer_reserve(buffer, len + 2);
+
+    if (to == NULL)
+        return;
+    to[0] = '"';
+    if (plain > 0)
+        memcpy(to + 1, data, plain);
+    if (until == end)
+        to[1 + plain] = '"';
+    buffer->len += plain + (until == end ? 2 : 1);
+    if (until < end)
+        append_escaped(buffer, until, end);
 }

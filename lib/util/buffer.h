@@ -6,6 +6,8 @@
 #ifndef BB_UTIL_BUFFER_H
 #define BB_UTIL_BUFFER_H
 
+#include <string.h>
+
 #include "util/alloc.h"
 
 typedef struct bb_buffer {
@@ -28,7 +30,23 @@ void bb_buffer_reset(bb_buffer *buffer);
 char *bb_buffer_reserve(bb_buffer *buffer, size_t extra);
 void bb_buffer_wrote(bb_buffer *buffer, size_t len);
 
-void bb_buffer_append(bb_buffer *buffer, const void *data, size_t len);
+/* Inline, since a response is made of many short pieces whose lengths the compiler knows. */
+static inline void bb_buffer_append(bb_buffer *buffer, const void *data, size_t len)
+{
+    char *to;
+
+    if (len == 0)
+        return;
+    if (len <= buffer->capacity - buffer->len) /* not after a failure, when both are 0 */
+        to = buffer->data + buffer->len;
+    else
+        to = bb_buffer_reserve(buffer, len);
+    if (to == NULL)
+        return;
+    memcpy(to, data, len);
+    buffer->len += len;
+}
+
 void bb_buffer_append_char(bb_buffer *buffer, char c);
 void bb_buffer_append_text(bb_buffer *buffer, const char *text);
 void bb_buffer_append_i64(bb_buffer *buffer, int64_t value);

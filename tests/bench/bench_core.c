@@ -106,18 +106,19 @@ static void append_ordinary(test_text *body, unsigned i)
 /* As a program with an indenting printer sends it, and with more of everything. */
 static void append_full(test_text *body, unsigned i)
 {
-    test_append(body,
-                "{\n  \"external_id\": \"user_%06u\",\n  \"name\": \"Zo\xc3\xab M\xc3\xbcller %u\",\n"
-                "  \"email\": \"zoe.mueller%u@example.com\",\n"
-                "  \"phonenumber\": \"+4930123456\",\n"
-                "  \"stripe_accounts\": [\n    {\"label\": \"Main\", \"stripe_id\": \"cus_A%u\"},\n"
-                "    {\"label\": \"Old\", \"stripe_id\": \"cus_B%u\"}\n  ],\n"
-                "  \"custom_attributes\": {\n    \"plan\": \"enterprise\",\n    \"seats\": %u,\n"
-                "    \"city\": \"M\xc3\xbcnchen\",\n    \"active\": true,\n"
-                "    \"referrer\": null,\n    \"tags\": [\"beta\", \"vip\", \"eu\"],\n"
-                "    \"since\": \"2024-01-05\",\n    \"score\": 87.5,\n"
-                "    \"company\": {\"name\": \"Acme GmbH\", \"size\": 120}\n  }\n}",
-                i * 7919 % 1000000, i, i, i, i, i);
+    test_append(
+        body,
+        "{\n  \"external_id\": \"user_%06u\",\n  \"name\": \"Zo\xc3\xab M\xc3\xbcller %u\",\n"
+        "  \"email\": \"zoe.mueller%u@example.com\",\n"
+        "  \"phonenumber\": \"+4930123456\",\n"
+        "  \"stripe_accounts\": [\n    {\"label\": \"Main\", \"stripe_id\": \"cus_A%u\"},\n"
+        "    {\"label\": \"Old\", \"stripe_id\": \"cus_B%u\"}\n  ],\n"
+        "  \"custom_attributes\": {\n    \"plan\": \"enterprise\",\n    \"seats\": %u,\n"
+        "    \"city\": \"M\xc3\xbcnchen\",\n    \"active\": true,\n"
+        "    \"referrer\": null,\n    \"tags\": [\"beta\", \"vip\", \"eu\"],\n"
+        "    \"since\": \"2024-01-05\",\n    \"score\": 87.5,\n"
+        "    \"company\": {\"name\": \"Acme GmbH\", \"size\": 120}\n  }\n}",
+        i * 7919 % 1000000, i, i, i, i, i);
 }
 
 static void append_escapes(test_text *body, unsigned i)

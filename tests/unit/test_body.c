@@ -155,6 +155,34 @@ static void test_C2_contacts_is_the_alias_of_users(void **state)
     }
 }
 
+static void test_C2_C4_what_does_not_count_is_not_judged(void **state)
+{
+    static const bb_slice good[] = {
+        ROW("{\"users\":[{\"name\":1}],\"users\":[{}]}"),
+        ROW("{\"contacts\":[1,{\"email\":[]}],\"users\":[{}]}"),
+        ROW("{\"users\":[{}],\"contacts\":[{\"name\":\"\\u0000\"}]}"),
+        ROW("{\"users\":[{\"name\":1}],\"users\":null,\"contacts\":[{}]}"),
+        ROW("{\"users\":[{\"name\":1,\"name\":\"a\"}]}"),
+        ROW("{\"users\":[{\"name\":\"\\u0000\",\"n\\u0061me\":\"a\"}]}")};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        expect(good[i], BB_STATUS_SUCCESS, "");
+}
+
+static void test_C1_no_issues_are_listed_of_what_is_not_json(void **state)
+{
+    static const bb_slice bad[] = {
+        ROW("{\"users\":[{\"name\":1}]"),          ROW("{\"users\":[{\"name\":1},]}"),
+        ROW("{\"users\":[{\"name\":1}]}]"),        ROW("{\"users\":[{\"name\":1}],\"x\":+1}"),
+        ROW("{\"users\":[{\"name\":1}] \"x\":1}"), ROW("{\"users\":[{\"name\" 1}]}"),
+        ROW("{\"users\":[{\"name\":1}{}]}")};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        expect(bad[i], BB_STATUS_INVALID_DATA, "");
+}
+
 static void test_C2_issues_name_the_array_that_was_sent(void **state)
 {
     (void)state;
@@ -699,6 +727,8 @@ int main(void)
         cmocka_unit_test(test_C1_what_is_no_JSON_object_is_refused),
         cmocka_unit_test(test_C2_there_must_be_an_array),
         cmocka_unit_test(test_C2_contacts_is_the_alias_of_users),
+        cmocka_unit_test(test_C2_C4_what_does_not_count_is_not_judged),
+        cmocka_unit_test(test_C1_no_issues_are_listed_of_what_is_not_json),
         cmocka_unit_test(test_C2_issues_name_the_array_that_was_sent),
         cmocka_unit_test(test_C2_at_most_1000_entries),
         cmocka_unit_test(test_D_what_is_omitted_is_not_set),

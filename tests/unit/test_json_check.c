@@ -5,6 +5,51 @@
 
 #include "json_check.h"
 
+/* Checks the next value, going into arrays and objects of so many levels. */
+static int step_through(bb_json_checker *checker, unsigned levels)
+{
+    char first = bb_json_checker_peek(checker);
+    bb_json_step step;
+    bb_slice slice;
+
+    if (levels == 0 || (first != '{' && first != '['))
+        return bb_json_checker_value(checker, &slice) && slice.data[0] == first;
+    if (!bb_json_checker_enter(checker))
+        return 0;
+    for (step = bb_json_checker_next(checker, &slice); step == BB_JSON_MORE;
+         step = bb_json_checker_next(checker, &slice)) {
+        if (first == '{' && (slice.data[0] != '"' || slice.data[slice.len - 1] != '"'))
+            return 0;
+        if (!step_through(checker, levels - 1))
+            return 0;
+    }
+    return step == BB_JSON_END;
+}
+
+/* The same answer and the same facts come of it however far the caller goes in. */
+static void expect_steps(bb_slice text, int is_json, const bb_json_facts *facts)
+{
+    for (unsigned levels = 0; levels < 4; levels++) {
+        unit_memory memory;
+        bb_json_checker checker;
+        int is_passed;
+        bb_slice copy = tight(text);
+        unit_memory_init(&memory);
+        bb_json_checker_init(&checker, &memory.allocator, copy);
+        is_passed = step_through(&checker, levels) && bb_json_checker_at_end(&checker);
+        if (is_passed != is_json)
+            fail_msg("in steps: %.*s", (int)text.len, text.data);
+        if (is_json) {
+            assert_int_equal(checker.facts.depth, facts->depth);
+            assert_int_equal(checker.facts.has_nul, facts->has_nul);
+            assert_int_equal(checker.depth, 0);
+        }
+        bb_json_checker_free(&checker);
+        unit_memory_check(&memory);
+        free_tight(copy);
+    }
+}
+
 static int check_facts(bb_slice text, bb_json_facts *facts)
 {
     unit_memory memory;
@@ -16,6 +61,8 @@ static int check_facts(bb_slice text, bb_json_facts *facts)
     unit_memory_check(&memory);
     assert_false(facts->is_out_of_memory);
     free_tight(copy);
+    if (text.len > 0)
+        expect_steps(text, is_json, facts);
     return is_json;
 }
 
