@@ -370,11 +370,14 @@ static int32_t read_body(reader *r, bb_body *body)
 {
     array arrays[ROOT_COUNT] = {{{NULL, 0}, NULL, 0, 0}};
     int is_json = outline(r, arrays);
-    int root = is_null(arrays[USERS].value) ? CONTACTS : USERS;
+    int root;
 
     if (r->is_out_of_memory || r->checker.facts.is_out_of_memory)
         return BB_STATUS_INTERNAL_ERROR;
-    if (!is_json || arrays[root].count == 0)
+    if (!is_json)
+        return BB_STATUS_INVALID_DATA;
+    root = is_null(arrays[USERS].value) ? CONTACTS : USERS;
+    if (arrays[root].count == 0)
         return BB_STATUS_INVALID_DATA;
     if (arrays[root].count > BB_MAX_CONTACTS)
         return BB_STATUS_TOO_MANY_CONTACTS;

@@ -5,7 +5,7 @@
  *     bench_core [--rounds N] [--shape N] [--only-library]
  *
  * --shape measures that one alone; --only-library leaves cJSON out, for a profiler. Prints a table
- * in Markdown; times are in microseconds for a body.
+ * in Markdown; times are microseconds of a processor for a body.
  */
 #include <cjson/cJSON.h>
 #include <getopt.h>
@@ -197,11 +197,11 @@ static void run_cjson(const bench *b)
 
 static double time_of(const bench *b, void (*run)(const bench *), unsigned times)
 {
-    double start = bench_now_ms();
+    double start = bench_cpu_ms();
 
     for (unsigned i = 0; i < times; i++)
         run(b);
-    return (bench_now_ms() - start) * 1e3 / times;
+    return (bench_cpu_ms() - start) * 1e3 / times;
 }
 
 static void measure(bench *b, const shape *s)

@@ -9,12 +9,22 @@
 #include <string.h>
 #include <time.h>
 
-double bench_now_ms(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+double bench_now_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double bench_cpu_ms(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void bench_add(bench_series *series, double value)

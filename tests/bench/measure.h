@@ -15,8 +15,10 @@ typedef struct bench_series {
     double values[BENCH_MOST_ROUNDS];
 } bench_series;
 
-/* CLOCK_MONOTONIC, in milliseconds. */
+/* In milliseconds: what a clock on the wall shows, and what this thread has used of a processor,
+ * which other programs disturb less. */
 double bench_now_ms(void);
+double bench_cpu_ms(void);
 
 void bench_add(bench_series *series, double value);
 
