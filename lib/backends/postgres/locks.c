@@ -1,16 +1,19 @@
 /*
- * locks.c: which advisory locks a write takes, so that writes end as in some serial order (E7).
+ * locks.c: which advisory locks writes take, so that they end as in some serial order (E7).
  *
  * A row that does not change is not locked, as that would write to it (E5), and a row that is not
  * there yet can't be; so the locks are on the keys. They are held to the end of the transaction and
- * write nothing. A write of a few records holds its chatbot's lock shared, then one lock for each
- * key; a larger one holds its chatbot's lock alone, since the server's lock table is not large.
- * All take the chatbot's lock first and the keys' in ascending order, so there is no deadlock.
+ * write nothing. What writes a few records holds the locks of their chatbots shared, then one lock
+ * for each key; what writes more holds the locks of its chatbots alone, since the server's lock
+ * table is not large. All take the chatbots' locks first, in ascending order and all in one mode,
+ * and then the keys' in ascending order, whichever chatbot they are of, so there is no deadlock.
  *
  * A lock is a 64-bit number, which all users of a database share; a hash keeps clear of the small
  * numbers that a host is likely to use. Two keys with one hash wait for each other, no more.
  */
 #include "backends/postgres/locks.h"
+
+#include <string.h>
 
 static const uint64_t key_bit = (uint64_t)1 << 63;
 
@@ -47,32 +50,73 @@ static int64_t key_lock(uint64_t chatbot, bb_slice external_id)
     return (int64_t)(hash(chatbot, external_id.data, external_id.len) | key_bit);
 }
 
-/* Insertion sort; there are few. */
-static void add_sorted(bb_pg_locks *locks, int64_t lock)
+/* Where in a list a lock belongs. */
+static size_t place_of(const bb_pg_lock_list *list, const bb_pg_lock *lock)
 {
-    size_t at = locks->exclusive_count;
+    size_t low = 0, high = list->count;
 
-    while (at > 0 && locks->exclusive[at - 1] > lock)
-        at--;
-    if (at > 0 && locks->exclusive[at - 1] == lock)
-        return;
-    for (size_t i = locks->exclusive_count; i > at; i--)
-        locks->exclusive[i] = locks->exclusive[i - 1];
-    locks->exclusive[at] = lock;
-    locks->exclusive_count++;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const bb_pg_lock *other = &list->locks[middle];
+        if (other->number < lock->number ||
+            (other->number == lock->number && other->asker < lock->asker))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-void bb_pg_locks_init(bb_pg_locks *locks, const bb_write *write)
+/* Insertion sort; there are few. 0 if there is no more room. */
+static int add_sorted(bb_pg_lock_list *list, int64_t number, uint32_t asker)
 {
-    uint64_t chatbot = hash_chatbot(write->access->chatbot_id);
+    bb_pg_lock lock = {number, asker};
+    size_t at = place_of(list, &lock);
+    bb_pg_lock *place = &list->locks[at];
 
-    locks->shared_count = 0;
-    locks->exclusive_count = 0;
-    if (write->record_count > BB_PG_MAX_KEY_LOCKS) {
-        add_sorted(locks, chatbot_lock(chatbot));
-        return;
+    if (at < list->count && place->number == number && place->asker == asker)
+        return 1;
+    if (list->count == BB_PG_MAX_LOCKS)
+        return 0;
+    memmove(place + 1, place, (list->count - at) * sizeof *place);
+    *place = lock;
+    list->count++;
+    return 1;
+}
+
+static int add_chatbots(bb_pg_lock_list *list, const bb_pg_merge *merge)
+{
+    for (size_t i = 0; i < merge->asker_count; i++) {
+        uint64_t chatbot = hash_chatbot(merge->askers[i]->chatbot_id);
+        if (!add_sorted(list, chatbot_lock(chatbot), (uint32_t)i))
+            return 0;
     }
-    locks->shared[locks->shared_count++] = chatbot_lock(chatbot);
-    for (size_t i = 0; i < write->record_count; i++)
-        add_sorted(locks, key_lock(chatbot, write->records[i]->external_id));
+    return 1;
+}
+
+static void add_keys(bb_pg_lock_list *list, const bb_pg_merge *merge)
+{
+    int64_t chatbot_id = 0;
+    uint64_t chatbot = 0;
+
+    for (size_t i = 0; i < merge->item_count; i++) {
+        const bb_pg_item *item = &merge->items[i];
+        if (i == 0 || item->chatbot_id != chatbot_id)
+            chatbot = hash_chatbot(item->chatbot_id);
+        chatbot_id = item->chatbot_id;
+        add_sorted(list, key_lock(chatbot, item->record->external_id), item->asker);
+    }
+}
+
+int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error *error)
+{
+    int by_key = merge->item_count + merge->asker_count <= BB_PG_MAX_LOCKS;
+
+    locks->shared.count = 0;
+    locks->exclusive.count = 0;
+    if (!add_chatbots(by_key ? &locks->shared : &locks->exclusive, merge))
+        return bb_error_set(error, BB_ERR_UNSUPPORTED, "too many chatbots for one transaction");
+    if (by_key)
+        add_keys(&locks->exclusive, merge);
+    return BB_OK;
 }

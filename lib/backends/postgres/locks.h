@@ -1,20 +1,32 @@
 /*
- * locks.h: which advisory locks a write takes, so that writes end as in some serial order (E7).
+ * locks.h: which advisory locks writes take, so that they end as in some serial order (E7).
  */
 #ifndef BB_POSTGRES_LOCKS_H
 #define BB_POSTGRES_LOCKS_H
 
+#include "backends/postgres/merge.h"
 #include "backends/postgres/parameters.h"
 
-enum { BB_PG_MAX_KEY_LOCKS = 32 };
+enum { BB_PG_MAX_LOCKS = 128 };
+
+/* A lock, and the asker who must be allowed for it to be taken. */
+typedef struct bb_pg_lock {
+    int64_t number;
+    uint32_t asker;
+} bb_pg_lock;
+
+/* In ascending order, each once for an asker. */
+typedef struct bb_pg_lock_list {
+    bb_pg_lock locks[BB_PG_MAX_LOCKS];
+    size_t count;
+} bb_pg_lock_list;
 
 typedef struct bb_pg_locks {
-    int64_t shared[1];
-    size_t shared_count;
-    int64_t exclusive[BB_PG_MAX_KEY_LOCKS]; /* in ascending order, each once */
-    size_t exclusive_count;
+    bb_pg_lock_list shared;
+    bb_pg_lock_list exclusive;
 } bb_pg_locks;
 
-void bb_pg_locks_init(bb_pg_locks *locks, const bb_write *write);
+/* BB_ERR_UNSUPPORTED if the writes are to more chatbots than there may be locks. */
+int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error *error);
 
 #endif

@@ -64,6 +64,7 @@ static const bb_storage_vtable vtable = {
     .migrate = bb_pg_migrate,
     .authorize = bb_pg_authorize,
     .write = bb_pg_write,
+    .write_group = bb_pg_write_group,
     .chatbot_add = bb_pg_chatbot_add,
     .chatbot_archive = bb_pg_chatbot_archive,
     .key_add = bb_pg_key_add,

@@ -1,7 +1,8 @@
 /*
  * statements.c: the SQL of a request, and the names that it is prepared under.
  *
- * A write sends begin, settings, access, write and commit at once; see write.c.
+ * A write sends begin, settings, access, write and commit at once; see write.c. Several writes in
+ * one transaction send an access statement for each that asks, and the locks apart.
  */
 #include "backends/postgres/statements.h"
 
@@ -27,26 +28,43 @@
     " THEN set_config('synchronous_commit', 'local', true) END,"  \
     " set_config('plan_cache_mode', 'force_generic_plan', true)," \
     " set_config('enable_seqscan', 'off', true),"                 \
-    " set_config('enable_sort', 'off', true)"
+    " set_config('enable_sort', 'off', true),"                    \
+    " set_config('bb_contacts.chatbots', '', true)"
+
+/*
+ * Where those who ask may write, in the order in which they were judged: a chatbot, or NULL. The
+ * access statements note it in a setting of the transaction, each behind what is there, and what
+ * comes later takes it from there; so no other chatbot can be written to than one that was judged.
+ */
+#define NOTE_SQL                                                          \
+    "set_config('bb_contacts.chatbots',"                                  \
+    " current_setting('bb_contacts.chatbots')"                            \
+    " || CASE decision WHEN 2 THEN $4::bigint || ',' ELSE ',' END, true)"
+#define NOTED_SQL \
+    "(SELECT string_to_array(current_setting('bb_contacts.chatbots'), ',', '')::bigint[])"
 
 /* One row with one of the decisions of statements.h. The line break ends a comment that the host's
  * query may end in. */
 #define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
 
-/*
- * The decision, kept for the write statement in a setting of the transaction, and then the locks
- * ($6 shared, $7 exclusive), in their order: CASE is what SQL has to say what comes first.
- */
-#define LOCKING_SQL                                                                              \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                             \
-    " SELECT decision,"                                                                          \
-    " set_config('bb_contacts.decision', decision::text, true),"                                 \
-    " CASE WHEN decision = 2 THEN"                                                               \
-        " CASE WHEN (SELECT count(pg_advisory_xact_lock_shared(l)) FROM unnest($6) l) >= 0 THEN" \
-            " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($7) l)"                        \
-        " END"                                                                                   \
-    " END"                                                                                       \
+/* Takes the locks: CASE is what SQL has to say what comes first. */
+#define TAKE_SQL(shared, exclusive)                                                  \
+    "CASE WHEN (SELECT count(pg_advisory_xact_lock_shared(l)) FROM " shared ") >= 0" \
+    " THEN (SELECT count(pg_advisory_xact_lock(l)) FROM " exclusive ") END"
+
+/* The decision, its note, and then the locks ($6 shared, $7 exclusive), in their order. */
+#define LOCKING_SQL                                                                 \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                \
+    " SELECT decision, " NOTE_SQL ","                                               \
+    " CASE WHEN decision = 2 THEN " TAKE_SQL("unnest($6) l", "unnest($7) l") " END" \
     " FROM access"
+
+/* The locks of several who ask, of whom some may be refused: $1 and $3 the locks, $2 and $4 by the
+ * number of the one who asks, from 1. */
+#define ALLOWED_SQL(locks, asked_by)                                   \
+    "unnest(" locks "::bigint[], " asked_by "::integer[]) AS u (l, a)" \
+    " WHERE (" NOTED_SQL ")[u.a] IS NOT NULL"
+#define LOCKS_SQL "SELECT " TAKE_SQL(ALLOWED_SQL("$1", "$2"), ALLOWED_SQL("$3", "$4"))
 
 #define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
 
@@ -76,9 +94,17 @@
 #define FOUND_SQL                                                            \
     "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED                  \
     " FROM @contacts c"                                                      \
-    " WHERE c.chatbot_id = $1::bigint"                                       \
+    " WHERE c.chatbot_id = b.chatbot_id"                                     \
     " AND c.external_id >= b.external_id AND c.external_id <= b.external_id" \
     " ORDER BY c.external_id LIMIT 1"
+
+/* The records, each with its chatbot, or NULL if it must not be written. The flags' bits from the
+ * ninth on say who asks for it. */
+#define RECORDS_SQL                                                               \
+    "SELECT (" NOTED_SQL ")[r.flags >> 8] AS chatbot_id, r.*"                     \
+    " FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[]," \
+        " $7::jsonb[], $8::jsonb[])"                                              \
+        " WITH ORDINALITY AS r (external_id, flags, " FIELDS ", n)"
 
 /*
  * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
@@ -95,24 +121,22 @@
         " OR " DIFFERS(8, stripe_accounts)                                         \
         " OR " DIFFERS(16, custom_attributes) " THEN 1"                            \
         " ELSE 2 END AS kind,"                                                     \
-    " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                         \
+    " c.id, b.flags, b.n, c.place, c.part, b.chatbot_id, b.external_id,"           \
     " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes,"     \
     " c.created_at AS old_created_at, c.updated_at AS old_updated_at,"             \
     " c.name AS old_name, c.email AS old_email, c.phonenumber AS old_phonenumber," \
     " c.stripe_accounts AS old_stripe_accounts,"                                   \
     " c.custom_attributes AS old_custom_attributes"                                \
-    " FROM unnest($3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],"  \
-        " $8::jsonb[], $9::jsonb[])"                                               \
-        " WITH ORDINALITY AS b (external_id, flags, " FIELDS ", n)"                \
+    " FROM (" RECORDS_SQL ") b"                                                    \
     " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                                 \
-    " WHERE current_setting('bb_contacts.decision') = '2'"
+    " WHERE b.chatbot_id IS NOT NULL"
 
 /*
  * By the row's place, which saves a second lookup. The condition on the key is for a row that
  * someone else changed meanwhile; it is of a form that no index serves.
  */
 #define UPDATE_SQL                                                   \
-    "UPDATE @contacts c SET updated_at = $2::timestamptz, "          \
+    "UPDATE @contacts c SET updated_at = $1::timestamptz, "          \
         SET(1, name) ", "                                            \
         SET(2, email) ", "                                           \
         SET(4, phonenumber) ", "                                     \
@@ -131,12 +155,12 @@
 #define INSERT_SQL                                                               \
     "INSERT INTO @contacts"                                                      \
     " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"             \
-    " SELECT $1::bigint, external_id, $2::timestamptz, $2::timestamptz, " FIELDS \
+    " SELECT chatbot_id, external_id, $1::timestamptz, $1::timestamptz, " FIELDS \
     " FROM joined WHERE kind = 0"                                                \
-    " RETURNING external_id, " STORED
+    " RETURNING chatbot_id, external_id, " STORED
 
 /*
- * $1 the chatbot, $2 the time, $3 to $9 the records, one array a column. Nobody who takes the locks
+ * $1 the time, $2 to $8 the records, one array a column. Nobody who takes the locks
  * can change a row between the lookup and the rest. If someone else did, fewer rows were written
  * than were to be, and the last branch, which has no rows, raises BB_PG_SQLSTATE_RETRY.
  */
@@ -146,7 +170,7 @@
     " inserted AS (" INSERT_SQL ")"                                                      \
     " SELECT kind, n, NULL::text, " OLD_STORED " FROM joined WHERE kind = 2"             \
     " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                              \
-    " UNION ALL SELECT 0, NULL, external_id, " STORED " FROM inserted"                   \
+    " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"             \
     " UNION ALL SELECT 3, n, NULL, " OLD_STORED " FROM joined"                           \
         " WHERE kind <> 0 AND flags & 64 <> 0"                                           \
     " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" \
@@ -188,6 +212,7 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
         [BB_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
         [BB_PG_SETTINGS] = SETTINGS_SQL,
         [BB_PG_ACCESS] = LOCKING_SQL,
+        [BB_PG_LOCKS] = LOCKS_SQL,
         [BB_PG_WRITE] = WRITE_SQL,
         [BB_PG_COMMIT] = "COMMIT",
         [BB_PG_AUTHORIZE] = DECISION_SQL,

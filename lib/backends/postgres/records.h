@@ -1,0 +1,14 @@
+/*
+ * records.h: the records of a write as parameters of the write statement.
+ */
+#ifndef BB_POSTGRES_RECORDS_H
+#define BB_POSTGRES_RECORDS_H
+
+#include "backends/postgres/merge.h"
+#include "backends/postgres/parameters.h"
+
+/* All of them: the time, and the arrays with one element for each item. */
+int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge, int64_t now_us,
+                                 bb_error *error);
+
+#endif
