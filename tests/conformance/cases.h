@@ -43,5 +43,16 @@ void case_serial_skew(bb_case *c);
 void case_create_race(bb_case *c);
 void case_deadline_passed(bb_case *c);
 void case_deadline_behind_writer(bb_case *c);
+void case_group_outcomes(bb_case *c);
+void case_group_ids(bb_case *c);
+void case_group_refusals(bb_case *c);
+void case_group_chatbots(bb_case *c);
+void case_group_many(bb_case *c);
+void case_group_ordered(bb_case *c);
+void case_group_failed_put(bb_case *c);
+void case_group_deadline(bb_case *c);
+void case_group_serial(bb_case *c);
+void case_group_serial_skew(bb_case *c);
+void case_group_serial_large(bb_case *c);
 
 #endif

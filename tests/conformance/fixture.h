@@ -127,6 +127,21 @@ kept_write write_now(bb_case *c, const bb_record *records, size_t count);
 kept_write write_one(bb_case *c, const bb_record *record);
 void kept_write_free(kept_write *kept);
 
+/* One write of a group. */
+typedef struct group_member {
+    bb_access access;
+    const bb_record *records;
+    size_t count;
+    size_t fail_at; /* as in kept_write */
+} group_member;
+
+/* Writes a group, each member's records sorted, and repeats what the backend wants repeated. Each
+ * member's outcome goes to kept[], to be freed with kept_writes_free(). Returns write_group()'s
+ * code, which is every member's unless it is BB_OK. */
+int32_t write_group_as(void *session, const bb_storage_vtable *vtable, const group_member *members,
+                       size_t count, kept_write *kept, bb_error *error);
+void kept_writes_free(kept_write *kept, size_t count);
+
 /* Whether a stored string is this one; NULL is null. */
 int is_text(bb_slice slice, const char *string);
 

@@ -198,7 +198,56 @@ typedef struct worker {
     bb_error error;
 } worker;
 
-/* Does write `index` on a session and notes the answer. */
+/* Notes what was answered about one record. */
+static void note(const history *h, operation *op, const kept_write *kept, uint32_t i)
+{
+    op->outcome = kept->times[i] == 1 ? kept->outcomes[i] : UNSET;
+    op->before = read_state(h, &kept->before[i]);
+    op->after = read_state(h, &kept->after[i]);
+}
+
+static int32_t write_alone(const history *h, void *session, write_entry *entry,
+                           const bb_access *access, const bb_record *records, bb_error *error)
+{
+    kept_write kept = write_as(session, h->vtable, access, records, entry->count, SIZE_MAX);
+    int32_t code = kept.code;
+
+    *error = kept.error;
+    for (uint32_t i = 0; code == BB_OK && i < entry->count; i++)
+        note(h, &entry->operations[i], &kept, i);
+    kept_write_free(&kept);
+    return code;
+}
+
+/* The same with each record in a request of its own, in the opposite order. The history takes a
+ * group for one write, as its requests have one time and are one transaction. */
+static int32_t write_in_group(const history *h, void *session, write_entry *entry,
+                              const bb_access *access, const bb_record *records, bb_error *error)
+{
+    uint32_t count = entry->count;
+    group_member *members = calloc(count, sizeof *members);
+    kept_write *kept = calloc(count, sizeof *kept);
+    int32_t code = BB_ERR_NOMEM;
+
+    for (uint32_t i = 0; members != NULL && i < count; i++)
+        members[i] = (group_member){*access, &records[count - 1 - i], 1, SIZE_MAX};
+    if (members != NULL && kept != NULL) {
+        code = write_group_as(session, h->vtable, members, count, kept, error);
+        for (uint32_t i = 0; code == BB_OK && i < count; i++) {
+            if (kept[i].code != BB_OK)
+                code = kept[i].code;
+            else
+                note(h, &entry->operations[count - 1 - i], &kept[i], 0);
+        }
+        kept_writes_free(kept, count);
+    }
+    free(members);
+    free(kept);
+    return code;
+}
+
+/* Does write `index` on a session and notes the answer. A group that the backend gives up is
+ * written as one request, which also leaves all of it or nothing. */
 static int32_t do_write(history *h, void *session, uint32_t index, bb_error *error)
 {
     write_entry *entry = &h->writes[index];
@@ -209,18 +258,13 @@ static int32_t do_write(history *h, void *session, uint32_t index, bb_error *err
 
     access.now_us = h->base_us + index;
     if (strings != NULL && records != NULL) {
-        kept_write kept;
         for (uint32_t i = 0; i < entry->count; i++)
             records[i] = make_record(h, &entry->operations[i], &strings[i]);
-        kept = write_as(session, h->vtable, &access, records, entry->count, SIZE_MAX);
-        code = kept.code;
-        *error = kept.error;
-        for (uint32_t i = 0; code == BB_OK && i < entry->count; i++) {
-            entry->operations[i].outcome = kept.times[i] == 1 ? kept.outcomes[i] : UNSET;
-            entry->operations[i].before = read_state(h, &kept.before[i]);
-            entry->operations[i].after = read_state(h, &kept.after[i]);
-        }
-        kept_write_free(&kept);
+        code = BB_ERR_UNSUPPORTED;
+        if (h->plan->groups && index % 3 != 0 && entry->count > 1)
+            code = write_in_group(h, session, entry, &access, records, error);
+        if (code == BB_ERR_UNSUPPORTED || code == BB_ERR_RETRY)
+            code = write_alone(h, session, entry, &access, records, error);
     }
     free(records);
     free(strings);

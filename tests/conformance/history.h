@@ -20,6 +20,7 @@ typedef struct history_plan {
     uint32_t batch_min; /* records of a write */
     uint32_t batch_max; /* at most keys */
     uint32_t values;    /* how many different values a field is set to; few: much is unchanged */
+    int groups;         /* two writes of three are groups of requests of one record */
     uint64_t seed;
 } history_plan;
 
