@@ -5,7 +5,9 @@
  * that is left tells who wrote each field last. Whoever else wrote that field came before; if these
  * orders have no cycle, some serial order of the requests gives this table.
  *
- *     test_threads BACKEND
+ *     test_threads BACKEND [CONTACTS]
+ *
+ * CONTACTS is how many each request has: 50 of 200, or fewer of as many fewer.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -14,16 +16,18 @@
 #include "support/endpoint.h"
 #include "support/settings.h"
 
-enum { THREADS = 16, REQUESTS = 200, BATCH = 50, KEYS = 200, FIELDS = 2, NOBODY = -1 };
+enum { THREADS = 16, REQUESTS = 200, MOST_CONTACTS = 50, MOST_KEYS = 200, FIELDS = 2, NOBODY = -1 };
 
 /* What one request set: bit i of sets[key] for field i. */
 typedef struct sent_request {
-    unsigned char sets[KEYS];
+    unsigned char sets[MOST_KEYS];
 } sent_request;
 
 typedef struct load {
     const test_endpoint *endpoint;
     uint32_t requests; /* of each thread */
+    uint32_t contacts; /* of each request */
+    uint32_t keys;     /* that they are chosen from */
     sent_request *sent;
     pthread_mutex_t lock;
     uint32_t refused;
@@ -34,15 +38,16 @@ typedef struct client {
     uint32_t number;
 } client;
 
-/* Chooses 50 different keys and the fields to set, and writes the body. */
-static void make_body(sent_request *sent, uint32_t request, uint64_t *random, test_text *body)
+/* Chooses different keys and the fields to set, and writes the body. */
+static void make_body(const load *shared, sent_request *sent, uint32_t request, uint64_t *random,
+                      test_text *body)
 {
     uint32_t made = 0;
 
     body->len = 0;
     test_append(body, "{\"users\":[");
-    while (made < BATCH) {
-        uint32_t key = test_random(random, KEYS);
+    while (made < shared->contacts) {
+        uint32_t key = test_random(random, shared->keys);
         if (sent->sets[key] != 0)
             continue;
         sent->sets[key] = (unsigned char)(1 + 2 * test_random(random, 2));
@@ -65,9 +70,9 @@ static void *run_client(void *arg)
     for (uint32_t i = 0; i < shared->requests; i++) {
         uint32_t request = c->number * shared->requests + i;
         bb_result *result;
-        make_body(&shared->sent[request], request, &random, &body);
+        make_body(shared, &shared->sent[request], request, &random, &body);
         result = test_send(shared->endpoint, body.data, body.len);
-        if (bb_result_http_status(result) != 200 || bb_result_entries(result) != BATCH) {
+        if (bb_result_http_status(result) != 200 || bb_result_entries(result) != shared->contacts) {
             pthread_mutex_lock(&shared->lock);
             shared->refused++;
             fprintf(stderr, "request %u: %.200s\n", request, bb_result_body(result, NULL));
@@ -100,7 +105,7 @@ static int run_clients(load *shared)
 /* ------------------------------------------------------------------------------- what is left */
 
 typedef struct table {
-    int32_t last[KEYS][FIELDS]; /* the request that wrote a field last, or NOBODY */
+    int32_t last[MOST_KEYS][FIELDS]; /* the request that wrote a field last, or NOBODY */
 } table;
 
 static int32_t number_in(const json *contact, const char *field)
@@ -117,17 +122,17 @@ static int read_table(const load *shared, table *left)
     bb_result *result;
     json *answer;
     const json *contact;
-    int64_t ids[KEYS];
+    int64_t ids[MOST_KEYS];
     int ok = 1;
 
     test_append(&body, "{\"users\":[");
-    for (int key = 0; key < KEYS; key++)
+    for (int key = 0; key < (int)shared->keys; key++)
         test_append(&body, "%s{\"external_id\":\"%d\"}", key > 0 ? "," : "", key);
     test_append(&body, "]}");
     result = test_send(shared->endpoint, body.data, body.len);
     contact = json_at(test_data(result, &answer), 0);
-    ok = contact != NULL && bb_result_count(result, BB_UNCHANGED) == KEYS;
-    for (int key = 0; ok && key < KEYS; key++, contact = contact->next) {
+    ok = contact != NULL && bb_result_count(result, BB_UNCHANGED) == shared->keys;
+    for (int key = 0; ok && key < (int)shared->keys; key++, contact = contact->next) {
         left->last[key][0] = number_in(contact, "name");
         left->last[key][1] = number_in(contact, "email");
         ids[key] = test_contact_number(contact);
@@ -160,7 +165,7 @@ static int is_explained(const load *shared, const table *left, int key, int fiel
 /* Whether request `a` must come before request `b`: `b` wrote last what `a` wrote too. */
 static int precedes(const load *shared, const table *left, int32_t a, int32_t b)
 {
-    for (int key = 0; key < KEYS; key++) {
+    for (int key = 0; key < (int)shared->keys; key++) {
         for (int field = 0; field < FIELDS; field++) {
             if (left->last[key][field] == b && shared->sent[a].sets[key] >> field & 1)
                 return 1;
@@ -170,11 +175,12 @@ static int precedes(const load *shared, const table *left, int32_t a, int32_t b)
 }
 
 /* The requests that wrote something last: only they have others before them. */
-static size_t last_writers(const table *left, int32_t writers[KEYS * FIELDS])
+static size_t last_writers(const load *shared, const table *left,
+                           int32_t writers[MOST_KEYS * FIELDS])
 {
     size_t count = 0;
 
-    for (int i = 0; i < KEYS * FIELDS; i++) {
+    for (int i = 0; i < (int)shared->keys * FIELDS; i++) {
         int32_t writer = left->last[i / FIELDS][i % FIELDS];
         int known = writer == NOBODY;
         for (size_t k = 0; k < count && !known; k++)
@@ -189,8 +195,8 @@ static size_t last_writers(const table *left, int32_t writers[KEYS * FIELDS])
  * taken away is in a cycle. */
 static int has_serial_order(const load *shared, const table *left)
 {
-    int32_t writers[KEYS * FIELDS];
-    size_t count = last_writers(left, writers);
+    int32_t writers[MOST_KEYS * FIELDS];
+    size_t count = last_writers(shared, left, writers);
     int found = 1;
 
     printf("%zu requests wrote last\n", count);
@@ -217,7 +223,7 @@ static int check_table(const load *shared)
         fputs("E7: the contacts are not as they should be\n", stderr);
         return -1;
     }
-    for (int key = 0; key < KEYS; key++) {
+    for (int key = 0; key < (int)shared->keys; key++) {
         for (int field = 0; field < FIELDS; field++) {
             if (!is_explained(shared, &left, key, field)) {
                 fprintf(stderr, "E7: key %d, field %d: nobody left it so\n", key, field);
@@ -232,17 +238,21 @@ static int check_table(const load *shared)
     return 0;
 }
 
-static int test_E7_overlapping_requests_of_16_threads(const test_endpoint *endpoint)
+static int test_E7_overlapping_requests_of_16_threads(const test_endpoint *endpoint,
+                                                      uint32_t contacts)
 {
-    load shared = {
-        .endpoint = endpoint, .requests = test_times(REQUESTS), .lock = PTHREAD_MUTEX_INITIALIZER};
+    load shared = {.endpoint = endpoint,
+                   .requests = test_times(REQUESTS),
+                   .contacts = contacts,
+                   .keys = contacts * 4,
+                   .lock = PTHREAD_MUTEX_INITIALIZER};
     int failed;
 
     shared.sent = calloc((size_t)THREADS * shared.requests, sizeof *shared.sent);
     if (shared.sent == NULL)
         return -1;
     failed = run_clients(&shared) != 0 || check_table(&shared) != 0;
-    printf("%d threads, %u requests of %d contacts each: %s\n", THREADS, shared.requests, BATCH,
+    printf("%d threads, %u requests of %u contacts each: %s\n", THREADS, shared.requests, contacts,
            failed ? "FAILED" : "ok");
     free(shared.sent);
     return failed;
@@ -251,16 +261,19 @@ static int test_E7_overlapping_requests_of_16_threads(const test_endpoint *endpo
 int main(int argc, char **argv)
 {
     const char *backend = argc > 1 ? argv[1] : "memory";
+    unsigned long contacts = argc > 2 ? strtoul(argv[2], NULL, 10) : MOST_CONTACTS;
     test_endpoint endpoint;
     bb_config config;
     int status;
 
+    if (contacts == 0 || contacts > MOST_CONTACTS)
+        return 2;
     bb_config_init(&config);
     config.timeout_ms = 120000; /* the load is far past what a disk can sync at once */
     status = test_endpoint_open(&endpoint, backend, &config);
     if (status != 0)
         return status;
-    status = test_E7_overlapping_requests_of_16_threads(&endpoint) != 0;
+    status = test_E7_overlapping_requests_of_16_threads(&endpoint, (uint32_t)contacts) != 0;
     test_endpoint_close(&endpoint);
     return status;
 }

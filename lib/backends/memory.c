@@ -387,27 +387,41 @@ static int32_t memory_authorize(void *session, const bb_access *access, bb_error
     return code;
 }
 
-static int32_t memory_write(void *session, const bb_write *write, bb_error *error)
+/* One write, with the lock held. */
+static int32_t write_one(memory_store *store, const bb_write *write, bb_error *error)
 {
-    memory_store *store = session;
     transaction tx = {.store = store, .write = write};
     int32_t code;
 
     tx.changes = bb_alloc_array(&store->allocator, write->record_count, sizeof *tx.changes);
     if (tx.changes == NULL)
         return out_of_memory(error);
-    pthread_mutex_lock(&store->lock);
     code = write_locked(&tx);
-    pthread_mutex_unlock(&store->lock);
     bb_free(&store->allocator, tx.changes);
     return code == BB_ERR_NOMEM ? out_of_memory(error) : code;
 }
 
-/* There is no price of a commit to be shared here: each write stands or falls by itself. */
+static int32_t memory_write(void *session, const bb_write *write, bb_error *error)
+{
+    memory_store *store = session;
+    int32_t code;
+
+    pthread_mutex_lock(&store->lock);
+    code = write_one(store, write, error);
+    pthread_mutex_unlock(&store->lock);
+    return code;
+}
+
+/* There is no price of a commit to be shared here: nobody comes in between, but each write stands
+ * or falls by itself. */
 static int32_t memory_write_group(void *session, const bb_write_group *group, bb_error *error)
 {
+    memory_store *store = session;
+
+    pthread_mutex_lock(&store->lock);
     for (size_t i = 0; i < group->write_count; i++)
-        group->codes[i] = memory_write(session, group->writes[i], error);
+        group->codes[i] = write_one(store, group->writes[i], error);
+    pthread_mutex_unlock(&store->lock);
     return BB_OK;
 }
 

@@ -1,0 +1,369 @@
+/*
+ * test_groups.c: many submitted requests at once through the public API, over one backend: each
+ * keeps its own outcome, whatever it shared a transaction with (A2, B1, B3, E1, E3, E7, E10, E11).
+ *
+ *     test_groups BACKEND
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "support/endpoint.h"
+#include "support/settings.h"
+
+enum { MOST = 400 };
+
+#define KEY "oc_test_groups0123456789"
+
+static const char *backend;
+
+/* Requests under way, and what they were answered. */
+typedef struct crowd {
+    test_endpoint endpoint;
+    pthread_mutex_t mutex;
+    pthread_cond_t answered;
+    size_t sent;
+    size_t answers;
+    int is_held;
+    bb_result *results[MOST];
+    uint64_t tickets[MOST];
+    struct place {
+        struct crowd *crowd;
+        size_t index;
+    } places[MOST];
+} crowd;
+
+static int open_crowd(crowd *c)
+{
+    bb_config config;
+    int status;
+
+    memset(c, 0, sizeof *c);
+    bb_config_init(&config);
+    config.workers = 1; /* so that requests gather */
+    config.timeout_ms = 60000;
+    status = test_endpoint_open(&c->endpoint, backend, &config);
+    if (status != 0)
+        return status;
+    c->is_held = 1;
+    assert_int_equal(pthread_mutex_init(&c->mutex, NULL), 0);
+    assert_int_equal(pthread_cond_init(&c->answered, NULL), 0);
+    return 0;
+}
+
+static void close_crowd(crowd *c)
+{
+    for (size_t i = 0; i < c->sent; i++)
+        bb_result_free(c->results[i]);
+    pthread_cond_destroy(&c->answered);
+    pthread_mutex_destroy(&c->mutex);
+    test_endpoint_close(&c->endpoint);
+}
+
+/* Holds the worker up, when it has done the first request, until all have been submitted: so the
+ * rest gathers. */
+static void done(void *ctx, bb_result *result)
+{
+    const struct place *place = ctx;
+    crowd *c = place->crowd;
+
+    pthread_mutex_lock(&c->mutex);
+    while (c->is_held)
+        pthread_cond_wait(&c->answered, &c->mutex);
+    c->results[place->index] = result;
+    c->answers++;
+    pthread_cond_broadcast(&c->answered);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+/* Submits as workspace 1's principal, or as the holder of `key`. */
+static void submit(crowd *c, const char *chatbot, const char *key, const char *body)
+{
+    size_t index = c->sent++;
+    char header[100];
+    bb_principal principal;
+    bb_request request;
+    bb_result *now;
+
+    c->places[index] = (struct place){c, index};
+    bb_principal_init(&principal);
+    principal.workspace_id = 1;
+    bb_request_init(&request);
+    request.chatbot_id = chatbot;
+    request.chatbot_id_len = strlen(chatbot);
+    request.principal = key == NULL ? &principal : NULL;
+    snprintf(header, sizeof header, "Bearer %s", key != NULL ? key : "");
+    request.authorization = header;
+    request.authorization_len = strlen(header);
+    request.body = body;
+    request.body_len = strlen(body);
+    now = bb_contacts_submit(c->endpoint.contacts, &request, done, &c->places[index],
+                             &c->tickets[index]);
+    assert_null(now);
+}
+
+static void submit_contact(crowd *c, const char *chatbot, const char *key, const char *external_id,
+                           const char *name)
+{
+    char body[200];
+
+    snprintf(body, sizeof body,
+             "{\"users\":[{\"external_id\":\"%s\",\"name\":\"%s\",\"email\":\"%s@x\"}]}",
+             external_id, name, external_id);
+    submit(c, chatbot, key, body);
+}
+
+static void wait_for_all(crowd *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    c->is_held = 0;
+    pthread_cond_broadcast(&c->answered);
+    while (c->answers < c->sent)
+        pthread_cond_wait(&c->answered, &c->mutex);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+static int32_t status_of(const crowd *c, size_t index)
+{
+    return bb_result_http_status(c->results[index]);
+}
+
+static bb_stats stats_of(const crowd *c)
+{
+    bb_stats stats;
+
+    bb_stats_init(&stats);
+    assert_int_equal(bb_contacts_stats(c->endpoint.contacts, &stats), BB_OK);
+    return stats;
+}
+
+/* The one contact of an answer must have this name; returns its number. */
+static int64_t expect_contact(const crowd *c, size_t index, const char *name)
+{
+    json *body;
+    const json *contact = json_at(test_data(c->results[index], &body), 0);
+    int64_t number;
+
+    assert_non_null(contact);
+    assert_string_equal(json_text(contact, "name", ""), name);
+    number = test_contact_number(contact);
+    json_free(body);
+    return number;
+}
+
+/* ------------------------------------------------------------------------------------- the cases
+ */
+
+static void test_E3_many_at_once_share_transactions(void **state)
+{
+    crowd *c = *state;
+    int64_t numbers[MOST];
+    char id[20];
+
+    for (int i = 0; i < MOST; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        submit_contact(c, "123", NULL, id, id);
+    }
+    wait_for_all(c);
+    for (size_t i = 0; i < MOST; i++) {
+        snprintf(id, sizeof id, "u%zu", i);
+        assert_int_equal(status_of(c, i), 200);
+        assert_int_equal(bb_result_outcome(c->results[i], 0), BB_CREATED);
+        numbers[i] = expect_contact(c, i, id);
+        for (size_t k = 0; k < i; k++)
+            assert_true(numbers[k] != numbers[i]);
+    }
+    assert_true(stats_of(c).writes < MOST / 2);
+    assert_true(stats_of(c).grouped_requests > MOST / 2);
+    assert_int_equal(stats_of(c).ungrouped_requests, 0);
+    assert_int_equal(stats_of(c).contacts[BB_CREATED], MOST);
+}
+
+/* One contact, over and over: each answer shows what its own request made of it, and one of them
+ * made it. */
+static void test_E1_requests_for_one_contact(void **state)
+{
+    crowd *c = *state;
+    size_t created = 0;
+    char name[20];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        submit_contact(c, "123", NULL, "the one", name);
+    }
+    wait_for_all(c);
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "n%zu", i);
+        assert_int_equal(status_of(c, i), 200);
+        assert_int_equal(expect_contact(c, i, name), expect_contact(c, 0, "n0"));
+        created += bb_result_count(c->results[i], BB_CREATED);
+    }
+    assert_int_equal(created, 1);
+}
+
+static void test_B1_B3_refused_ones_among_others(void **state)
+{
+    crowd *c = *state;
+    bb_storage *storage = c->endpoint.store.storage;
+    bb_key_options options;
+    char id[20];
+
+    assert_int_equal(bb_storage_chatbot_add(storage, 124, 1, 0, NULL), BB_OK);
+    assert_int_equal(bb_storage_chatbot_add(storage, 900, 2, 0, NULL), BB_OK);
+    bb_key_options_init(&options);
+    options.workspace_id = 1;
+    options.chatbot_id = 124;
+    options.token = KEY;
+    options.token_len = strlen(KEY);
+    assert_int_equal(bb_storage_key_add(storage, &options, NULL, 0, 0, NULL), BB_OK);
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        submit_contact(c, "123", NULL, id, id);                    /* 200 */
+        submit_contact(c, "124", KEY, id, id);                     /* 200 */
+        submit_contact(c, "123", KEY, id, "theirs");               /* another than the key's own */
+        submit_contact(c, "900", NULL, id, "theirs");              /* another workspace's */
+        submit_contact(c, "123", "oc_test_unknown", id, "theirs"); /* no key */
+        submit_contact(c, "777", NULL, id, "theirs");              /* no chatbot */
+        submit(c, "123", NULL, "{\"users\":[{\"name\":7}]}");
+        submit(c, "123", "oc_test_unknown", "{\"users\":[{\"name\":7}]}");
+    }
+    wait_for_all(c);
+    for (size_t i = 0; i < c->sent; i++) {
+        static const int32_t wanted[] = {200, 200, 404, 404, 401, 404, 400, 401};
+        assert_int_equal(status_of(c, i), wanted[i % 8]);
+        snprintf(id, sizeof id, "u%zu", i / 8);
+        if (i % 8 < 2)
+            expect_contact(c, i, id);
+    }
+    assert_int_equal(stats_of(c).contacts[BB_CREATED], 80);
+    assert_int_equal(stats_of(c).ungrouped_requests, 0); /* a refusal is no failure */
+    assert_true(stats_of(c).grouped_requests > 0);
+}
+
+/* Those that break a rule of the host's own are 409; who shared a transaction with them is stored,
+ * and as one would expect without them. */
+static void test_E10_A2_conflicts_among_others(void **state)
+{
+    static const char *const index[] = {
+        "CREATE UNIQUE INDEX host_email ON bb_contacts (chatbot_id, email)",
+        "CREATE UNIQUE INDEX host_email ON bb_contacts.contacts (chatbot_id, email)"};
+    crowd *c = *state;
+    char id[20];
+    size_t stored = 0;
+
+    if (strcmp(backend, "memory") == 0)
+        skip();
+    assert_int_equal(
+        test_store_sql(&c->endpoint.store, index[strcmp(backend, "sqlite") != 0], NULL, 0), 0);
+    submit_contact(c, "123", NULL, "u0", "u0");
+    wait_for_all(c);
+    c->is_held = 1;
+    for (int i = 1; i < 60; i++) {
+        snprintf(id, sizeof id, "u%d", i);
+        if (i % 20 == 10)
+            submit(c, "123", NULL, "{\"users\":[{\"external_id\":\"z\",\"email\":\"u0@x\"}]}");
+        else
+            submit_contact(c, "123", NULL, id, id);
+    }
+    wait_for_all(c);
+    for (size_t i = 1; i < 60; i++) {
+        assert_int_equal(status_of(c, i), i % 20 == 10 ? 409 : 200);
+        stored += bb_result_count(c->results[i], BB_CREATED);
+    }
+    assert_int_equal(stored, 56);
+}
+
+/* Batches of many sizes, some with one contact twice. */
+static void test_E2_batches_in_groups(void **state)
+{
+    crowd *c = *state;
+    test_text body = {0};
+
+    for (int i = 0; i < 50; i++) {
+        body.len = 0;
+        test_append(&body, "{\"users\":[{\"external_id\":\"%d\",\"name\":\"first\"}", i);
+        for (int k = 0; k < i % 7; k++)
+            test_append(&body, ",{\"external_id\":\"%d-%d\"}", i, k);
+        test_append(&body, ",{\"external_id\":\"%d\",\"email\":\"e\"}]}", i);
+        submit(c, "123", NULL, body.data);
+    }
+    wait_for_all(c);
+    for (size_t i = 0; i < 50; i++) {
+        size_t entries = 2 + i % 7;
+        assert_int_equal(status_of(c, i), 200);
+        assert_int_equal(bb_result_entries(c->results[i]), entries);
+        assert_int_equal(bb_result_outcome(c->results[i], 0), BB_CREATED);
+        assert_int_equal(bb_result_outcome(c->results[i], entries - 1), BB_UPDATED);
+        expect_contact(c, i, "first");
+    }
+    free(body.data);
+}
+
+/* Some are taken back: they are 503 and not stored. */
+static void test_E11_cancelled_ones_are_not_stored(void **state)
+{
+    crowd *c = *state;
+    size_t cancelled = 0;
+    size_t refused = 0;
+    char id[20];
+
+    for (size_t i = 0; i < 200; i++) {
+        snprintf(id, sizeof id, "u%zu", i);
+        submit_contact(c, "123", NULL, id, id);
+    }
+    pthread_mutex_lock(&c->mutex);
+    c->is_held = 0; /* some of what is taken back may be under way */
+    pthread_cond_broadcast(&c->answered);
+    pthread_mutex_unlock(&c->mutex);
+    for (size_t i = 2; i < 200; i += 3)
+        cancelled += bb_contacts_cancel(c->endpoint.contacts, c->tickets[i]) == BB_OK;
+    wait_for_all(c);
+    for (size_t i = 0; i < 200; i++) {
+        refused += status_of(c, i) == 503;
+        assert_true(status_of(c, i) == 200 || (i % 3 == 2 && status_of(c, i) == 503));
+    }
+    assert_int_equal(refused, cancelled);
+    assert_int_equal(stats_of(c).cancelled, cancelled);
+    assert_int_equal(stats_of(c).contacts[BB_CREATED], 200 - cancelled);
+}
+
+static int set_up(void **state)
+{
+    static crowd c;
+
+    *state = &c;
+    return open_crowd(&c);
+}
+
+static int tear_down(void **state)
+{
+    close_crowd(*state);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_E3_many_at_once_share_transactions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_E1_requests_for_one_contact, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_B1_B3_refused_ones_among_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_E10_A2_conflicts_among_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_E2_batches_in_groups, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_E11_cancelled_ones_are_not_stored, set_up, tear_down),
+    };
+    test_endpoint probe;
+    int status;
+
+    backend = argc > 1 ? argv[1] : "memory";
+    status = test_endpoint_open(&probe, backend, NULL);
+    if (status != 0)
+        return status;
+    test_endpoint_close(&probe);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
