@@ -2,7 +2,7 @@
  * test_round_trips.c: a steady request takes one round trip to the server, whatever its size.
  *
  * Through a proxy that adds 20 ms each way it must take less than 1.3 round trips more than
- * without.
+ * without. The fastest of several requests is taken, since a busy machine makes times longer only.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,19 +25,12 @@ static double now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The median time of requests that create, update or change nothing; negative: one failed. */
+/* The shortest time of requests that create, update or change nothing; negative: one failed. */
 static double measure(const test_endpoint *endpoint, unsigned contacts, bb_outcome wanted,
                       const char *run)
 {
     static const char *const outcomes[] = {"create", "update", "repeat"};
-    double times[ROUNDS];
+    double shortest = 1e9;
     test_text body = {0};
     int good = 1;
 
@@ -54,7 +47,8 @@ static double measure(const test_endpoint *endpoint, unsigned contacts, bb_outco
         start = now_ms();
         result = test_send(endpoint, body.data, body.len);
         if (round >= 0) {
-            times[round] = now_ms() - start;
+            double took = now_ms() - start;
+            shortest = took < shortest ? took : shortest;
             good = bb_result_count(result, (int32_t)wanted) == contacts;
         }
         bb_result_free(result);
@@ -64,8 +58,7 @@ static double measure(const test_endpoint *endpoint, unsigned contacts, bb_outco
         fprintf(stderr, "%u contacts, %s: not as expected\n", contacts, outcomes[wanted]);
         return -1;
     }
-    qsort(times, ROUNDS, sizeof times[0], compare);
-    return times[ROUNDS / 2];
+    return shortest;
 }
 
 /* Compares the two ways to the server for requests of this size. */
