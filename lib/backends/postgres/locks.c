@@ -5,8 +5,11 @@
  * there yet can't be; so the locks are on the keys. They are held to the end of the transaction and
  * write nothing. What writes a few records holds the locks of their chatbots shared, then one lock
  * for each key; what writes more holds the locks of its chatbots alone, since the server's lock
- * table is not large. All take the chatbots' locks first, in ascending order and all in one mode,
- * and then the keys' in ascending order, whichever chatbot they are of, so there is no deadlock.
+ * table is not large (64 for each of its connections, all together, if nobody sets it). A group may
+ * hold more than one request, because groups that wait for each other's commits are no faster than
+ * single writes; a group that finds the table full is written one by one. All take the chatbots'
+ * locks first, in ascending order and all in one mode, and then the keys' in ascending order,
+ * whichever chatbot they are of, so there is no deadlock.
  *
  * A lock is a 64-bit number, which all users of a database share; a hash keeps clear of the small
  * numbers that a host is likely to use. Two keys with one hash wait for each other, no more.
@@ -110,7 +113,8 @@ static void add_keys(bb_pg_lock_list *list, const bb_pg_merge *merge)
 
 int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error *error)
 {
-    int by_key = merge->item_count + merge->asker_count <= BB_PG_MAX_LOCKS;
+    size_t most = merge->write_count == 1 ? BB_PG_MAX_OWN_LOCKS : BB_PG_MAX_LOCKS;
+    int by_key = merge->item_count + merge->asker_count <= most;
 
     locks->shared.count = 0;
     locks->exclusive.count = 0;

@@ -7,7 +7,8 @@
 #include "backends/postgres/merge.h"
 #include "backends/postgres/parameters.h"
 
-enum { BB_PG_MAX_LOCKS = 128 };
+/* Of one request, and of a group: the chatbots' and the keys' together. */
+enum { BB_PG_MAX_OWN_LOCKS = 33, BB_PG_MAX_LOCKS = 129 };
 
 /* A lock, and the asker who must be allowed for it to be taken. */
 typedef struct bb_pg_lock {
