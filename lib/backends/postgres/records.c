@@ -66,10 +66,19 @@ static void add_flags(bb_pg_params *params, const bb_pg_merge *merge)
     bb_pg_params_end_array(params);
 }
 
+static void add_chatbots(bb_pg_params *params, const bb_pg_merge *merge)
+{
+    bb_pg_params_begin_array(params, BB_PG_INT8, merge->asker_count);
+    for (size_t i = 0; i < merge->asker_count; i++)
+        bb_pg_params_element_i64(params, merge->askers[i]->chatbot_id);
+    bb_pg_params_end_array(params);
+}
+
 /* No sum of lengths of bytes that are in memory overflows; 64 is for the headers of a record. */
 static size_t size_of(const bb_pg_merge *merge)
 {
-    size_t size = bb_pg_array_size(0, 0) * (SLICE_COLUMNS + 1);
+    size_t size = bb_pg_array_size(0, 0) * (SLICE_COLUMNS + 1) +
+                  bb_pg_array_size(merge->asker_count, merge->asker_count * sizeof(int64_t));
 
     for (size_t i = 0; i < merge->item_count; i++) {
         size += 64;
@@ -86,6 +95,7 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge,
 
     if (code != BB_OK)
         return code;
+    add_chatbots(params, merge);
     bb_pg_params_add_time(params, now_us);
     add_column(params, merge, &fields[0]);
     add_flags(params, merge);

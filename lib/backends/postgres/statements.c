@@ -2,7 +2,7 @@
  * statements.c: the SQL of a request, and the names that it is prepared under.
  *
  * A write sends begin, settings, access, write and commit at once; see write.c. Several writes in
- * one transaction send an access statement for each that asks, and the locks apart.
+ * one transaction send an access statement for each that asks, and the locks after those.
  */
 #include "backends/postgres/statements.h"
 
@@ -28,42 +28,44 @@
     " THEN set_config('synchronous_commit', 'local', true) END,"  \
     " set_config('plan_cache_mode', 'force_generic_plan', true)," \
     " set_config('enable_seqscan', 'off', true),"                 \
-    " set_config('enable_sort', 'off', true),"                    \
-    " set_config('bb_contacts.chatbots', '', true)"
-
-/*
- * Where those who ask may write, in the order in which they were judged: a chatbot, or NULL. The
- * access statements note it in a setting of the transaction, each behind what is there, and what
- * comes later takes it from there; so no other chatbot can be written to than one that was judged.
- */
-#define NOTE_SQL                                                          \
-    "set_config('bb_contacts.chatbots',"                                  \
-    " current_setting('bb_contacts.chatbots')"                            \
-    " || CASE decision WHEN 2 THEN $4::bigint || ',' ELSE ',' END, true)"
-#define NOTED_SQL \
-    "(SELECT string_to_array(current_setting('bb_contacts.chatbots'), ',', '')::bigint[])"
+    " set_config('enable_sort', 'off', true)"
 
 /* One row with one of the decisions of statements.h. The line break ends a comment that the host's
  * query may end in. */
 #define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
+
+/*
+ * The decisions are noted in a setting of the transaction, one behind the other, and what comes
+ * later takes them from there: a 2 for whoever is allowed to write. Those who ask are numbered
+ * from 1. It is for this transaction alone, like the other settings.
+ */
+#define NOTED_SQL "current_setting('bb_contacts.decision')"
+#define NOTE_SQL(before) \
+    "set_config('bb_contacts.decision', " before "CASE decision WHEN 2 THEN '2' ELSE '0' END, true)"
+#define IS_ALLOWED_SQL(asker) "substr(" NOTED_SQL ", " asker ", 1) = '2'"
 
 /* Takes the locks: CASE is what SQL has to say what comes first. */
 #define TAKE_SQL(shared, exclusive)                                                  \
     "CASE WHEN (SELECT count(pg_advisory_xact_lock_shared(l)) FROM " shared ") >= 0" \
     " THEN (SELECT count(pg_advisory_xact_lock(l)) FROM " exclusive ") END"
 
-/* The decision, its note, and then the locks ($6 shared, $7 exclusive), in their order. */
+/* The first one's decision, and then the locks ($6 shared, $7 exclusive), in their order. */
 #define LOCKING_SQL                                                                 \
     "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                \
-    " SELECT decision, " NOTE_SQL ","                                               \
+    " SELECT decision, " NOTE_SQL("") ","                                           \
     " CASE WHEN decision = 2 THEN " TAKE_SQL("unnest($6) l", "unnest($7) l") " END" \
     " FROM access"
 
-/* The locks of several who ask, of whom some may be refused: $1 and $3 the locks, $2 and $4 by the
- * number of the one who asks, from 1. */
-#define ALLOWED_SQL(locks, asked_by)                                   \
-    "unnest(" locks "::bigint[], " asked_by "::integer[]) AS u (l, a)" \
-    " WHERE (" NOTED_SQL ")[u.a] IS NOT NULL"
+/* The decision about one more. */
+#define NEXT_SQL                                     \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")" \
+    " SELECT decision, " NOTE_SQL(NOTED_SQL " || ") " FROM access"
+
+/* The locks of several who ask, of whom some may be refused: $1 shared, $3 exclusive, and who asks
+ * for each, $2 and $4. */
+#define ALLOWED_SQL(locks, askers)                                       \
+    "unnest(" locks "::bigint[], " askers "::integer[]) AS u (l, asker)" \
+    " WHERE " IS_ALLOWED_SQL("u.asker")
 #define LOCKS_SQL "SELECT " TAKE_SQL(ALLOWED_SQL("$1", "$2"), ALLOWED_SQL("$3", "$4"))
 
 #define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
@@ -85,6 +87,10 @@
 #define SET(bit, field) \
     #field " = CASE WHEN j.flags & " #bit " <> 0 THEN j." #field " ELSE c." #field " END"
 
+/* Who asks for a record, and its chatbot. */
+#define ASKER(record)   record ".flags >> 8"
+#define CHATBOT(record) "($1::bigint[])[" ASKER(record) "]"
+
 /*
  * A record's contact, or no row. Written as a range in index order with a limit, so that no other
  * plan is possible than one probe of the primary key for each record: with an equality the planner
@@ -94,17 +100,9 @@
 #define FOUND_SQL                                                            \
     "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED                  \
     " FROM @contacts c"                                                      \
-    " WHERE c.chatbot_id = b.chatbot_id"                                     \
+    " WHERE c.chatbot_id = " CHATBOT("b")                                    \
     " AND c.external_id >= b.external_id AND c.external_id <= b.external_id" \
     " ORDER BY c.external_id LIMIT 1"
-
-/* The records, each with its chatbot, or NULL if it must not be written. The flags' bits from the
- * ninth on say who asks for it. */
-#define RECORDS_SQL                                                               \
-    "SELECT (" NOTED_SQL ")[r.flags >> 8] AS chatbot_id, r.*"                     \
-    " FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[]," \
-        " $7::jsonb[], $8::jsonb[])"                                              \
-        " WITH ORDINALITY AS r (external_id, flags, " FIELDS ", n)"
 
 /*
  * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
@@ -121,22 +119,24 @@
         " OR " DIFFERS(8, stripe_accounts)                                         \
         " OR " DIFFERS(16, custom_attributes) " THEN 1"                            \
         " ELSE 2 END AS kind,"                                                     \
-    " c.id, b.flags, b.n, c.place, c.part, b.chatbot_id, b.external_id,"           \
+    " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                         \
     " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes,"     \
     " c.created_at AS old_created_at, c.updated_at AS old_updated_at,"             \
     " c.name AS old_name, c.email AS old_email, c.phonenumber AS old_phonenumber," \
     " c.stripe_accounts AS old_stripe_accounts,"                                   \
     " c.custom_attributes AS old_custom_attributes"                                \
-    " FROM (" RECORDS_SQL ") b"                                                    \
+    " FROM unnest($3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],"  \
+        " $8::jsonb[], $9::jsonb[])"                                               \
+        " WITH ORDINALITY AS b (external_id, flags, " FIELDS ", n)"                \
     " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                                 \
-    " WHERE b.chatbot_id IS NOT NULL"
+    " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
 /*
  * By the row's place, which saves a second lookup. The condition on the key is for a row that
  * someone else changed meanwhile; it is of a form that no index serves.
  */
 #define UPDATE_SQL                                                   \
-    "UPDATE @contacts c SET updated_at = $1::timestamptz, "          \
+    "UPDATE @contacts c SET updated_at = $2::timestamptz, "          \
         SET(1, name) ", "                                            \
         SET(2, email) ", "                                           \
         SET(4, phonenumber) ", "                                     \
@@ -152,17 +152,18 @@
  * someone else has just added is a unique violation, after which write.c tries once more. An id is
  * drawn here only (E4).
  */
-#define INSERT_SQL                                                               \
-    "INSERT INTO @contacts"                                                      \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"             \
-    " SELECT chatbot_id, external_id, $1::timestamptz, $1::timestamptz, " FIELDS \
-    " FROM joined WHERE kind = 0"                                                \
+#define INSERT_SQL                                                                     \
+    "INSERT INTO @contacts"                                                            \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"                   \
+    " SELECT " CHATBOT("j") ", external_id, $2::timestamptz, $2::timestamptz, " FIELDS \
+    " FROM joined j WHERE kind = 0"                                                    \
     " RETURNING chatbot_id, external_id, " STORED
 
 /*
- * $1 the time, $2 to $8 the records, one array a column. Nobody who takes the locks
- * can change a row between the lookup and the rest. If someone else did, fewer rows were written
- * than were to be, and the last branch, which has no rows, raises BB_PG_SQLSTATE_RETRY.
+ * $1 the chatbots of those who ask, $2 the time, $3 to $9 the records, one array a column. Nobody
+ * who takes the locks can change a row between the lookup and the rest. If someone else did, fewer
+ * rows were written than were to be, and the last branch, which has no rows, raises
+ * BB_PG_SQLSTATE_RETRY.
  */
 #define WRITE_SQL                                                                        \
     "WITH joined AS MATERIALIZED (" JOINED_SQL "),"                                      \
@@ -212,6 +213,7 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
         [BB_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
         [BB_PG_SETTINGS] = SETTINGS_SQL,
         [BB_PG_ACCESS] = LOCKING_SQL,
+        [BB_PG_NEXT_ACCESS] = NEXT_SQL,
         [BB_PG_LOCKS] = LOCKS_SQL,
         [BB_PG_WRITE] = WRITE_SQL,
         [BB_PG_COMMIT] = "COMMIT",
@@ -229,6 +231,7 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
                            hash(statement->text));
     }
     set_types(&statements[BB_PG_ACCESS], locking_types, sizeof locking_types);
+    set_types(&statements[BB_PG_NEXT_ACCESS], access_types, sizeof access_types);
     set_types(&statements[BB_PG_AUTHORIZE], access_types, sizeof access_types);
     return ok;
 }

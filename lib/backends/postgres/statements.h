@@ -9,10 +9,11 @@
 /* The statements that a session prepares when it first uses them. */
 typedef enum bb_pg_statement_id {
     BB_PG_BEGIN,
-    BB_PG_SETTINGS, /* lock timeout, statement timeout (text, milliseconds) */
-    BB_PG_ACCESS,   /* the access parameters; locks shared, locks exclusive (bigint[]) */
-    BB_PG_LOCKS,    /* shared, who asks for each; exclusive, who asks for each */
-    BB_PG_WRITE,    /* see write.c */
+    BB_PG_SETTINGS,    /* lock timeout, statement timeout (text, milliseconds) */
+    BB_PG_ACCESS,      /* the access parameters; locks shared, locks exclusive (bigint[]) */
+    BB_PG_NEXT_ACCESS, /* the access parameters */
+    BB_PG_LOCKS,       /* shared, who asks for each; exclusive, who asks for each */
+    BB_PG_WRITE,       /* see records.c */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_STATEMENT_COUNT

@@ -82,10 +82,8 @@ static int32_t add_all_locks(batch *b, const bb_pg_locks *locks, bb_error *error
     add_askers(&b->locks, &locks->shared);
     add_numbers(&b->locks, &locks->exclusive);
     add_askers(&b->locks, &locks->exclusive);
-    for (size_t i = 0; i < b->merge.asker_count; i++) {
-        bb_pg_params_add_bytes(&b->access[i], none, sizeof none);
-        bb_pg_params_add_bytes(&b->access[i], none, sizeof none);
-    }
+    bb_pg_params_add_bytes(&b->access[0], none, sizeof none);
+    bb_pg_params_add_bytes(&b->access[0], none, sizeof none);
     return BB_OK;
 }
 
@@ -121,7 +119,7 @@ static int32_t add_calls(batch *b, bb_error *error)
     add_call(b, BB_PG_BEGIN, NULL);
     add_call(b, BB_PG_SETTINGS, NULL);
     for (size_t i = 0; i < askers; i++)
-        add_call(b, BB_PG_ACCESS, &b->access[i]);
+        add_call(b, i == 0 ? BB_PG_ACCESS : BB_PG_NEXT_ACCESS, &b->access[i]);
     if (askers > 1)
         add_call(b, BB_PG_LOCKS, &b->locks);
     add_call(b, BB_PG_WRITE, &b->records);
