@@ -1,6 +1,7 @@
 /*
  * admin.c: the commands about chatbots, keys and the schema.
  */
+#include "command_line.h"
 #include "commands.h"
 #include "log.h"
 
@@ -11,16 +12,6 @@
 
 /* A timeout of 0 is the library's default. */
 #define DEFAULT_TIMEOUT 0
-
-/* Standard output is where a caller reads the key from: not being able to write is a failure. */
-static int print(const char *prefix, const char *key)
-{
-    printf("%s%s\n", prefix, key);
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_SUCCESS;
-    log_say("could not write the key to standard output");
-    return EXIT_FAILURE;
-}
 
 int chatbot_add(bb_storage *storage, const struct options *options)
 {
@@ -76,7 +67,7 @@ int key_add(bb_storage *storage, const struct options *options)
     scope.env_len = options->env == NULL ? 0 : strlen(options->env);
     bb_error_init(&error);
     code = bb_storage_key_add(storage, &scope, key, sizeof key, DEFAULT_TIMEOUT, &error);
-    return code == BB_OK ? print("", key) : log_failure("key add", code, &error);
+    return code == BB_OK ? print_line("", key) : log_failure("key add", code, &error);
 }
 
 int key_revoke(bb_storage *storage, const struct options *options)
@@ -129,31 +120,4 @@ int schema_print(const char *store)
         return EXIT_SUCCESS;
     log_say("could not write to standard output");
     return EXIT_FAILURE;
-}
-
-int demo_prepare(bb_storage *storage)
-{
-    const char *given = getenv("BOOKBAG_API_KEY");
-    int made = given == NULL || given[0] == '\0';
-    char key[BB_KEY_SIZE];
-    bb_key_options scope;
-    bb_error error;
-    int32_t code;
-
-    bb_error_init(&error);
-    code = bb_storage_chatbot_add(storage, 123, 1, DEFAULT_TIMEOUT, &error);
-    if (code != BB_OK)
-        return log_failure("--demo: chatbot 123", code, &error);
-
-    bb_key_options_init(&scope);
-    scope.workspace_id = 1;
-    scope.env = "test";
-    scope.env_len = 4;
-    scope.token = made ? NULL : given;
-    scope.token_len = made ? 0 : strlen(given);
-    code = bb_storage_key_add(storage, &scope, made ? key : NULL, made ? sizeof key : 0,
-                              DEFAULT_TIMEOUT, &error);
-    if (code != BB_OK)
-        return log_failure(made ? "--demo" : "--demo: BOOKBAG_API_KEY", code, &error);
-    return made ? print("BOOKBAG_API_KEY=", key) : EXIT_SUCCESS;
 }

@@ -6,22 +6,17 @@
 
 #include "bb_contacts/bb_contacts.h"
 
-/* The exit status of a program that was called wrongly; other failures are EXIT_FAILURE. */
-#define EXIT_USAGE 2
-
 struct options {
     const char *store;
     const char *listen;
     int demo;
+    int64_t workers; /* 0: none */
     int64_t workspace;
     int64_t chatbot; /* 0: none */
     int64_t expires; /* Unix seconds; 0: never */
     const char *env; /* of a new key; NULL: the library's default */
     const char *key; /* "-": on standard input */
 };
-
-/* A decimal number of at least `min`, and nothing else; -1 if `text` is not one. */
-int64_t parse_number(const char *text, int64_t min);
 
 /* Each returns the program's exit status, and has said on standard error what went wrong. */
 int serve(bb_storage *storage, const struct options *options);
@@ -31,9 +26,5 @@ int chatbot_restore(bb_storage *storage, const struct options *options);
 int key_add(bb_storage *storage, const struct options *options);
 int key_revoke(bb_storage *storage, const struct options *options);
 int schema_print(const char *store);
-
-/* `serve --demo`: makes sure that chatbot 123 exists in workspace 1, and that the key in the
- * environment variable BOOKBAG_API_KEY, or a new one, which it prints, belongs to workspace 1. */
-int demo_prepare(bb_storage *storage);
 
 #endif

@@ -1,17 +1,19 @@
 /*
  * main.c: the command line of bb-contacts-server.
  */
+#include "command_line.h"
 #include "commands.h"
 #include "log.h"
 #include "store.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+const char log_program[] = "bb-contacts-server";
+
 static const char help[] =
-    "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--demo]\n"
+    "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--workers N] [--demo]\n"
     "       bb-contacts-server [--store URI] chatbot add ID --workspace N\n"
     "       bb-contacts-server [--store URI] chatbot archive ID\n"
     "       bb-contacts-server [--store URI] chatbot restore ID\n"
@@ -20,13 +22,18 @@ static const char help[] =
     "       bb-contacts-server [--store URI] key revoke KEY\n"
     "       bb-contacts-server --store postgresql://... schema print\n"
     "\n"
-    "Serves POST /api/v1/chatbots/ID/contacts, and GET /healthz. An Idempotency-Key header gives\n"
-    "contacts sent without external_id the same generated ids when the request is sent again.\n"
+    "Serves POST /api/v1/chatbots/ID/contacts, and GET /healthz. An\n"
+    "Idempotency-Key header gives contacts sent without external_id the same generated ids when "
+    "the\n"
+    "request is sent again.\n"
     "\n"
     "  --store URI         memory: (serve only), sqlite:PATH or postgresql://...\n"
     "                      (default sqlite:bb-contacts.db)\n"
     "  --listen HOST:PORT  where to listen; port 0 takes a free one, IPv6 is [::1]:8080\n"
     "                      (default 127.0.0.1:8080)\n"
+    "  --workers N         how many transactions are written at once; requests that arrive "
+    "together\n"
+    "                      share one; 0: each request has its own (default 4)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -52,11 +59,11 @@ static const char help[] =
     "schema print writes the SQL that makes the tables, for someone who may run it; no other\n"
     "command then needs the right to create anything. It connects to nothing.\n"
     "\n"
-    "Exit status: 0, 1 for a failure, 2 for a wrong command line.\n";
+    "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
 
-/* Options. All are above the characters, so that getopt's `optopt` tells them from letters. */
+/* Options, each a bit. */
 enum {
-    STORE = 0x100,
+    STORE = FIRST_OPTION,
     LISTEN = 0x200,
     DEMO = 0x400,
     WORKSPACE = 0x800,
@@ -64,7 +71,8 @@ enum {
     EXPIRES = 0x2000,
     ENV = 0x4000,
     HELP = 0x8000,
-    VERSION = 0x10000
+    VERSION = 0x10000,
+    WORKERS = 0x20000
 };
 
 static const struct command {
@@ -75,7 +83,7 @@ static const struct command {
     int makes; /* makes an SQLite file that is not there */
     int (*run)(bb_storage *storage, const struct options *options); /* NULL: schema_print() */
 } commands[] = {
-    {{"serve", NULL}, NOTHING, LISTEN | DEMO, 0, 1, serve},
+    {{"serve", NULL}, NOTHING, LISTEN | DEMO | WORKERS, 0, 1, serve},
     {{"chatbot", "add"}, ID, WORKSPACE, WORKSPACE, 1, chatbot_add},
     {{"chatbot", "archive"}, ID, 0, 0, 0, chatbot_archive},
     {{"chatbot", "restore"}, ID, 0, 0, 0, chatbot_restore},
@@ -83,44 +91,6 @@ static const struct command {
     {{"key", "revoke"}, KEY, 0, 0, 0, key_revoke},
     {{"schema", "print"}, NOTHING, 0, 0, 0, NULL},
 };
-
-static int usage_error(const char *message, const char *about)
-{
-    log_say("%s%s%s (--help tells more)", about, about[0] == '\0' ? "" : ": ", message);
-    return EXIT_USAGE;
-}
-
-int64_t parse_number(const char *text, int64_t min)
-{
-    size_t len = strlen(text);
-    long long value;
-
-    if (len == 0 || strspn(text, "0123456789") != len)
-        return -1;
-    errno = 0;
-    value = strtoll(text, NULL, 10);
-    return errno != 0 || value < min ? -1 : value;
-}
-
-/* Says what is wrong with the option at which getopt_long() stopped with `result`. */
-static int wrong_option(char **argv, int result)
-{
-    char name[64];
-
-    if (optopt > 0 && optopt < STORE) /* a letter, perhaps one of several in its word */
-        snprintf(name, sizeof name, "-%c", optopt);
-    else /* without its value, which may be a secret */
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[optind - 1], "="), argv[optind - 1]);
-    return usage_error(result == ':'     ? "needs a value"
-                       : optopt >= STORE ? "takes no value"
-                                         : "no such option",
-                       name);
-}
-
-static int print(const char *text)
-{
-    return fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
 
 /* Takes in an option's value; `options` has -1 for a wrong number then. */
 static void read_value(int option, const char *value, struct options *options)
@@ -131,6 +101,8 @@ static void read_value(int option, const char *value, struct options *options)
         options->listen = value;
     else if (option == DEMO)
         options->demo = 1;
+    else if (option == WORKERS)
+        options->workers = parse_number(value, 0);
     else if (option == WORKSPACE)
         options->workspace = parse_number(value, 1);
     else if (option == CHATBOT)
@@ -149,6 +121,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         {"store", required_argument, NULL, STORE},
         {"listen", required_argument, NULL, LISTEN},
         {"demo", no_argument, NULL, DEMO},
+        {"workers", required_argument, NULL, WORKERS},
         {"workspace", required_argument, NULL, WORKSPACE},
         {"chatbot", required_argument, NULL, CHATBOT},
         {"expires", required_argument, NULL, EXPIRES},
@@ -162,16 +135,16 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
     opterr = 0; /* wrong_option() says it */
     while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
         if (option == '?' || option == ':')
-            return wrong_option(argv, option);
+            return option_error(argv, option);
         if (option == HELP)
-            return print(help);
-        if (option == VERSION) {
-            printf("bb-contacts-server %s", bb_version());
-            return print("\n");
-        }
+            return print_line("", help);
+        if (option == VERSION)
+            return print_line("bb-contacts-server ", bb_version());
         read_value(option, optarg, options);
         *given |= (unsigned)option;
     }
+    if (options->workers < 0 || options->workers > MAX_WORKERS)
+        return usage_error("0 to 256 can be had", "--workers");
     if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
         return usage_error("a positive number of at most 63 bits is needed",
                            options->workspace < 0 ? "--workspace"
@@ -237,7 +210,8 @@ static const struct command *read_command(int count, char **words, unsigned give
 
 int main(int argc, char **argv)
 {
-    struct options options = {.store = "sqlite:bb-contacts.db", .listen = "127.0.0.1:8080"};
+    struct options options = {
+        .store = "sqlite:bb-contacts.db", .listen = "127.0.0.1:8080", .workers = DEFAULT_WORKERS};
     const struct command *command;
     bb_storage *storage = NULL;
     unsigned given = 0;

@@ -6,19 +6,12 @@
  */
 #include "request.h"
 
-#include "reply.h"
+#include "limits.h"
+#include "route.h"
+#include "send.h"
 #include "server.h"
 
 #include <stdlib.h>
-
-/*
- * A body declared as larger than this, or with no declared length, is not taken before the caller
- * may write: nobody without a key makes the server hold more. Smaller ones are, since asking costs
- * a round trip to the database, which authorizes again with the write.
- */
-enum { SMALL_BODY = 64 * 1024 };
-
-enum route { UPSERT, HEALTH, NOWHERE };
 
 struct request {
     enum route route;
@@ -27,7 +20,7 @@ struct request {
     size_t len;
     size_t capacity;
     size_t chatbot_id_len;
-    char chatbot_id[]; /* the path segment, decoded; UPSERT only */
+    char chatbot_id[]; /* the path segment, decoded; ROUTE_CONTACTS only */
 };
 
 size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *text)
@@ -37,25 +30,11 @@ size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *
     return strlen(text);
 }
 
-/* The route of a path, and on UPSERT the segment in it that names the chatbot. */
-static enum route find_route(const char *path, const char **segment, size_t *len)
-{
-    static const char before[] = "/api/v1/chatbots/", after[] = "/contacts";
-
-    if (strcmp(path, "/healthz") == 0)
-        return HEALTH;
-    if (strncmp(path, before, sizeof before - 1) != 0)
-        return NOWHERE;
-    *segment = path + sizeof before - 1;
-    *len = strcspn(*segment, "/");
-    return strcmp(*segment + *len, after) == 0 ? UPSERT : NOWHERE;
-}
-
 static struct request *request_new(const char *path, const char *method)
 {
-    const char *segment = "";
-    size_t len = 0;
-    enum route route = find_route(path, &segment, &len);
+    const char *segment;
+    size_t len;
+    enum route route = route_find(path, strlen(path), &segment, &len);
     struct request *request = calloc(1, sizeof *request + len + 1);
 
     if (request == NULL)
@@ -64,7 +43,7 @@ static struct request *request_new(const char *path, const char *method)
     request->method = method;
     /* Split first, decode then: a %2F is part of the segment, and a %00 does not end it. */
     memcpy(request->chatbot_id, segment, len);
-    request->chatbot_id_len = MHD_http_unescape(request->chatbot_id);
+    request->chatbot_id_len = route_decode(request->chatbot_id, len);
     return request;
 }
 
@@ -131,24 +110,6 @@ static struct reply upsert(struct server *server, struct MHD_Connection *connect
     return reply_from_result(bb_contacts_upsert(server->contacts, &to));
 }
 
-/* Whether the request is one for the library; if not, what to answer. */
-static int is_for_library(const struct request *request, struct reply *reply)
-{
-    const char *method = request->method;
-
-    if (request->route == UPSERT && strcmp(method, MHD_HTTP_METHOD_POST) == 0)
-        return 1;
-    if (request->route == NOWHERE)
-        *reply = reply_from_text(404, "{\"message\":\"Resource not found\"}", NULL);
-    else if (request->route == HEALTH && (strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
-                                          strcmp(method, MHD_HTTP_METHOD_HEAD) == 0))
-        *reply = reply_from_text(200, "{\"status\":\"ok\"}", NULL);
-    else
-        *reply = reply_from_text(405, "{\"message\":\"Method not allowed\"}",
-                                 request->route == HEALTH ? "GET, HEAD" : "POST");
-    return 0;
-}
-
 /* The headers have arrived; the body, if there is one, has not. */
 static enum MHD_Result begin(struct server *server, struct MHD_Connection *connection,
                              struct request *request)
@@ -160,7 +121,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 
     if (declared <= SMALL_BODY && declared <= max)
         return MHD_YES;
-    if (is_for_library(request, &reply)) {
+    if (route_is_for_library(request->route, request->method, &reply)) {
         if (declared > max && declared != SIZE_MAX) {
             reply = upsert(server, connection, request, declared);
         } else {
@@ -171,7 +132,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
             }
         }
     }
-    return reply_refuse(connection, &reply);
+    return send_refusal(connection, &reply);
 }
 
 static int append(struct request *request, const char *data, size_t len)
@@ -205,7 +166,7 @@ static enum MHD_Result receive(struct server *server, struct MHD_Connection *con
         return MHD_YES;
     else
         reply = reply_from_result(bb_contacts_upsert(server->contacts, NULL)); /* a 500 */
-    return reply_refuse(connection, &reply);
+    return send_refusal(connection, &reply);
 }
 
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -230,7 +191,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
         *upload_data_size = 0; /* how much of it is left for another call */
         return receive(server, connection, request, upload_data, len);
     }
-    if (is_for_library(request, &reply))
+    if (route_is_for_library(request->route, request->method, &reply))
         reply = upsert(server, connection, request, request->len);
-    return reply_send(connection, &reply, atomic_load(&server->stopping));
+    return send_reply(connection, &reply, atomic_load(&server->stopping));
 }

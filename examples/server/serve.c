@@ -2,10 +2,13 @@
  * serve.c: the `serve` command: starts the HTTP server, waits for a signal, and ends it.
  */
 #include "commands.h"
+#include "demo.h"
+#include "limits.h"
 #include "listen.h"
 #include "log.h"
 #include "request.h"
 #include "server.h"
+#include "store.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -14,10 +17,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-/* How long requests may go on after a signal: a little more than the ten seconds after which the
- * library gives up on a store. */
-enum { DRAIN_MS = 12000, DRAIN_STEP_MS = 50 };
 
 /*
  * A thread per connection, because bb_contacts_upsert() waits for the database: in a pool of event
@@ -32,7 +31,8 @@ static struct MHD_Daemon *start(int listener, struct server *server)
         MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC, 0, NULL, NULL,
         request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
         request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, request_keep_escapes, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, 512U, MHD_OPTION_CONNECTION_TIMEOUT, 30U, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, 512U, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_END);
 }
 
 /* Takes no new connections, lets requests that have begun be answered, and stops. Idle connections
@@ -86,27 +86,18 @@ static int run(int listener, const char *address, struct server *server)
 int serve(bb_storage *storage, const struct options *options)
 {
     struct server server = {.contacts = NULL};
-    bb_config config;
-    bb_error error;
     char address[300];
-    int32_t code;
     int listener, status;
 
     listener = listen_open(options->listen, address, sizeof address);
     if (listener < 0)
         return -listener;
     status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
+    if (status == EXIT_SUCCESS)
+        status = endpoint_open(storage, (uint32_t)options->workers, &server.contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;
-    }
-    bb_config_init(&config);
-    config.log = log_line;
-    bb_error_init(&error);
-    code = bb_contacts_open(storage, &config, &server.contacts, &error);
-    if (code != BB_OK) {
-        close(listener);
-        return log_failure("serve", code, &error);
     }
     status = run(listener, address, &server);
     bb_contacts_close(server.contacts);

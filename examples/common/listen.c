@@ -3,7 +3,7 @@
  */
 #include "listen.h"
 
-#include "commands.h"
+#include "command_line.h"
 #include "log.h"
 
 #include <errno.h>

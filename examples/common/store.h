@@ -1,13 +1,16 @@
 /*
- * store.h: opens the store that the command line names.
+ * store.h: opens the store that the command line names, and the endpoint on it.
  */
-#ifndef BB_SERVER_STORE_H
-#define BB_SERVER_STORE_H
+#ifndef BB_EXAMPLE_STORE_H
+#define BB_EXAMPLE_STORE_H
 
 #include "bb_contacts/bb_contacts.h"
 
 /* Opens the store and brings its schema up to date. An SQLite file that is not there is made only
  * if `may_make` is set. Returns the program's exit status; has said what went wrong. */
 int store_open(const char *uri, int may_make, bb_storage **out);
+
+/* Opens the endpoint, with as many workers. Returns the program's exit status, likewise. */
+int endpoint_open(bb_storage *storage, uint32_t workers, bb_contacts **out);
 
 #endif

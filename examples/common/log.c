@@ -3,7 +3,7 @@
  */
 #include "log.h"
 
-#include "commands.h"
+#include "command_line.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ void log_say(const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     /* One call, so that lines of several threads don't mix. */
-    fprintf(stderr, "bb-contacts-server: %s\n", line);
+    fprintf(stderr, "%s: %s\n", log_program, line);
 }
 
 int log_failure(const char *what, int32_t code, const bb_error *error)

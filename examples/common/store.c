@@ -1,5 +1,5 @@
 /*
- * store.c: opens the store that the command line names.
+ * store.c: opens the store that the command line names, and the endpoint on it.
  */
 #include "store.h"
 
@@ -46,4 +46,18 @@ int store_open(const char *uri, int may_make, bb_storage **out)
     }
     bb_storage_close(storage);
     return log_failure(code == BB_ERR_ARGUMENT ? "--store" : "cannot open the store", code, &error);
+}
+
+int endpoint_open(bb_storage *storage, uint32_t workers, bb_contacts **out)
+{
+    bb_config config;
+    bb_error error;
+    int32_t code;
+
+    bb_config_init(&config);
+    config.log = log_line;
+    config.workers = workers;
+    bb_error_init(&error);
+    code = bb_contacts_open(storage, &config, out, &error);
+    return code == BB_OK ? EXIT_SUCCESS : log_failure("cannot serve", code, &error);
 }

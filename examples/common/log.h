@@ -1,10 +1,13 @@
 /*
  * log.h: lines on standard error.
  */
-#ifndef BB_SERVER_LOG_H
-#define BB_SERVER_LOG_H
+#ifndef BB_EXAMPLE_LOG_H
+#define BB_EXAMPLE_LOG_H
 
 #include "bb_contacts/bb_contacts.h"
+
+/* The program's name, before every line; its main.c defines it. */
+extern const char log_program[];
 
 /* A bb_log_fn: writes the library's lines. */
 void log_line(void *ctx, int32_t level, const char *line, size_t len);

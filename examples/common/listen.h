@@ -1,8 +1,8 @@
 /*
  * listen.h: a listening socket from the text HOST:PORT.
  */
-#ifndef BB_SERVER_LISTEN_H
-#define BB_SERVER_LISTEN_H
+#ifndef BB_EXAMPLE_LISTEN_H
+#define BB_EXAMPLE_LISTEN_H
 
 #include <stddef.h>
 

@@ -1,0 +1,33 @@
+/*
+ * command_line.h: what the programs' command lines have in common.
+ */
+#ifndef BB_EXAMPLE_COMMAND_LINE_H
+#define BB_EXAMPLE_COMMAND_LINE_H
+
+#include <stdint.h>
+
+/* The exit status of a program that was called wrongly; other failures are EXIT_FAILURE. */
+#define EXIT_USAGE 2
+
+/* The most threads that --workers can ask for (bb_config.workers), and what it is without. Two
+ * write while two parse and wait; more make groups smaller. */
+enum { MAX_WORKERS = 256, DEFAULT_WORKERS = 4 };
+
+/* Values of options for getopt_long() begin here, above the characters, so that option_error()
+ * tells them from letters. */
+enum { FIRST_OPTION = 0x100 };
+
+/* A decimal number of at least `min`, and nothing else; -1 if `text` is not one. */
+int64_t parse_number(const char *text, int64_t min);
+
+/* Says what is wrong with the command line, and returns the exit status for it. */
+int usage_error(const char *message, const char *about);
+
+/* The same for the option at which getopt_long() stopped with `result`, '?' or ':'. */
+int option_error(char **argv, int result);
+
+/* Writes to standard output, where callers read keys and addresses: not being able to is a failure.
+ * Returns the exit status. */
+int print_line(const char *prefix, const char *text);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * reply.c: what is answered to a request, whichever HTTP library sends it.
+ */
+#include "reply.h"
+
+#include <stdio.h>
+
+static void free_result(void *result)
+{
+    bb_result_free(result);
+}
+
+struct reply reply_from_result(bb_result *result)
+{
+    struct reply reply = {.status = (unsigned)bb_result_http_status(result),
+                          .type = "application/json",
+                          .owned = result,
+                          .release = free_result};
+
+    reply.body = bb_result_body(result, &reply.len);
+    return reply;
+}
+
+struct reply reply_from_text(unsigned status, const char *body, const char *allow)
+{
+    struct reply reply = {.status = status,
+                          .type = "application/json",
+                          .body = body,
+                          .len = strlen(body),
+                          .allow = allow};
+
+    return reply;
+}
+
+void reply_free(struct reply *reply)
+{
+    if (reply->owned != NULL)
+        reply->release(reply->owned);
+    reply->owned = NULL;
+}
+
+size_t reply_headers(const struct reply *reply, struct reply_header *headers)
+{
+    size_t count = 0;
+
+    headers[count++] = (struct reply_header){"Content-Type", reply->type};
+    if (reply->status == 401)
+        headers[count++] = (struct reply_header){"WWW-Authenticate", "Bearer"};
+    if (reply->status == 503)
+        headers[count++] = (struct reply_header){"Retry-After", "1"};
+    if (reply->allow != NULL)
+        headers[count++] = (struct reply_header){"Allow", reply->allow};
+    return count;
+}
+
+size_t reply_head(const struct reply *reply, const char *reason, const char *more, char *out,
+                  size_t size)
+{
+    struct reply_header headers[REPLY_MAX_HEADERS];
+    size_t count = reply_headers(reply, headers);
+    int len = snprintf(out, size, "HTTP/1.1 %u %s\r\n", reply->status, reason);
+
+    for (size_t i = 0; i < count; i++)
+        len += snprintf(out + len, size - (size_t)len, "%s: %s\r\n", headers[i].name,
+                        headers[i].value);
+    len +=
+        snprintf(out + len, size - (size_t)len, "Content-Length: %zu\r\n%s\r\n", reply->len, more);
+    return (size_t)len;
+}

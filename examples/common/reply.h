@@ -1,0 +1,43 @@
+/*
+ * reply.h: what is answered to a request, whichever HTTP library sends it.
+ */
+#ifndef BB_EXAMPLE_REPLY_H
+#define BB_EXAMPLE_REPLY_H
+
+#include "bb_contacts/bb_contacts.h"
+
+struct reply {
+    unsigned status;
+    const char *type; /* the Content-Type */
+    const char *body;
+    size_t len;
+    const char *allow;            /* the Allow header of a 405, or NULL */
+    void *owned;                  /* what the body is part of, or NULL if it is static */
+    void (*release)(void *owned); /* frees it */
+};
+
+/* The result becomes the reply's. */
+struct reply reply_from_result(bb_result *result);
+
+/* `body` is JSON that outlives the reply. */
+struct reply reply_from_text(unsigned status, const char *body, const char *allow);
+
+void reply_free(struct reply *reply);
+
+/* The headers that belong to a reply, besides those of the connection and the length. Writes at
+ * most REPLY_MAX_HEADERS, and returns how many. */
+enum { REPLY_MAX_HEADERS = 3 };
+struct reply_header {
+    const char *name;
+    const char *value;
+};
+size_t reply_headers(const struct reply *reply, struct reply_header *headers);
+
+/* Writes status line and headers, with `reason` for the status and `more`, header lines that end
+ * in CRLF; returns their length, less than `size`, which must be REPLY_HEAD_SIZE and what `more`
+ * takes. */
+enum { REPLY_HEAD_SIZE = 320 };
+size_t reply_head(const struct reply *reply, const char *reason, const char *more, char *out,
+                  size_t size);
+
+#endif
