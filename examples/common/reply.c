@@ -3,7 +3,10 @@
  */
 #include "reply.h"
 
+#include "metrics.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 
 static void free_result(void *result)
 {
@@ -29,6 +32,18 @@ struct reply reply_from_text(unsigned status, const char *body, const char *allo
                           .len = strlen(body),
                           .allow = allow};
 
+    return reply;
+}
+
+struct reply reply_from_metrics(bb_contacts *contacts)
+{
+    struct reply reply = {.status = 200, .type = "text/plain; version=0.0.4", .release = free};
+    char *text = metrics_text(contacts, &reply.len);
+
+    if (text == NULL)
+        return reply_from_text(500, "{\"message\":\"Internal server error\"}", NULL);
+    reply.body = text;
+    reply.owned = text;
     return reply;
 }
 

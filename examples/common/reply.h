@@ -22,6 +22,9 @@ struct reply reply_from_result(bb_result *result);
 /* `body` is JSON that outlives the reply. */
 struct reply reply_from_text(unsigned status, const char *body, const char *allow);
 
+/* The statistics of the handle, for Prometheus. */
+struct reply reply_from_metrics(bb_contacts *contacts);
+
 void reply_free(struct reply *reply);
 
 /* The headers that belong to a reply, besides those of the connection and the length. Writes at

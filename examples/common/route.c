@@ -18,6 +18,8 @@ enum route route_find(const char *path, size_t len, const char **segment, size_t
     *segment_len = 0;
     if (is(path, len, "/healthz"))
         return ROUTE_HEALTH;
+    if (is(path, len, "/metrics"))
+        return ROUTE_METRICS;
     if (len < before_len || memcmp(path, before, before_len) != 0)
         return ROUTE_NONE;
     rest = path + before_len;
@@ -54,7 +56,8 @@ size_t route_decode(char *text, size_t len)
     return to;
 }
 
-int route_is_for_library(enum route route, const char *method, struct reply *reply)
+int route_is_for_library(enum route route, const char *method, bb_contacts *contacts,
+                         struct reply *reply)
 {
     int reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 
@@ -64,6 +67,8 @@ int route_is_for_library(enum route route, const char *method, struct reply *rep
         *reply = reply_from_text(404, "{\"message\":\"Resource not found\"}", NULL);
     else if (route == ROUTE_HEALTH && reads)
         *reply = reply_from_text(200, "{\"status\":\"ok\"}", NULL);
+    else if (route == ROUTE_METRICS && reads)
+        *reply = reply_from_metrics(contacts);
     else
         *reply = reply_from_text(405, "{\"message\":\"Method not allowed\"}",
                                  route == ROUTE_CONTACTS ? "POST" : "GET, HEAD");

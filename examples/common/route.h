@@ -9,6 +9,7 @@
 enum route {
     ROUTE_CONTACTS, /* /api/v1/chatbots/SEGMENT/contacts */
     ROUTE_HEALTH,   /* /healthz */
+    ROUTE_METRICS,  /* /metrics */
     ROUTE_NONE
 };
 
@@ -20,6 +21,7 @@ enum route route_find(const char *path, size_t len, const char **segment, size_t
 size_t route_decode(char *text, size_t len);
 
 /* Whether a request is one for the library; if not, `*reply` is the answer. */
-int route_is_for_library(enum route route, const char *method, struct reply *reply);
+int route_is_for_library(enum route route, const char *method, bb_contacts *contacts,
+                         struct reply *reply);
 
 #endif

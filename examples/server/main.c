@@ -22,7 +22,7 @@ static const char help[] =
     "       bb-contacts-server [--store URI] key revoke KEY\n"
     "       bb-contacts-server --store postgresql://... schema print\n"
     "\n"
-    "Serves POST /api/v1/chatbots/ID/contacts, and GET /healthz. An\n"
+    "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). An\n"
     "Idempotency-Key header gives contacts sent without external_id the same generated ids when "
     "the\n"
     "request is sent again.\n"

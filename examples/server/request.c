@@ -121,7 +121,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 
     if (declared <= SMALL_BODY && declared <= max)
         return MHD_YES;
-    if (route_is_for_library(request->route, request->method, &reply)) {
+    if (route_is_for_library(request->route, request->method, server->contacts, &reply)) {
         if (declared > max && declared != SIZE_MAX) {
             reply = upsert(server, connection, request, declared);
         } else {
@@ -191,7 +191,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
         *upload_data_size = 0; /* how much of it is left for another call */
         return receive(server, connection, request, upload_data, len);
     }
-    if (route_is_for_library(request->route, request->method, &reply))
+    if (route_is_for_library(request->route, request->method, server->contacts, &reply))
         reply = upsert(server, connection, request, request->len);
     return send_reply(connection, &reply, atomic_load(&server->stopping));
 }
