@@ -164,7 +164,8 @@ static int begin(call *c, bb_contacts *contacts, const bb_request *request)
     bb_issues_init(&c->issues, &contacts->allocator);
     c->job.run = run;
     c->job.arena = &c->arena;
-    c->job.bytes = c->request.body_len;
+    if (c->request.body_len <= contacts->max_body_bytes) /* larger ones are not even copied */
+        c->job.bytes = c->request.body_len;
     return 1;
 }
 
