@@ -3,7 +3,7 @@
 #     . cmake/debian-packages.sh
 #     need_packages build server
 #
-# Groups: build (the library with all backends), server (the example server, and a client for it),
+# Groups: build (the library with all backends), server (the example servers, and a client for them),
 # postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source).
 
 # shellcheck shell=sh
@@ -14,7 +14,7 @@ packages_of() {
         echo gcc libc6-dev cmake ninja-build pkgconf \
             libcjson-dev libsodium-dev libsqlite3-dev libpq-dev
         ;;
-    server) echo libmicrohttpd-dev curl ;;
+    server) echo libmicrohttpd-dev libuv1-dev libhttp-parser-dev curl ;;
     postgres) echo postgresql ;;
     test) echo clang libclang-rt-14-dev libcmocka-dev g++ binutils python3 pgbouncer ;;
     lint) echo clang-format clang-tidy cppcheck ;;

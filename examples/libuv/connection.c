@@ -1,0 +1,262 @@
+/*
+ * connection.c: one client's connection: what is read from it, in which state it is, and its end.
+ *
+ * One request at a time: while one is answered, what the client sends ahead is kept, once, and then
+ * no more is read. As long as nothing was sent ahead, reading goes on, which shows whether the
+ * client is still there.
+ */
+#include "connection.h"
+
+#include "exchange.h"
+#include "server.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uv_stream_t *stream_of(struct connection *connection)
+{
+    return (uv_stream_t *)&connection->socket;
+}
+
+static void wait_for_client(struct connection *connection, enum timeout_kind kind)
+{
+    timeout_start(&connection->server->timeouts, &connection->timeout, kind,
+                  uv_now(&connection->server->loop));
+}
+
+/* -------------------------------------------------------------------------------------- reading */
+
+/* Keeps what was sent ahead. */
+static void keep(struct connection *connection, const char *data, size_t len)
+{
+    char *ahead = realloc(connection->ahead, connection->ahead_len + len);
+
+    if (ahead == NULL) {
+        connection_close(connection);
+        return;
+    }
+    memcpy(ahead + connection->ahead_len, data, len);
+    connection->ahead = ahead;
+    connection->ahead_len += len;
+    uv_read_stop(stream_of(connection));
+}
+
+/* The parser's data is the request, which is made when its first bytes arrive. */
+static int has_request(struct connection *connection)
+{
+    if (connection->request == NULL)
+        connection->request = request_new(connection->server, connection);
+    connection->parser.data = connection->request;
+    return connection->request != NULL;
+}
+
+static void parse(struct connection *connection, const char *data, size_t len)
+{
+    http_parser *parser = &connection->parser;
+
+    while (connection->state == RECEIVING && len > 0) {
+        size_t used;
+        if (!has_request(connection)) {
+            connection_close(connection);
+            return;
+        }
+        used = http_parser_execute(parser, &request_callbacks, data, len);
+        data += used;
+        len -= used;
+        if (HTTP_PARSER_ERRNO(parser) == HPE_PAUSED) {
+            http_parser_pause(parser, 0);
+            exchange_go_on(connection);
+        } else if (HTTP_PARSER_ERRNO(parser) != HPE_OK) {
+            exchange_refuse_malformed(connection);
+        }
+    }
+    if (len > 0 && (connection->state == WAITING || connection->state == SENDING))
+        keep(connection, data, len);
+}
+
+/* The client sends no more. It may have closed only its side. */
+static void end(struct connection *connection)
+{
+    connection->has_ended = 1;
+    if (connection->state == WAITING)
+        wait_for_client(connection, TIMEOUT_GONE);
+    else if (connection->state != SENDING)
+        connection_close(connection);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    struct connection *connection = stream->data;
+
+    if (count == UV_EOF) {
+        end(connection);
+    } else if (count < 0) {
+        connection_close(connection);
+    } else if (count > 0 && connection->state != LINGERING) {
+        if (connection->state == RECEIVING)
+            wait_for_client(connection, TIMEOUT_IDLE);
+        parse(connection, buffer->base, (size_t)count);
+    }
+}
+
+/* What is read is looked at at once, so that one buffer does for all connections. */
+static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct connection *connection = handle->data;
+
+    (void)suggested;
+    *buffer = uv_buf_init(connection->server->buffer, READ_SIZE);
+}
+
+static void read_on(struct connection *connection)
+{
+    int status = uv_read_start(stream_of(connection), on_room_wanted, on_read);
+
+    if (status != 0 && status != UV_EALREADY)
+        connection_close(connection);
+}
+
+void connection_resume(struct connection *connection)
+{
+    char *ahead = connection->ahead;
+    size_t len = connection->ahead_len;
+
+    connection->ahead = NULL;
+    connection->ahead_len = 0;
+    if (connection->state == RECEIVING)
+        wait_for_client(connection, TIMEOUT_IDLE);
+    if (len > 0)
+        parse(connection, ahead, len);
+    free(ahead);
+    if (connection->state == CLOSING)
+        return;
+    if (!connection->has_ended && connection->ahead == NULL)
+        read_on(connection);
+    else if (connection->has_ended && connection->state == RECEIVING)
+        connection_close(connection);
+}
+
+void connection_next(struct connection *connection)
+{
+    request_free(connection->request);
+    connection->request = NULL;
+    connection->state = RECEIVING;
+    connection_resume(connection);
+}
+
+/* ------------------------------------------------------------------------- beginning and end */
+
+int connection_accept(struct server *server)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    if (connection == NULL)
+        return 0;
+    if (uv_tcp_init(&server->loop, &connection->socket) != 0) {
+        free(connection);
+        return 0;
+    }
+    connection->socket.data = connection;
+    connection->server = server;
+    server->connections++;
+    http_parser_init(&connection->parser, HTTP_REQUEST);
+    connection->parser.allow_chunked_length = 1; /* the chunks count: RFC 9112, 6.3 */
+    if (uv_accept((uv_stream_t *)&server->listener, stream_of(connection)) != 0) {
+        connection_close(connection);
+        return 1;
+    }
+    uv_tcp_nodelay(&connection->socket, 1);
+    wait_for_client(connection, TIMEOUT_IDLE);
+    read_on(connection);
+    return 1;
+}
+
+/* Writing and shutting down have been called back by now, so that the request is not in use. */
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *connection = handle->data;
+    struct server *server = connection->server;
+
+    request_free(connection->request);
+    free(connection->ahead);
+    free(connection);
+    server_connection_gone(server);
+}
+
+void connection_close(struct connection *connection)
+{
+    enum connection_state state = connection->state;
+
+    if (state == CLOSING)
+        return;
+    connection->state = CLOSING;
+    timeout_stop(&connection->timeout);
+    uv_close((uv_handle_t *)&connection->socket, on_closed);
+    if (state == WAITING) { /* the request goes when its answer comes, as a 503 or what it is */
+        struct request *request = connection->request;
+        connection->request = NULL;
+        request->connection = NULL;
+        exchange_cancel(request);
+    }
+}
+
+static void on_shut_down(uv_shutdown_t *shutdown, int status)
+{
+    struct connection *connection = shutdown->data;
+
+    if (status != 0)
+        connection_close(connection);
+}
+
+void connection_finish(struct connection *connection)
+{
+    uv_shutdown_t *shutdown = &connection->request->uv.shutdown;
+    int all_is_read = !connection->request->is_refused && connection->ahead == NULL;
+
+    connection->state = LINGERING;
+    free(connection->ahead);
+    connection->ahead = NULL;
+    connection->ahead_len = 0;
+    shutdown->data = connection;
+    if (connection->has_ended || all_is_read ||
+        uv_shutdown(shutdown, stream_of(connection), on_shut_down) != 0) {
+        connection_close(connection);
+        return;
+    }
+    wait_for_client(connection, TIMEOUT_LINGER);
+    read_on(connection);
+}
+
+int connection_is_idle(const struct connection *connection)
+{
+    return connection->state == RECEIVING &&
+           (connection->request == NULL || !connection->request->head_is_done);
+}
+
+/* ------------------------------------------------------------------------------------- timeouts */
+
+/* Whether some of the answer went out since it was last looked at. */
+static int has_moved(struct connection *connection)
+{
+    size_t unsent = uv_stream_get_write_queue_size(stream_of(connection));
+    int moved = unsent < connection->unsent;
+
+    connection->unsent = unsent;
+    return moved;
+}
+
+void connection_expired(struct timeout *timeout, enum timeout_kind kind)
+{
+    struct connection *connection =
+        (void *)((char *)timeout - offsetof(struct connection, timeout));
+
+    if (kind == TIMEOUT_GONE) { /* if it still waits; and the 503 is sent, in case it is read */
+        timeout_stop(timeout);
+        exchange_cancel(connection->request);
+    } else if (connection->state == SENDING && has_moved(connection)) {
+        wait_for_client(connection, TIMEOUT_IDLE);
+    } else {
+        connection_close(connection);
+    }
+}

@@ -1,0 +1,21 @@
+/*
+ * exchange.h: what becomes of a request, from its headers to its answer.
+ */
+#ifndef BB_UV_EXCHANGE_H
+#define BB_UV_EXCHANGE_H
+
+#include "connection.h"
+
+/* The parser has stopped at the request's event: decides how to go on. */
+void exchange_go_on(struct connection *connection);
+
+/* The parser cannot go on. */
+void exchange_refuse_malformed(struct connection *connection);
+
+/* The library has answered; the client may be gone by now. */
+void exchange_take_result(struct request *request);
+
+/* The client is gone, or seems to be: the answer comes sooner if the request still waits. */
+void exchange_cancel(struct request *request);
+
+#endif

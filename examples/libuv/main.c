@@ -1,0 +1,134 @@
+/*
+ * main.c: the command line of bb-contacts-uv.
+ */
+#include "command_line.h"
+#include "demo.h"
+#include "limits.h"
+#include "listen.h"
+#include "log.h"
+#include "serve.h"
+#include "store.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char log_program[] = "bb-contacts-uv";
+
+static const char help[] =
+    "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--idle SECONDS]\n"
+    "                      [--demo]\n"
+    "\n"
+    "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus), on "
+    "one\n"
+    "thread for all connections and N that write to the store.\n"
+    "\n"
+    "  --store URI         memory:, sqlite:PATH or postgresql://...\n"
+    "                      (default sqlite:bb-contacts.db, which is made if it is not there)\n"
+    "  --listen HOST:PORT  where to listen; port 0 takes a free one, IPv6 is [::1]:8080\n"
+    "                      (default 127.0.0.1:8080)\n"
+    "  --workers N         how many transactions are written at once; requests that arrive "
+    "together\n"
+    "                      share one (1 to 256, default 4)\n"
+    "  --idle SECONDS      closes connections on which nothing moves for so long (default 30)\n"
+    "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
+    "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
+    "                      printed\n"
+    "  --help, --version\n"
+    "\n"
+    "It speaks plain HTTP, without TLS: put a proxy in front of it. It has as many connections as\n"
+    "the system lets it open files (ulimit -H -n). It logs to standard error. SIGTERM and SIGINT\n"
+    "end it: it takes no new connections, and finishes what is in flight, for at most 12 seconds.\n"
+    "bb-contacts-server makes chatbots and keys.\n"
+    "\n"
+    "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
+
+enum { STORE = FIRST_OPTION, LISTEN, WORKERS, IDLE, DEMO, HELP, VERSION };
+
+enum { MAX_IDLE = 86400 };
+
+struct options {
+    const char *store;
+    const char *listen;
+    int64_t workers;
+    int64_t idle; /* seconds */
+    int demo;
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option known[] = {
+        {"idle", required_argument, NULL, IDLE},     {"store", required_argument, NULL, STORE},
+        {"listen", required_argument, NULL, LISTEN}, {"workers", required_argument, NULL, WORKERS},
+        {"demo", no_argument, NULL, DEMO},           {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},     {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    opterr = 0; /* option_error() says it */
+    while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return option_error(argv, option);
+        if (option == HELP)
+            return print_line("", help);
+        if (option == VERSION)
+            return print_line("bb-contacts-uv ", bb_version());
+        if (option == STORE)
+            options->store = optarg;
+        else if (option == LISTEN)
+            options->listen = optarg;
+        else if (option == WORKERS)
+            options->workers = parse_number(optarg, 1);
+        else if (option == IDLE)
+            options->idle = parse_number(optarg, 1);
+        else
+            options->demo = 1;
+    }
+    if (optind < argc)
+        return usage_error("not an option", argv[optind]);
+    if (options->workers < 1 || options->workers > MAX_WORKERS)
+        return usage_error("1 to 256 can be had", "--workers");
+    if (options->idle < 1 || options->idle > MAX_IDLE)
+        return usage_error("1 to 86400 seconds can be had", "--idle");
+    return -1;
+}
+
+/* Opens what is served. The socket comes first, for its place may be taken. */
+static int run(bb_storage *storage, const struct options *options)
+{
+    bb_contacts *contacts = NULL;
+    char address[300];
+    int listener = listen_open(options->listen, address, sizeof address);
+    int status;
+
+    if (listener < 0)
+        return -listener;
+    status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
+    if (status == EXIT_SUCCESS)
+        status = endpoint_open(storage, (uint32_t)options->workers, &contacts);
+    if (status != EXIT_SUCCESS) {
+        close(listener);
+        return status;
+    }
+    return serve(contacts, listener, address, (uint64_t)options->idle * 1000);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.store = "sqlite:bb-contacts.db",
+                              .listen = "127.0.0.1:8080",
+                              .workers = DEFAULT_WORKERS,
+                              .idle = IDLE_SECONDS};
+    bb_storage *storage = NULL;
+    int status = read_options(argc, argv, &options);
+
+    if (status >= 0)
+        return status;
+    status = store_open(options.store, 1, &storage);
+    if (status != EXIT_SUCCESS)
+        return status;
+    status = run(storage, &options);
+    bb_storage_close(storage);
+    return status;
+}

@@ -1,0 +1,14 @@
+/*
+ * serve.h: the event loop: begins to listen, serves, and ends after a signal.
+ */
+#ifndef BB_UV_SERVE_H
+#define BB_UV_SERVE_H
+
+#include "bb_contacts/bb_contacts.h"
+
+/* Serves on a listening socket until SIGTERM or SIGINT has come and what was in flight is answered.
+ * Socket and handle become its own. Connections on which nothing moves for `idle_ms` are closed.
+ * Says on standard output that it listens on `address`. Returns the program's exit status. */
+int serve(bb_contacts *contacts, int listener, const char *address, uint64_t idle_ms);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * server.h: what all connections share. All of it is the loop's thread's, but for what results.h
+ * guards.
+ */
+#ifndef BB_UV_SERVER_H
+#define BB_UV_SERVER_H
+
+#include "results.h"
+#include "timeouts.h"
+
+#include "bb_contacts/bb_contacts.h"
+
+#include <uv.h>
+
+/* The most bytes of bodies that are held for all connections together while they arrive; a request
+ * for which there is no room is a 503. (What waits in the library, that bounds itself.) */
+#define MAX_HELD ((size_t)256 * 1024 * 1024)
+
+/* The most that is read at once. */
+enum { READ_SIZE = 16 * 1024 };
+
+struct server {
+    bb_contacts *contacts;
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    uv_signal_t signals[2];
+    uv_timer_t tick;  /* for the timeouts, and the date */
+    uv_timer_t drain; /* runs from the signal to the end */
+    struct results results;
+    struct timeouts timeouts;
+    size_t connections;
+    size_t max_connections;
+    size_t held;            /* bytes; see MAX_HELD */
+    size_t handing_over;    /* requests that a thread of libuv's is submitting */
+    int is_accepting;       /* 0: one connection has arrived and has to wait */
+    int is_stopping;        /* answers say `Connection: close` from now on */
+    uint64_t stop_at;       /* when the last connections are cut off */
+    char date[40];          /* for the header (RFC 9110, 6.6.1) */
+    char buffer[READ_SIZE]; /* what was just read, from whichever connection */
+};
+
+/* A connection has been closed and freed. */
+void server_connection_gone(struct server *server);
+
+/* Ends the loop if it is to end and nothing is left to be done. */
+void server_end_if_over(struct server *server);
+
+#endif
