@@ -18,10 +18,15 @@ import urllib.parse
 import uuid
 
 SERVER = os.environ["BB_TEST_SERVER"]
+ADMIN = os.environ["BB_TEST_ADMIN"]  # the program that makes chatbots and keys
+EVENT_LOOP = os.path.basename(SERVER) == "bb-contacts-uv"
+SERVE = [SERVER] if EVENT_LOOP else [SERVER, "serve"]
 BACKEND = os.environ["BB_TEST_BACKEND"]
 BODY_LIMIT = 16 * 1024 * 1024  # C7
 
 # A memory: store lives inside one process, so that nothing can be added to it from outside.
+threaded_only = unittest.skipIf(EVENT_LOOP, "is about bb-contacts-server")
+event_loop_only = unittest.skipUnless(EVENT_LOOP, "is about bb-contacts-uv")
 needs_shared_store = unittest.skipIf(BACKEND == "memory", "needs a store that two processes share")
 
 
@@ -89,18 +94,18 @@ class Store:
             lock.communicate()
 
 
-def run(*arguments, store=None, stdout=subprocess.PIPE, **options):
-    """Runs the program to its end."""
-    words = [SERVER] + (["--store", store.uri] if store else []) + list(arguments)
+def run(*arguments, program=(ADMIN,), store=None, stdout=subprocess.PIPE, **options):
+    """Runs a program to its end."""
+    words = [*program, *(["--store", store.uri] if store else []), *arguments]
     return subprocess.run(
         words, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, **options
     )
 
 
 class Server:
-    """A running server; `key` is the demo key."""
+    """A running server; `key` is the demo key, `files` how many it may open."""
 
-    def __init__(self, store, *arguments, key=None):
+    def __init__(self, store, *arguments, key=None, files=None):
         self.store = store
         self.log = tempfile.TemporaryFile()
         environment = dict(os.environ)
@@ -110,9 +115,11 @@ class Server:
         # AddressSanitizer keeps freed memory, which would count in peak_memory().
         options = environment.get("ASAN_OPTIONS", "")
         environment["ASAN_OPTIONS"] = f"{options}:quarantine_size_mb=1".lstrip(":")
+        words = [*SERVE, "--store", store.uri, "--listen", "127.0.0.1:0", "--demo", *arguments]
+        if files is not None:
+            words = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *words]
         self.process = subprocess.Popen(
-            [SERVER, "--store", store.uri, "serve", "--listen", "127.0.0.1:0", "--demo"]
-            + list(arguments),
+            words,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
@@ -213,12 +220,13 @@ class TestCase(unittest.TestCase):
     """A server on an empty store for each class of tests."""
 
     maxDiff = None
+    arguments = ()  # for the server
 
     @classmethod
     def setUpClass(cls):
         cls.store = Store()
         cls.addClassCleanup(cls.store.close)
-        cls.server = Server(cls.store)
+        cls.server = Server(cls.store, *cls.arguments)
         cls.addClassCleanup(cls.server.stop)
 
     def request(self, method, path, body=None, headers=None):

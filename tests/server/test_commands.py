@@ -5,12 +5,13 @@ import signal
 import tempfile
 import unittest
 
-from harness import BACKEND, Server, Store, needs_shared_store, run
+from harness import BACKEND, SERVE, Server, Store, needs_shared_store, run, threaded_only
 
 # A command that is accepted fails on this one with exit status 1.
 NO_STORE = "sqlite:/nowhere/at/all.db"
 
 
+@threaded_only
 class Usage(unittest.TestCase):
     def test_wrong_usage_is_status_2_and_one_line(self):
         for words in (
@@ -131,6 +132,7 @@ class Usage(unittest.TestCase):
         self.assertRegex(done.stdout, r"^bb-contacts-server \d+\.\d+\.\d+\n$")
 
 
+@threaded_only
 class Commands(unittest.TestCase):
     def setUp(self):
         self.store = Store()
@@ -237,8 +239,8 @@ class Demo(unittest.TestCase):
 
     def test_key_of_another_form(self):
         environment = {**os.environ, "BOOKBAG_API_KEY": "secret password"}
-        words = ["serve", "--demo", "--listen", "127.0.0.1:0"]
-        done = run(*words, store=self.store, env=environment)
+        words = ["--demo", "--listen", "127.0.0.1:0"]
+        done = run(*words, program=SERVE, store=self.store, env=environment)
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(done.stdout, "")
         self.assertIn("BOOKBAG_API_KEY", done.stderr)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 
-from harness import Answer, AnswerReader, Server, TestCase, path_of, read_answer, run
+from harness import SERVE, Answer, AnswerReader, Server, TestCase, path_of, read_answer, run
 
 ONE = b'{"users":[{"external_id":"one"}]}'
 
@@ -185,6 +185,7 @@ class Addresses(TestCase):
         client.close()
 
     def test_address_in_use(self):
-        done = run("serve", "--listen", f"127.0.0.1:{self.server.port}", store=self.store)
+        address = f"127.0.0.1:{self.server.port}"
+        done = run("--listen", address, program=SERVE, store=self.store)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("in use", done.stderr)
