@@ -48,7 +48,7 @@ int store_open(const char *uri, int may_make, bb_storage **out)
     return log_failure(code == BB_ERR_ARGUMENT ? "--store" : "cannot open the store", code, &error);
 }
 
-int endpoint_open(bb_storage *storage, uint32_t workers, bb_contacts **out)
+int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, bb_contacts **out)
 {
     bb_config config;
     bb_error error;
@@ -57,6 +57,7 @@ int endpoint_open(bb_storage *storage, uint32_t workers, bb_contacts **out)
     bb_config_init(&config);
     config.log = log_line;
     config.workers = workers;
+    config.max_queued = max_queued;
     bb_error_init(&error);
     code = bb_contacts_open(storage, &config, out, &error);
     return code == BB_OK ? EXIT_SUCCESS : log_failure("cannot serve", code, &error);

@@ -10,7 +10,8 @@
  * if `may_make` is set. Returns the program's exit status; has said what went wrong. */
 int store_open(const char *uri, int may_make, bb_storage **out);
 
-/* Opens the endpoint, with as many workers. Returns the program's exit status, likewise. */
-int endpoint_open(bb_storage *storage, uint32_t workers, bb_contacts **out);
+/* Opens the endpoint, with as many workers, for which so many requests may wait (0: the library's
+ * default). Returns the program's exit status, likewise. */
+int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, bb_contacts **out);
 
 #endif

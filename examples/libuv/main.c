@@ -97,6 +97,7 @@ static int read_options(int argc, char **argv, struct options *options)
 /* Opens what is served. The socket comes first, for its place may be taken. */
 static int run(bb_storage *storage, const struct options *options)
 {
+    uint32_t max_connections = serve_allow_connections();
     bb_contacts *contacts = NULL;
     char address[300];
     int listener = listen_open(options->listen, address, sizeof address);
@@ -105,13 +106,15 @@ static int run(bb_storage *storage, const struct options *options)
     if (listener < 0)
         return -listener;
     status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
+    /* Each connection has one request at a time, and a chatbot half of the places: all may wait,
+     * and none is refused because of the others. */
     if (status == EXIT_SUCCESS)
-        status = endpoint_open(storage, (uint32_t)options->workers, &contacts);
+        status = endpoint_open(storage, (uint32_t)options->workers, 2 * max_connections, &contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;
     }
-    return serve(contacts, listener, address, (uint64_t)options->idle * 1000);
+    return serve(contacts, listener, address, max_connections, (uint64_t)options->idle * 1000);
 }
 
 int main(int argc, char **argv)

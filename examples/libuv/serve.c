@@ -21,6 +21,8 @@ enum { TICK_MS = 250 };
 /* Open files that are not connections: the store's, the loop's, the standard ones. */
 enum { OTHER_FILES = 64 };
 
+enum { MIN_CONNECTIONS = 16, MAX_CONNECTIONS = 500000 };
+
 /* -------------------------------------------------------------------------------- connections */
 
 /* Takes the connection that has arrived, if there may be one more. Until it is taken libuv lets the
@@ -49,20 +51,6 @@ void server_end_if_over(struct server *server)
 {
     if (server->is_stopping && server->connections == 0 && server->handing_over == 0)
         uv_stop(&server->loop);
-}
-
-/* As many connections as the system allows files: its usual limit of 1024 is for programs that use
- * select(), which this one does not. */
-static size_t most_connections(void)
-{
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-        return 1024 - OTHER_FILES;
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    getrlimit(RLIMIT_NOFILE, &files);
-    return files.rlim_cur > 2 * (rlim_t)OTHER_FILES ? files.rlim_cur - OTHER_FILES : OTHER_FILES;
 }
 
 /* ---------------------------------------------------------------------------------------- time */
@@ -180,13 +168,31 @@ static void finish(struct server *server)
     uv_loop_close(&server->loop);
 }
 
-int serve(bb_contacts *contacts, int listener, const char *address, uint64_t idle_ms)
+/* The usual limit of 1024 is for programs that use select(), which this one does not. */
+uint32_t serve_allow_connections(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 1024 - OTHER_FILES;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < MIN_CONNECTIONS + OTHER_FILES)
+        return MIN_CONNECTIONS;
+    if (files.rlim_cur > MAX_CONNECTIONS + OTHER_FILES) /* it may be infinite */
+        return MAX_CONNECTIONS;
+    return (uint32_t)files.rlim_cur - OTHER_FILES;
+}
+
+int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max_connections,
+          uint64_t idle_ms)
 {
     static struct server server; /* too large for a stack, and there is one */
     int status;
 
     server.contacts = contacts;
-    server.max_connections = most_connections();
+    server.max_connections = max_connections;
     server.is_accepting = 1;
     timeouts_init(&server.timeouts, idle_ms);
     set_date(&server);

@@ -6,9 +6,14 @@
 
 #include "bb_contacts/bb_contacts.h"
 
+/* As many connections as the system allows this process, whose limit on open files is raised. */
+uint32_t serve_allow_connections(void);
+
 /* Serves on a listening socket until SIGTERM or SIGINT has come and what was in flight is answered.
- * Socket and handle become its own. Connections on which nothing moves for `idle_ms` are closed.
- * Says on standard output that it listens on `address`. Returns the program's exit status. */
-int serve(bb_contacts *contacts, int listener, const char *address, uint64_t idle_ms);
+ * Socket and handle become its own. At most `max_connections` are taken at once, and one on
+ * which nothing moves for `idle_ms` is closed. Says on standard output that it listens on
+ * `address`. Returns the program's exit status. */
+int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max_connections,
+          uint64_t idle_ms);
 
 #endif

@@ -94,7 +94,7 @@ int serve(bb_storage *storage, const struct options *options)
         return -listener;
     status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
     if (status == EXIT_SUCCESS)
-        status = endpoint_open(storage, (uint32_t)options->workers, &server.contacts);
+        status = endpoint_open(storage, (uint32_t)options->workers, 0, &server.contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;
