@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 import socket
 import struct
 import threading
@@ -339,6 +340,29 @@ class Limits(EventLoopTestCase):
         connection = server.connect()
         self.addCleanup(connection.close)
         return connection
+
+    def test_large_bodies_that_arrive_have_a_bound_together(self):
+        server = self.start()
+        head = (
+            f"POST {path_of(123)} HTTP/1.1\r\nHost: test\r\n"
+            f"Authorization: Bearer {server.key}\r\nContent-Length: "
+        ).encode()
+
+        def status_of(length):
+            with server.connect() as connection:
+                connection.sendall(head + b"%d\r\n\r\n" % length + ONE.ljust(length))
+                return read_answer(connection).status
+
+        arriving = []
+        for _ in range(13):  # room is made by doubling: each takes 16 MiB, of 192
+            arriving.append(self.connect_to(server))
+            arriving[-1].sendall(head + b"15000000\r\n\r\n" + b" " * (9 * 1024 * 1024))
+        answered, _, _ = select.select(arriving, [], [], 10)
+        self.assertEqual(read_answer(answered[0]).outcome, (503, "Service unavailable"))
+        self.assertEqual(status_of(60 * 1024), 200)
+        for connection in arriving:
+            connection.close()
+        wait_until(lambda: status_of(100 * 1024) == 200)
 
     def test_idle_connections_are_closed(self):
         server = self.start("--idle", "1")
