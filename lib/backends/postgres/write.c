@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "backends/postgres/access.h"
+#include "backends/postgres/citus_write.h"
+#include "backends/postgres/engine.h"
 #include "backends/postgres/locks.h"
 #include "backends/postgres/sqlstate.h"
 
@@ -353,20 +355,8 @@ static int32_t attempt(bb_pg_session *session, const bb_write *write, bb_pg_call
     return code;
 }
 
-/* What a connection to a server that only reads is good for: nothing. If it could write before, its
- * server has given way to another, and the write is tried there. */
-static int32_t leave_reader(bb_pg_session *session)
+static int32_t write_ordinarily(bb_pg_session *self, const bb_write *write, bb_error *error)
 {
-    int32_t code = session->has_written ? BB_ERR_LOST : BB_ERR_UNAVAILABLE;
-
-    atomic_store(&session->store->good_host, 0);
-    bb_pg_disconnect(session);
-    return code;
-}
-
-int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
-{
-    bb_pg_session *self = session;
     bb_pg_params access;
     bb_pg_params records;
     bb_pg_call calls[CALL_COUNT] = {
@@ -397,9 +387,14 @@ int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
     if (code == BB_OK)
         self->has_written = 1;
     else if (strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0 && code == BB_ERR_UNAVAILABLE)
-        code = leave_reader(self);
+        code = bb_pg_leave_reader(self);
     bb_free(&self->store->allocator, before_rows);
     bb_pg_params_free(&records);
     bb_pg_params_free(&access);
     return code;
+}
+
+int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
+{
+    return bb_pg_engine_write(session, write, write_ordinarily, bb_pg_citus_write, error);
 }
