@@ -19,12 +19,15 @@
 /* clang-format off */
 
 /*
- * Of the coordinator. No plan_cache_mode, as with plans for any parameters Citus would not know the
- * shard. The last ends a transaction whose client has gone silent between its two round trips.
+ * The settings of every transaction that is not the ordinary write's, on Citus those of the
+ * coordinator. No plan_cache_mode, as Citus could not tell the shard from a plan for any
+ * parameters. The last ends a transaction whose client has gone silent between two round trips.
  */
-#define SETTINGS_SQL                                 \
-    "SELECT set_config('lock_timeout', $1, true),"   \
-    " set_config('statement_timeout', $2, true),"    \
+#define TIMEOUTS_SQL                                             \
+    "SELECT set_config('lock_timeout', $1, true),"               \
+    " set_config('statement_timeout', $2, true),"                \
+    " CASE current_setting('synchronous_commit') WHEN 'off'"     \
+    " THEN set_config('synchronous_commit', 'local', true) END," \
     " set_config('idle_in_transaction_session_timeout', $2, true)"
 
 /* One row with one of the decisions of statements.h. The line break ends a comment that the host's
@@ -127,7 +130,7 @@
 
 /* clang-format on */
 
-static const uint32_t settings_types[] = {BB_PG_TEXT, BB_PG_TEXT};
+static const uint32_t timeout_types[] = {BB_PG_TEXT, BB_PG_TEXT};
 static const uint32_t access_types[] = {BB_PG_BYTEA,      BB_PG_INT8,        BB_PG_INT8,
                                         BB_PG_INT8,       BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
                                         BB_PG_INT8_ARRAY, BB_PG_TEXT,        BB_PG_TEXT};
@@ -144,7 +147,7 @@ typedef struct definition {
 } definition;
 
 static const definition definitions[BB_PG_STATEMENT_COUNT] = {
-    [BB_PG_CITUS_SETTINGS] = {SETTINGS_SQL, settings_types, sizeof settings_types},
+    [BB_PG_TIMEOUTS] = {TIMEOUTS_SQL, timeout_types, sizeof timeout_types},
     [BB_PG_CITUS_ACCESS] = {ACCESS_SQL, access_types, sizeof access_types},
     [BB_PG_CITUS_FIND] = {FIND_SQL, record_types, sizeof record_types},
     [BB_PG_CITUS_UPDATE] = {UPDATE_SQL, record_types, sizeof record_types},

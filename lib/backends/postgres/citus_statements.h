@@ -7,7 +7,7 @@
 #include "backends/postgres/statements.h"
 
 /*
- * BB_PG_CITUS_SETTINGS  lock timeout, statement timeout (text, milliseconds)
+ * BB_PG_TIMEOUTS        lock timeout, statement timeout (text, milliseconds)
  * BB_PG_CITUS_ACCESS    the access parameters; locks shared, locks exclusive (bigint[]); timeouts
  * the others            the chatbot, the time, and the records, one array a column
  *

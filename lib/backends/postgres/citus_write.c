@@ -104,7 +104,7 @@ static int32_t find(const progress *p, bb_pg_call *calls, bb_error *error)
     bb_pg_params_init(&records, allocator);
     bb_pg_params_add_timeouts(&timeouts, write->access->deadline);
     calls[CALL_BEGIN] = (bb_pg_call){.statement = BB_PG_BEGIN};
-    calls[CALL_SETTINGS] = (bb_pg_call){.statement = BB_PG_CITUS_SETTINGS, .params = &timeouts};
+    calls[CALL_SETTINGS] = (bb_pg_call){.statement = BB_PG_TIMEOUTS, .params = &timeouts};
     calls[CALL_ACCESS] = (bb_pg_call){.statement = BB_PG_CITUS_ACCESS, .params = &access};
     calls[CALL_FIND] = (bb_pg_call){.statement = BB_PG_CITUS_FIND, .params = &records};
     code = add_access(&access, write, error);

@@ -111,7 +111,7 @@ static int32_t lock(bb_pg_session *session, int64_t deadline, bb_error *error)
     bb_pg_params timeouts;
     bb_pg_call calls[] = {
         {.statement = BB_PG_BEGIN},
-        {.statement = BB_PG_SETTINGS, .params = &timeouts},
+        {.statement = BB_PG_TIMEOUTS, .params = &timeouts},
         {.text = LOCK_SQL},
     };
     int32_t code;

@@ -13,8 +13,8 @@ typedef enum bb_pg_statement_id {
     BB_PG_ACCESS,   /* the access parameters; locks shared, locks exclusive (bigint[]) */
     BB_PG_WRITE,    /* see write.c */
     BB_PG_COMMIT,
-    BB_PG_AUTHORIZE,      /* the access parameters */
-    BB_PG_CITUS_SETTINGS, /* see citus_statements.h for these */
+    BB_PG_AUTHORIZE, /* the access parameters */
+    BB_PG_TIMEOUTS,  /* see citus_statements.h for these */
     BB_PG_CITUS_ACCESS,
     BB_PG_CITUS_FIND,
     BB_PG_CITUS_UPDATE,
