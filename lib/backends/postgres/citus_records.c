@@ -10,7 +10,7 @@ enum { FLAG_TOUCH = 32, FLAG_WANT_BEFORE = 64 };
 
 enum { COLUMN_CREATED_AT = BB_PG_ROW_ID + 1, COLUMN_UPDATED_AT, COLUMN_FIELDS };
 
-/* The columns of text; then come those of JSON. */
+/* The columns that are text on the way. */
 enum { EXTERNAL_ID, NAME, EMAIL, PHONENUMBER, STRIPE_ACCOUNTS, CUSTOM_ATTRIBUTES, SLICES };
 
 static bb_slice value_of(const bb_record *record, int column)
@@ -58,16 +58,9 @@ static const bb_record *record_at(const selection *s, size_t i)
 
 static void add_column(bb_pg_params *params, const selection *s, int column)
 {
-    int is_json = column >= STRIPE_ACCOUNTS;
-
-    bb_pg_params_begin_array(params, is_json ? BB_PG_JSONB : BB_PG_TEXT, s->count);
-    for (size_t i = 0; i < s->count; i++) {
-        bb_slice value = value_of(record_at(s, i), column);
-        if (is_json)
-            bb_pg_params_element_jsonb(params, value);
-        else
-            bb_pg_params_element_text(params, value);
-    }
+    bb_pg_params_begin_array(params, BB_PG_TEXT, s->count);
+    for (size_t i = 0; i < s->count; i++)
+        bb_pg_params_element_text(params, value_of(record_at(s, i), column));
     bb_pg_params_end_array(params);
 }
 

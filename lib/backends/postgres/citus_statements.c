@@ -63,18 +63,20 @@
 
 /* What of a contact is handed back, in the order of citus_records.h. */
 #define STORED "id, created_at, updated_at, " FIELDS
-#define C_STORED                              \
-    "c.id, c.created_at, c.updated_at,"       \
-    " c.name, c.email, c.phonenumber,"        \
+#define C_STORED                        \
+    "c.id, c.created_at, c.updated_at," \
+    " c.name, c.email, c.phonenumber,"  \
     " c.stripe_accounts, c.custom_attributes"
 
 #define RECORDS_SQL "unnest($3, $4, $5, $6, $7, $8, $9) AS b (external_id, flags, " FIELDS ")"
 
-/* Whether a field that the record sets differs from what is stored; and its value from then on. */
-#define DIFFERS(bit, field) \
-    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field
-#define SET(bit, field) \
-    #field " = CASE WHEN b.flags & " #bit " <> 0 THEN b." #field " ELSE c." #field " END"
+/* Whether a field that the record sets differs from what is stored; and its value from then on. The
+ * value is `b.` and the field, with a cast for JSON: that travels as text, which the coordinator
+ * hands on as it is, and is read on the contacts' node where it is needed. */
+#define DIFFERS(bit, field, cast) \
+    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field cast
+#define SET(bit, field, cast) \
+    #field " = CASE WHEN b.flags & " #bit " <> 0 THEN b." #field cast " ELSE c." #field " END"
 
 /*
  * The contacts that are there, with what becomes of each (1 it is updated, 2 left as it is), and
@@ -82,50 +84,52 @@
  * the same reason. The setting is that of the access statement, on the same node; where it has not
  * run, this is an error.
  */
-#define FIND_SQL                                                                 \
-    "SELECT c.external_id, k.kind, r.*"                                          \
-    " FROM " RECORDS_SQL                                                         \
-    " CROSS JOIN LATERAL (SELECT external_id, " STORED " FROM @contacts"         \
-        " WHERE chatbot_id = $1"                                                 \
-        " AND external_id >= b.external_id AND external_id <= b.external_id"     \
-        " ORDER BY external_id LIMIT 1) c"                                       \
-    " CROSS JOIN LATERAL (SELECT CASE"                                           \
-        " WHEN b.flags & 32 <> 0"                                                \
-        " OR " DIFFERS(1, name)                                                  \
-        " OR " DIFFERS(2, email)                                                 \
-        " OR " DIFFERS(4, phonenumber)                                           \
-        " OR " DIFFERS(8, stripe_accounts)                                       \
-        " OR " DIFFERS(16, custom_attributes) " THEN 1 ELSE 2 END AS kind) k"    \
-    " LEFT JOIN LATERAL (SELECT " C_STORED ") r ON k.kind = 2 OR b.flags & 64 <> 0" \
+#define FIND_SQL                                                                         \
+    "SELECT c.external_id, k.kind, r.*"                                                  \
+    " FROM " RECORDS_SQL                                                                 \
+    " CROSS JOIN LATERAL (SELECT external_id, " STORED " FROM @contacts"                 \
+        " WHERE chatbot_id = $1"                                                         \
+        " AND external_id >= b.external_id AND external_id <= b.external_id"             \
+        " ORDER BY external_id LIMIT 1) c"                                               \
+    " CROSS JOIN LATERAL (SELECT CASE"                                                   \
+        " WHEN b.flags & 32 <> 0"                                                        \
+        " OR " DIFFERS(1, name, "")                                                      \
+        " OR " DIFFERS(2, email, "")                                                     \
+        " OR " DIFFERS(4, phonenumber, "")                                               \
+        " OR " DIFFERS(8, stripe_accounts, "::jsonb")                                    \
+        " OR " DIFFERS(16, custom_attributes, "::jsonb") " THEN 1 ELSE 2 END AS kind) k" \
+    " LEFT JOIN LATERAL (SELECT " C_STORED ") r ON k.kind = 2 OR b.flags & 64 <> 0"      \
     " WHERE current_setting('bb_contacts.decision')::integer = 2"
 
 /* Of the contacts that were found to differ. The keys are named twice, so that they are looked up
  * in the index, and not all of the chatbot's contacts read, even where the planner thinks these
  * few because it has no statistics yet. */
-#define UPDATE_SQL                                                         \
-    "UPDATE @contacts c SET updated_at = $2, "                             \
-        SET(1, name) ", "                                                  \
-        SET(2, email) ", "                                                 \
-        SET(4, phonenumber) ", "                                           \
-        SET(8, stripe_accounts) ", "                                       \
-        SET(16, custom_attributes)                                         \
-    " FROM " RECORDS_SQL                                                   \
-    " WHERE c.chatbot_id = $1 AND c.external_id = ANY ($3)"                \
-    " AND c.external_id = b.external_id"                                   \
+#define UPDATE_SQL                                          \
+    "UPDATE @contacts c SET updated_at = $2, "              \
+        SET(1, name, "") ", "                               \
+        SET(2, email, "") ", "                              \
+        SET(4, phonenumber, "") ", "                        \
+        SET(8, stripe_accounts, "::jsonb") ", "             \
+        SET(16, custom_attributes, "::jsonb")               \
+    " FROM " RECORDS_SQL                                    \
+    " WHERE c.chatbot_id = $1 AND c.external_id = ANY ($3)" \
+    " AND c.external_id = b.external_id"                    \
     " RETURNING c.external_id, 1, " C_STORED
 
 /* Of those that were not found. Without ON CONFLICT, as in statements.c. */
-#define INSERT_SQL                                                     \
-    "INSERT INTO @contacts"                                            \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"   \
-    " SELECT $1, external_id, $2, $2, " FIELDS " FROM " RECORDS_SQL    \
+#define INSERT_SQL                                                            \
+    "INSERT INTO @contacts"                                                   \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"          \
+    " SELECT $1, external_id, $2, $2, name, email, phonenumber,"              \
+        " stripe_accounts::jsonb, custom_attributes::jsonb FROM " RECORDS_SQL \
     " RETURNING external_id, 0, " STORED
 
 /* The same for one, which Citus sends to the shard without a detour. */
-#define INSERT_ONE_SQL                                                      \
-    "INSERT INTO @contacts"                                                 \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"        \
-    " VALUES ($1, ($3)[1], $2, $2, ($5)[1], ($6)[1], ($7)[1], ($8)[1], ($9)[1])" \
+#define INSERT_ONE_SQL                                               \
+    "INSERT INTO @contacts"                                          \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")" \
+    " VALUES ($1, ($3)[1], $2, $2, ($5)[1], ($6)[1], ($7)[1],"       \
+        " ($8)[1]::jsonb, ($9)[1]::jsonb)"                           \
     " RETURNING external_id, 0, " STORED
 
 /* clang-format on */
@@ -138,7 +142,7 @@ static const uint32_t access_types[] = {BB_PG_BYTEA,      BB_PG_INT8,        BB_
 /* One list for all, so that a statement need not use every parameter. */
 static const uint32_t record_types[] = {BB_PG_INT8,       BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
                                         BB_PG_INT4_ARRAY, BB_PG_TEXT_ARRAY,  BB_PG_TEXT_ARRAY,
-                                        BB_PG_TEXT_ARRAY, BB_PG_JSONB_ARRAY, BB_PG_JSONB_ARRAY};
+                                        BB_PG_TEXT_ARRAY, BB_PG_TEXT_ARRAY,  BB_PG_TEXT_ARRAY};
 
 typedef struct definition {
     const char *text;

@@ -18,8 +18,7 @@ enum {
     BB_PG_INT4_ARRAY = 1007,
     BB_PG_TEXT_ARRAY = 1009,
     BB_PG_INT8_ARRAY = 1016,
-    BB_PG_TIMESTAMPTZ = 1184,
-    BB_PG_JSONB_ARRAY = 3807
+    BB_PG_TIMESTAMPTZ = 1184
 };
 
 /* In the order of their addition: $1, $2, ... The arrays lie one after the other in one buffer. */
