@@ -11,37 +11,56 @@
 
 #include "backends/postgres/engine.h"
 
+/* The SQL is laid out by hand. */
+/* clang-format off */
+
 /* Whether Citus does not have a table yet, or has it only in its books, as one of this node's. */
 #define IS_LOCAL(table)                                                   \
     "NOT EXISTS (SELECT FROM pg_catalog.pg_dist_partition\n"              \
     "            WHERE logicalrelid = '" table "'::pg_catalog.regclass\n" \
     "            AND (partmethod <> 'n' OR repmodel = 't' OR colocationid <> 0))"
 
-/* A block, so that a script can hold it for databases with and without Citus: what is inside is
+/* Blocks, so that a script can hold them for databases with and without Citus: what is inside is
  * looked at when it is reached. */
-#define STEP(table, statement)                                                               \
-    "DO $bb_citus$\n"                                                                        \
-    "BEGIN\n"                                                                                \
-    "    IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') THEN\n" \
-    "        RETURN;\n"                                                                      \
-    "    END IF;\n"                                                                          \
-    "    IF " IS_LOCAL(table) " THEN\n"                                                      \
-                              "        " statement ";\n"                                     \
-                              "    END IF;\n"                                                \
-                              "END\n"                                                        \
-                              "$bb_citus$"
+#define BEGIN_IF_CITUS \
+    "DO $bb_citus$\n"  \
+    "BEGIN\n"          \
+    "    IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') THEN\n"
+#define END_IF_CITUS \
+    "    END IF;\n"  \
+    "END\n"          \
+    "$bb_citus$"
 
-#define REFERENCE_STEP(table) STEP(table, "PERFORM pg_catalog.create_reference_table('" table "')")
+#define REFERENCE_STEP(table)                                           \
+    BEGIN_IF_CITUS                                                      \
+    "    IF " IS_LOCAL(table) " THEN\n"                                 \
+    "        PERFORM pg_catalog.create_reference_table('" table "');\n" \
+    "    END IF;\n"                                                     \
+    END_IF_CITUS
+
+/* The rows that were there are copied, and the originals would take room that nobody sees. */
+#define DISTRIBUTE_STEP                                                                       \
+    BEGIN_IF_CITUS                                                                            \
+    "    IF " IS_LOCAL("@contacts") " THEN\n"                                                 \
+    "        PERFORM pg_catalog.create_distributed_table('@contacts', 'chatbot_id');\n"       \
+    "        PERFORM pg_catalog.truncate_local_data_after_distributing_table('@contacts');\n" \
+    "    END IF;\n"                                                                           \
+    END_IF_CITUS
+
+/* Citus draws the id on the node that was asked, and inserts it by name on the shard. */
+#define GRANT_STEP                                   \
+    BEGIN_IF_CITUS                                   \
+    "    GRANT INSERT (id) ON @contacts TO @role;\n" \
+    END_IF_CITUS
+
+/* clang-format on */
 
 const bb_pg_step bb_pg_citus_steps[] = {
     {REFERENCE_STEP("@version"), 0},
     {REFERENCE_STEP("@chatbots"), BB_PG_NEEDS_OWN_ACCESS},
     {REFERENCE_STEP("@api_keys"), BB_PG_NEEDS_OWN_ACCESS},
-    /* the rows that were there are copied, and the originals take room that nobody sees */
-    {STEP("@contacts",
-          "PERFORM pg_catalog.create_distributed_table('@contacts', 'chatbot_id');\n"
-          "        PERFORM pg_catalog.truncate_local_data_after_distributing_table('@contacts')"),
-     0},
+    {DISTRIBUTE_STEP, 0},
+    {GRANT_STEP, BB_PG_NEEDS_ROLE},
     {NULL, 0},
 };
 

@@ -37,27 +37,33 @@
 /*
  * The decision, the settings and the locks, all on the contacts' node: it has copies of the
  * reference tables; advisory locks of a coordinator would exclude nothing between two of them; and
- * settings do not travel. `shard` is one row, and says which node that is. The settings are those
- * of the ordinary write but for the plan's, as the node plans each statement for its parameters.
- * CASE is what SQL has to say what comes first.
+ * settings do not travel. The settings are those of the ordinary write but for the plan's, as the
+ * node plans each statement for its parameters. CASE is what SQL has to say what comes first.
+ *
+ * The contacts that are counted, of which there are none, say which node it is. The locks refer to
+ * the count because the host's query may read a table that only the coordinator has: Citus then
+ * runs it there, and with it each subquery that stands for itself.
  */
-#define ACCESS_SQL                                                                               \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                             \
-    " SELECT decision,"                                                                          \
-    " set_config('bb_contacts.decision', decision::text, true),"                                 \
-    " CASE WHEN decision = 2 AND set_config('lock_timeout', $8, true) IS NOT NULL THEN"          \
-        " CASE WHEN (SELECT count(pg_advisory_xact_lock_shared(l)) FROM unnest($6) l) >= 0 THEN" \
-            " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($7) l)"                        \
-        " END"                                                                                   \
-    " END,"                                                                                      \
-    " set_config('statement_timeout', $9, true),"                                                \
-    " set_config('idle_in_transaction_session_timeout', $9, true),"                              \
-    " CASE current_setting('synchronous_commit') WHEN 'off'"                                     \
-    " THEN set_config('synchronous_commit', 'local', true) END,"                                 \
-    " set_config('enable_seqscan', 'off', true),"                                                \
-    " set_config('enable_sort', 'off', true)"                                                    \
-    " FROM access"                                                                               \
-    " CROSS JOIN (SELECT count(*) FROM @contacts WHERE chatbot_id = $4 AND external_id = '') shard"
+#define THE_DECISION "(SELECT decision FROM access)"
+#define COUNT_LOCKS(function, locks) \
+    "(SELECT count(" function "(l)) FROM unnest(" locks ") l WHERE count(c.id) >= 0)"
+
+#define ACCESS_SQL                                                                              \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                            \
+    " SELECT " THE_DECISION " AS decision,"                                                     \
+    " set_config('bb_contacts.decision', " THE_DECISION "::text, true),"                        \
+    " CASE WHEN " THE_DECISION " = 2 AND set_config('lock_timeout', $8, true) IS NOT NULL THEN" \
+        " CASE WHEN " COUNT_LOCKS("pg_advisory_xact_lock_shared", "$6") " >= 0 THEN "           \
+            COUNT_LOCKS("pg_advisory_xact_lock", "$7")                                          \
+        " END"                                                                                  \
+    " END,"                                                                                     \
+    " set_config('statement_timeout', $9, true),"                                               \
+    " set_config('idle_in_transaction_session_timeout', $9, true),"                             \
+    " CASE current_setting('synchronous_commit') WHEN 'off'"                                    \
+    " THEN set_config('synchronous_commit', 'local', true) END,"                                \
+    " set_config('enable_seqscan', 'off', true),"                                               \
+    " set_config('enable_sort', 'off', true)"                                                   \
+    " FROM @contacts c WHERE c.chatbot_id = $4 AND c.external_id = ''"
 
 #define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
 
