@@ -6,6 +6,7 @@
  * stopped only if BB_TEST_CITUS_CONTROL names a script for it, which is run with one of stop,
  * start, freeze and thaw, and the node.
  */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,12 +145,12 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int32_t status_of(const test_endpoint *endpoint, unsigned chatbot)
+static int32_t send_contact(const test_endpoint *endpoint, unsigned chatbot, const char *key,
+                            unsigned version)
 {
-    static unsigned version;
     char body[100], id[20];
     int body_len = snprintf(body, sizeof body,
-                            "{\"users\":[{\"external_id\":\"one\",\"name\":\"%u\"}]}", ++version);
+                            "{\"users\":[{\"external_id\":\"%s\",\"name\":\"%u\"}]}", key, version);
     int id_len = snprintf(id, sizeof id, "%u", chatbot);
     bb_principal principal;
     bb_request request;
@@ -186,13 +187,14 @@ static int find_chatbots(const test_endpoint *endpoint, const char *node, char *
 /* Whether requests of all chatbots are answered in time: 503 where `down` has '1', else 200. */
 static int check_all(const test_endpoint *endpoint, const char *down, const char *when)
 {
+    static unsigned version;
     unsigned answers[2] = {0, 0}, faults = 0;
     double longest = 0;
 
     for (unsigned i = 0; i < CHATBOTS; i++) {
         int is_down = down[i] == '1';
         double start = seconds_now();
-        int32_t status = status_of(endpoint, i + 1);
+        int32_t status = send_contact(endpoint, i + 1, "one", ++version);
         double time = seconds_now() - start;
         longest = time > longest ? time : longest;
         if (status != (is_down ? 503 : 200)) {
@@ -247,6 +249,83 @@ static int restart(const test_endpoint *endpoint, const char *script)
     return failed;
 }
 
+/* Creates one contact after the other until it is told to stop. */
+typedef struct stream {
+    pthread_t id;
+    const test_endpoint *endpoint;
+    unsigned chatbot;
+    atomic_int *stop;
+    unsigned times[2]; /* answered 503, answered 200 */
+    unsigned faults;
+    test_text answered; /* the keys of those answered 200 */
+} stream;
+
+static void *run_stream(void *arg)
+{
+    stream *s = arg;
+    char key[40];
+
+    for (unsigned i = 0; !atomic_load(s->stop); i++) {
+        int32_t status;
+        snprintf(key, sizeof key, "stream-%u", i);
+        status = send_contact(s->endpoint, s->chatbot, key, 0);
+        if (status == 200)
+            test_append(&s->answered, ",%s", key);
+        else if (status != 503)
+            s->faults++;
+        s->times[status == 200]++;
+    }
+    return NULL;
+}
+
+/* Whether all that was answered 200 is there. */
+static int check_stream(const test_endpoint *endpoint, const stream *s)
+{
+    test_text sql = {0};
+    char missing[20] = "";
+    int failed;
+
+    test_append(&sql,
+                "SELECT count(*) FROM unnest('{%s}'::text[]) k WHERE k NOT IN (SELECT external_id"
+                " FROM bb_contacts.contacts WHERE chatbot_id = %u)",
+                s->answered.len > 0 ? s->answered.data + 1 : "", s->chatbot);
+    failed = test_store_sql(&endpoint->store, sql.data, missing, sizeof missing) != 0;
+    printf("chatbot %u: %u times 200, %u times 503, %u otherwise; %s answered 200 are missing\n",
+           s->chatbot, s->times[1], s->times[0], s->faults, missing);
+    failed |= s->faults > 0 || s->times[1] == 0 || strcmp(missing, "0") != 0;
+    free(sql.data);
+    return failed;
+}
+
+/* A worker crashes again and again under requests (E8). */
+static int crash(const test_endpoint *endpoint, const char *script)
+{
+    static stream streams[CHATBOTS];
+    const struct timespec pause = {0, 500000000};
+    atomic_int stop;
+    int failed = 0;
+
+    atomic_init(&stop, 0);
+    for (unsigned i = 0; i < CHATBOTS; i++) {
+        streams[i] = (stream){.endpoint = endpoint, .chatbot = i + 1, .stop = &stop};
+        failed |= pthread_create(&streams[i].id, NULL, run_stream, &streams[i]) != 0;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        nanosleep(&pause, NULL);
+        failed |= control(script, "stop", nodes[node_count - 1]) != 0;
+        failed |= control(script, "start", nodes[node_count - 1]) != 0;
+    }
+    nanosleep(&pause, NULL);
+    atomic_store(&stop, 1);
+    for (unsigned i = 0; i < CHATBOTS; i++)
+        pthread_join(streams[i].id, NULL);
+    for (unsigned i = 0; i < CHATBOTS; i++) {
+        failed |= check_stream(endpoint, &streams[i]) != 0;
+        free(streams[i].answered.data);
+    }
+    return failed;
+}
+
 static int take_nodes_down(const char *script)
 {
     test_endpoint endpoint;
@@ -254,13 +333,19 @@ static int take_nodes_down(const char *script)
     int failed;
 
     bb_config_init(&config);
-    config.max_sessions = 1;
+    config.max_sessions = CHATBOTS;
     config.timeout_ms = TIMEOUT_MS;
     if (test_endpoint_open(&endpoint, "postgres", &config) != 0)
         return -1;
     for (unsigned i = 1; i <= CHATBOTS; i++)
         bb_storage_chatbot_add(endpoint.store.storage, i, 1, 0, NULL);
-    failed = take_down(&endpoint, script, "stop", "start") != 0;
+    failed = crash(&endpoint, script) != 0;
+    bb_contacts_close(endpoint.contacts);
+    config.max_sessions = 1;
+    endpoint.contacts = NULL;
+    if (bb_contacts_open(endpoint.store.storage, &config, &endpoint.contacts, NULL) != BB_OK)
+        abort();
+    failed |= take_down(&endpoint, script, "stop", "start") != 0;
     failed |= restart(&endpoint, script) != 0;
     failed |= take_down(&endpoint, script, "freeze", "thaw") != 0;
     test_endpoint_close(&endpoint);
