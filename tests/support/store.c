@@ -120,8 +120,8 @@ static int32_t open_postgres(test_store *store, bb_error *error)
     store->place = take_database(store);
     if (store->place == NULL)
         return bb_error_set(error, BB_ERR_INTERNAL, "no database can be made for the test");
-    code = bb_storage_open_postgres(store->place, strlen(store->place), NULL, &store->storage,
-                                    error);
+    code =
+        bb_storage_open_postgres(store->place, strlen(store->place), NULL, &store->storage, error);
     if (code == BB_OK)
         choose_write(store->storage);
     return code;
