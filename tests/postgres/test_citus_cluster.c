@@ -253,11 +253,11 @@ static int restart(const test_endpoint *endpoint, const char *script)
 typedef struct stream {
     pthread_t id;
     const test_endpoint *endpoint;
-    unsigned chatbot;
     atomic_int *stop;
+    test_text answered; /* the keys of those answered 200 */
+    unsigned chatbot;
     unsigned times[2]; /* answered 503, answered 200 */
     unsigned faults;
-    test_text answered; /* the keys of those answered 200 */
 } stream;
 
 static void *run_stream(void *arg)
