@@ -376,10 +376,10 @@ static void test_row_level_security(void)
     bb_postgres_options options = options_of("narrow");
     test_endpoint endpoint;
 
-    CHECK(run_sql("ALTER TABLE narrow.contacts ENABLE ROW LEVEL SECURITY;"
-                  "CREATE POLICY tenant ON narrow.contacts"
-                  " USING (chatbot_id = current_setting('host.chatbot', true)::bigint);"
-                  "TRUNCATE narrow.contacts"));
+    CHECK(run_sql("ALTER TABLE narrow.contacts ENABLE ROW LEVEL SECURITY"));
+    CHECK(run_sql("CREATE POLICY tenant ON narrow.contacts"
+                  " USING (chatbot_id = current_setting('host.chatbot', true)::bigint)"));
+    CHECK(run_sql("TRUNCATE narrow.contacts"));
     options.access_sql = access;
     options.access_sql_len = sizeof access - 1;
     CHECK(open_endpoint(&endpoint, as_role, &options));
@@ -442,7 +442,9 @@ static void test_printed_schema(void)
     CHECK(open_endpoint(&endpoint, as_role, &options));
     close_endpoint(&endpoint);
     CHECK(bb_postgres_schema_sql(&options, 1, script, len + 1, &again, NULL) == BB_OK);
-    CHECK(strcmp(script, "BEGIN;\nCOMMIT;\n") == 0);
+    /* nothing but what Citus may need, should it have come meanwhile */
+    CHECK(strncmp(script, "BEGIN;\nDO $bb_citus$", 20) == 0);
+    CHECK(strstr(script, "CREATE") == NULL && strstr(script, "INSERT INTO") == NULL);
     CHECK(bb_postgres_schema_sql(&options, 2, script, len + 1, &again, NULL) == BB_ERR_ARGUMENT);
     free(script);
 }

@@ -1,8 +1,10 @@
 /*
- * test_round_trips.c: a steady request takes one round trip to the server, whatever its size.
+ * test_round_trips.c: a steady request takes one round trip to the server, whatever its size; on
+ * Citus it takes two.
  *
  * Through a proxy that adds 20 ms each way it must take less than 1.3 round trips more than
- * without. The fastest of several requests is taken, since a busy machine makes times longer only.
+ * without; on Citus, 2.6. The fastest of several requests is taken, since a busy machine makes
+ * times longer only.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +63,11 @@ static double measure(const test_endpoint *endpoint, unsigned contacts, bb_outco
     return shortest;
 }
 
+static double most_trips(void)
+{
+    return getenv("BB_TEST_CITUS_NODES") == NULL ? 1.3 : 2.6; // NOLINT(concurrency-mt-unsafe)
+}
+
 /* Compares the two ways to the server for requests of this size. */
 static int compare_ways(const test_endpoint *near, const test_endpoint *far, unsigned contacts)
 {
@@ -71,7 +78,7 @@ static int compare_ways(const test_endpoint *near, const test_endpoint *far, uns
         double alone = measure(near, contacts, (bb_outcome)outcome, "near");
         double delayed = measure(far, contacts, (bb_outcome)outcome, "far");
         double trips = (delayed - alone) / (2 * DELAY_MS);
-        int good = alone >= 0 && delayed >= 0 && trips < 1.3;
+        int good = alone >= 0 && delayed >= 0 && trips < most_trips();
         printf("%4u %-9s %7.2f ms, with the proxy %7.2f ms: %.2f round trips%s\n", contacts,
                names[outcome], alone, delayed, trips, good ? "" : "  FAILED");
         failed |= !good;

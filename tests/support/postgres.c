@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const char *server(void)
 {
@@ -81,25 +83,51 @@ int test_postgres_sql(const char *conninfo, const char *sql, char *result, size_
     return failed;
 }
 
-/* Runs "<verb> DATABASE name<rest>" on the server's own database. */
-static int change_database(const char *verb, const char *name, const char *rest)
+/* Runs "sh SCRIPT <verb> <name>"; 0 if it succeeded. */
+static int run_script(const char *script, const char *verb, const char *name)
 {
+    int status = -1;
+    pid_t child;
+
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        execl("/bin/sh", "sh", script, verb, name, (char *)NULL);
+        _exit(126);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+        fprintf(stderr, "sh %s %s %s failed\n", script, verb, name);
+        return -1;
+    }
+    return 0;
+}
+
+/* Makes or removes a database, by SQL or as the script says that BB_TEST_POSTGRES_DATABASE names,
+ * where a database is more than one server's. */
+static int change_database(const char *verb, const char *name)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
+    const char *script = getenv("BB_TEST_POSTGRES_DATABASE");
+    int is_drop = strcmp(verb, "drop") == 0;
     char sql[160];
 
-    snprintf(sql, sizeof sql, "%s DATABASE %s %s", verb, name, rest);
+    if (script != NULL && *script != '\0')
+        return run_script(script, verb, name);
+    snprintf(sql, sizeof sql, "%s DATABASE %s %s", is_drop ? "DROP" : "CREATE", name,
+             is_drop ? "WITH (FORCE)" : "");
     return test_postgres_sql(server(), sql, NULL, 0);
 }
 
 char *test_postgres_create(const char *name)
 {
-    if (change_database("CREATE", name, "") != 0)
+    if (change_database("create", name) != 0)
         return NULL;
     return test_postgres_conninfo(name);
 }
 
 void test_postgres_drop(const char *name)
 {
-    change_database("DROP", name, "WITH (FORCE)");
+    change_database("drop", name);
 }
 
 void *test_postgres_hold(const char *conninfo, const char *sql)

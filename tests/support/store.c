@@ -11,6 +11,8 @@
 #include "bb_contacts/storage.h"
 #include "support/settings.h"
 #ifdef BB_WITH_POSTGRES
+#include "backends/postgres/engine.h"
+#include "storage_internal.h"
 #include "support/postgres.h"
 #endif
 #ifdef BB_WITH_SQLITE
@@ -101,13 +103,28 @@ static void give_back_database(const test_store *store)
         test_postgres_drop(store->database);
 }
 
+/* With BB_TEST_POSTGRES_WRITE=citus a store writes as on Citus, whatever the server is. */
+static void choose_write(const bb_storage *storage)
+{
+    const char *way = getenv("BB_TEST_POSTGRES_WRITE"); // NOLINT(concurrency-mt-unsafe)
+    bb_pg_store *store = storage->store;
+
+    if (way != NULL && strcmp(way, "citus") == 0)
+        atomic_store(&store->engine, BB_PG_ENGINE_CITUS);
+}
+
 static int32_t open_postgres(test_store *store, bb_error *error)
 {
+    int32_t code;
+
     store->place = take_database(store);
     if (store->place == NULL)
         return bb_error_set(error, BB_ERR_INTERNAL, "no database can be made for the test");
-    return bb_storage_open_postgres(store->place, strlen(store->place), NULL, &store->storage,
-                                    error);
+    code =
+        bb_storage_open_postgres(store->place, strlen(store->place), NULL, &store->storage, error);
+    if (code == BB_OK)
+        choose_write(store->storage);
+    return code;
 }
 #endif
 

@@ -23,13 +23,14 @@
     "SELECT 1 FROM @chatbots" \
     " WHERE id = $1::bigint AND $2::bigint IS NOT NULL AND $3::timestamptz IS NOT NULL"
 
-/* A key for one chatbot is added only if the workspace has that chatbot. */
+/* A key for one chatbot is added only if the workspace has that chatbot. Counted, as Citus 13 does
+ * nothing where a condition such as `$3 = 0 OR EXISTS (...)` is true without a look at a table. */
 #define KEY_ADD_SQL                                                                          \
     "INSERT INTO @api_keys"                                                                  \
     " (key_hash, workspace_id, chatbot_id, expires_at, created_at)"                          \
     " SELECT $1::bytea, $2::bigint, nullif($3::bigint, 0), $4::timestamptz, $5::timestamptz" \
-    " WHERE $3::bigint = 0 OR EXISTS (SELECT FROM @chatbots"                                 \
-    " WHERE id = $3::bigint AND workspace_id = $2::bigint)"                                  \
+    " WHERE (SELECT count(*) FROM @chatbots"                                                 \
+    " WHERE id = $3::bigint AND workspace_id = $2::bigint) >= ($3::bigint <> 0)::integer"    \
     " ON CONFLICT (key_hash) DO NOTHING"
 #define KEY_ADDED_SQL                                                            \
     "SELECT (workspace_id = $2::bigint AND coalesce(chatbot_id, 0) = $3::bigint" \
@@ -53,7 +54,7 @@ static int32_t run_change(bb_pg_session *session, const char *change_text, const
     bb_pg_params timeouts;
     bb_pg_call calls[CALL_COUNT] = {
         [CALL_BEGIN] = {.statement = BB_PG_BEGIN},
-        [CALL_SETTINGS] = {.statement = BB_PG_SETTINGS, .params = &timeouts},
+        [CALL_SETTINGS] = {.statement = BB_PG_TIMEOUTS, .params = &timeouts},
         [CALL_CHANGE] = {.text = change_text, .params = params},
         [CALL_CHECK] = {.text = check_text, .params = params},
         [CALL_COMMIT] = {.statement = BB_PG_COMMIT},

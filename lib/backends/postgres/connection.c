@@ -89,6 +89,15 @@ void bb_pg_disconnect(bb_pg_session *session)
     session->has_written = 0;
 }
 
+int32_t bb_pg_leave_reader(bb_pg_session *session)
+{
+    int32_t code = session->has_written ? BB_ERR_LOST : BB_ERR_UNAVAILABLE;
+
+    atomic_store(&session->store->good_host, 0);
+    bb_pg_disconnect(session);
+    return code;
+}
+
 /* Goes through libpq's steps of connecting. */
 static int32_t finish_connecting(PGconn *conn, int64_t deadline, bb_error *error)
 {

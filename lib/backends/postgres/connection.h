@@ -21,6 +21,7 @@ typedef struct bb_pg_store {
     bb_pg_names names;
     atomic_int is_pooled;  /* new connections start with unnamed statements */
     atomic_uint good_host; /* of those in conninfo, the one connected to last */
+    atomic_int engine;     /* a bb_pg_engine; see engine.h */
     bb_pg_statement statements[BB_PG_STATEMENT_COUNT];
 } bb_pg_store;
 
@@ -35,6 +36,10 @@ typedef struct bb_pg_session {
 /* Makes sure that there is a connection. BB_ERR_UNAVAILABLE if the server can't be had, BB_ERR_BUSY
  * if the deadline passed, BB_ERR_UNSUPPORTED for a server that is too old or not in UTF-8. */
 int32_t bb_pg_connect(bb_pg_session *session, int64_t deadline, bb_error *error);
+
+/* Leaves a server that only reads. If the connection could write before, its server has given way
+ * to another, and BB_ERR_LOST has the write tried there; otherwise BB_ERR_UNAVAILABLE. */
+int32_t bb_pg_leave_reader(bb_pg_session *session);
 
 /* Closes the connection, if there is one, without waiting. */
 void bb_pg_disconnect(bb_pg_session *session);

@@ -124,3 +124,16 @@ int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error 
         add_keys(&locks->exclusive, merge);
     return BB_OK;
 }
+
+void bb_pg_params_add_locks(bb_pg_params *params, const bb_pg_lock_list *list)
+{
+    bb_pg_params_begin_array(params, BB_PG_INT8, list->count);
+    for (size_t i = 0; i < list->count; i++)
+        bb_pg_params_element_i64(params, list->locks[i].number);
+    bb_pg_params_end_array(params);
+}
+
+size_t bb_pg_lock_list_size(const bb_pg_lock_list *list)
+{
+    return bb_pg_array_size(list->count, list->count * sizeof list->locks[0].number);
+}

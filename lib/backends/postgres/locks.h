@@ -30,4 +30,8 @@ typedef struct bb_pg_locks {
 /* BB_ERR_UNSUPPORTED if the writes are to more chatbots than there may be locks. */
 int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error *error);
 
+/* A list's numbers as one parameter, an array; and the room that it takes. */
+void bb_pg_params_add_locks(bb_pg_params *params, const bb_pg_lock_list *list);
+size_t bb_pg_lock_list_size(const bb_pg_lock_list *list);
+
 #endif

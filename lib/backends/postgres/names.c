@@ -89,8 +89,19 @@ static int find_mark(const char *text)
     return name;
 }
 
+/* A name as it stands in the SQL, or, after a quote, as it stands in a string constant. */
+static void append_name(bb_buffer *to, const char *name, int is_in_constant)
+{
+    for (; *name != '\0'; name++) {
+        if (*name == '\'' && is_in_constant)
+            bb_buffer_append_char(to, '\'');
+        bb_buffer_append_char(to, *name);
+    }
+}
+
 char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
 {
+    const char *start = sql;
     bb_buffer buffer;
 
     bb_buffer_init(&buffer, &names->allocator, MAX_SQL);
@@ -105,7 +116,7 @@ char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
         if (name == BB_PG_NAME_COUNT || names->sql[name] == NULL) {
             bb_buffer_append_char(&buffer, *sql++);
         } else {
-            bb_buffer_append(&buffer, names->sql[name], strlen(names->sql[name]));
+            append_name(&buffer, names->sql[name], sql > start && sql[-1] == '\'');
             sql += strlen(marks[name]);
         }
     }

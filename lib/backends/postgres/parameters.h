@@ -13,7 +13,13 @@ enum { BB_PG_MAX_PARAMS = 9 };
 enum { BB_PG_INT4 = 23, BB_PG_INT8 = 20, BB_PG_TEXT = 25, BB_PG_JSONB = 3802 };
 
 /* Those of other parameters. */
-enum { BB_PG_BYTEA = 17, BB_PG_INT8_ARRAY = 1016, BB_PG_TIMESTAMPTZ = 1184 };
+enum {
+    BB_PG_BYTEA = 17,
+    BB_PG_INT4_ARRAY = 1007,
+    BB_PG_TEXT_ARRAY = 1009,
+    BB_PG_INT8_ARRAY = 1016,
+    BB_PG_TIMESTAMPTZ = 1184
+};
 
 /* In the order of their addition: $1, $2, ... The arrays lie one after the other in one buffer. */
 typedef struct bb_pg_params {

@@ -8,16 +8,20 @@
 /* Bits of a record's flags beside those of bb_record.fields; the statement names them by value. */
 enum { FLAG_TOUCH = 32, FLAG_WANT_BEFORE = 64, ASKER_SHIFT = 8 };
 
-static int32_t flags_of(const bb_pg_item *item)
+int32_t bb_pg_record_flags(const bb_record *record)
 {
-    const bb_record *record = item->record;
-    uint32_t flags = (record->fields & 31u) | (item->asker + 1) << ASKER_SHIFT;
+    uint32_t flags = record->fields & 31u;
 
     if (record->flags & BB_RECORD_TOUCH)
         flags |= FLAG_TOUCH;
     if (record->flags & BB_RECORD_WANT_BEFORE)
         flags |= FLAG_WANT_BEFORE;
     return (int32_t)flags;
+}
+
+static int32_t flags_of(const bb_pg_item *item)
+{
+    return bb_pg_record_flags(item->record) | (int32_t)((item->asker + 1) << ASKER_SHIFT);
 }
 
 /* The columns of the records, and the types that they have on the way. */

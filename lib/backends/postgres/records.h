@@ -11,4 +11,8 @@
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge, int64_t now_us,
                                  bb_error *error);
 
+/* What a record sets and wants, as the statements are told: the bits of bb_record.fields, then one
+ * for each of bb_record.flags. */
+int32_t bb_pg_record_flags(const bb_record *record);
+
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/postgres/citus_schema.h"
+#include "backends/postgres/engine.h"
 #include "backends/postgres/pipeline.h"
 #include "backends/postgres/schema_steps.h"
 #include "util/buffer.h"
@@ -50,6 +52,7 @@ typedef struct state {
     int schema;
     int table;
     int32_t version; /* 0: nothing */
+    int citus;       /* the extension is, or may be, and may not have the tables yet */
 } state;
 
 static int32_t number_at(const PGresult *result, int column)
@@ -108,7 +111,7 @@ static int32_t lock(bb_pg_session *session, int64_t deadline, bb_error *error)
     bb_pg_params timeouts;
     bb_pg_call calls[] = {
         {.statement = BB_PG_BEGIN},
-        {.statement = BB_PG_SETTINGS, .params = &timeouts},
+        {.statement = BB_PG_TIMEOUTS, .params = &timeouts},
         {.text = LOCK_SQL},
     };
     int32_t code;
@@ -148,6 +151,14 @@ static int is_needed(const bb_pg_names *names, const bb_pg_step *step)
            !((step->needs & BB_PG_NEEDS_ROLE) != 0 && names->sql[BB_PG_ROLE] == NULL);
 }
 
+static void add_steps(script *s, const bb_pg_step *steps)
+{
+    for (; steps->sql != NULL; steps++) {
+        if (is_needed(s->names, steps))
+            add_sql(s, steps->sql);
+    }
+}
+
 static void add_version(script *s, int32_t version)
 {
     char sql[200];
@@ -168,14 +179,12 @@ static void script_init(script *s, const bb_pg_names *names, const state *found)
         add_sql(s, CREATE_SCHEMA_SQL);
     if (!found->table)
         add_sql(s, CREATE_VERSION_SQL);
-    for (int32_t from = found->version; from < current; from++) {
-        for (const bb_pg_step *step = bb_pg_schema_steps[from]; step->sql != NULL; step++) {
-            if (is_needed(names, step))
-                add_sql(s, step->sql);
-        }
-    }
+    for (int32_t from = found->version; from < current; from++)
+        add_steps(s, bb_pg_schema_steps[from]);
     if (found->version < current)
         add_version(s, current);
+    if (found->citus)
+        add_steps(s, bb_pg_citus_steps);
 }
 
 static int32_t run_script(bb_pg_session *session, const script *s, int64_t deadline,
@@ -201,18 +210,33 @@ static int32_t run_script(bb_pg_session *session, const script *s, int64_t deadl
     return code;
 }
 
+/* Whether there is nothing to do; reads the state to tell. */
+static int32_t read_all(bb_pg_session *session, state *found, int64_t deadline, int *is_done,
+                        bb_error *error)
+{
+    int32_t code = read_state(session, found, deadline, error);
+
+    if (code == BB_OK && found->version == current_version())
+        code = bb_pg_citus_is_waiting(session, deadline, &found->citus, error);
+    else if (code == BB_OK)
+        code = bb_pg_engine_has_citus(session, deadline, &found->citus, error);
+    *is_done = found->version == current_version() && !found->citus;
+    return code;
+}
+
 static int32_t upgrade(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
     script s;
     state found;
-    int32_t code = read_state(session, &found, deadline, error);
+    int is_done;
+    int32_t code = read_all(session, &found, deadline, &is_done, error);
 
     if (code != BB_OK)
         return code;
     script_init(&s, &session->store->names, &found);
     code = run_script(session, &s, deadline, error);
     bb_buffer_free(&s.text);
-    if (code == BB_OK && found.version < current_version())
+    if (code == BB_OK && !is_done)
         bb_pg_log(session->store, BB_LOG_INFO, "schema created or brought up to date");
     return code;
 }
@@ -221,9 +245,11 @@ int32_t bb_pg_migrate(void *session, int64_t deadline, bb_error *error)
 {
     bb_pg_session *self = session;
     state found;
-    int32_t code = read_state(self, &found, deadline, error);
+    int is_done;
+    int32_t code = read_all(self, &found, deadline, &is_done, error);
 
-    if (code != BB_OK || found.version == current_version())
+    bb_pg_engine_forget(self->store);
+    if (code != BB_OK || is_done)
         return code;
     code = lock(self, deadline, error);
     if (code != BB_OK)
@@ -266,7 +292,7 @@ static int32_t give_text(const bb_buffer *text, char *out, size_t out_size, size
 static int32_t give_script(const bb_pg_names *names, int32_t from_version, char *out,
                            size_t out_size, size_t *len, bb_error *error)
 {
-    state found = {from_version > 0, from_version > 0, from_version};
+    state found = {from_version > 0, from_version > 0, from_version, 1};
     script s;
     bb_buffer text;
     int32_t code;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "backends/postgres/citus_statements.h"
 #include "backends/postgres/parameters.h"
 #include "util/alloc.h"
 
@@ -223,7 +224,8 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
 
     for (int i = 0; i < BB_PG_STATEMENT_COUNT; i++) {
         bb_pg_statement *statement = &statements[i];
-        *statement = (bb_pg_statement){.text = bb_pg_names_expand(names, texts[i])};
+        const char *text = texts[i] != NULL ? texts[i] : bb_pg_citus_text((bb_pg_statement_id)i);
+        *statement = (bb_pg_statement){.text = bb_pg_names_expand(names, text)};
         if (statement->text == NULL)
             ok = 0;
         else
@@ -233,6 +235,7 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
     set_types(&statements[BB_PG_ACCESS], locking_types, sizeof locking_types);
     set_types(&statements[BB_PG_NEXT_ACCESS], access_types, sizeof access_types);
     set_types(&statements[BB_PG_AUTHORIZE], access_types, sizeof access_types);
+    bb_pg_citus_set_types(statements);
     return ok;
 }
 

@@ -16,6 +16,12 @@ typedef enum bb_pg_statement_id {
     BB_PG_WRITE,       /* see records.c */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */
+    BB_PG_TIMEOUTS,  /* see citus_statements.h for these */
+    BB_PG_CITUS_ACCESS,
+    BB_PG_CITUS_FIND,
+    BB_PG_CITUS_UPDATE,
+    BB_PG_CITUS_INSERT,
+    BB_PG_CITUS_INSERT_ONE,
     BB_PG_STATEMENT_COUNT
 } bb_pg_statement_id;
 

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "backends/postgres/access.h"
+#include "backends/postgres/citus_write.h"
+#include "backends/postgres/engine.h"
 #include "backends/postgres/locks.h"
 #include "backends/postgres/merge.h"
 #include "backends/postgres/records.h"
@@ -34,14 +36,6 @@ typedef struct batch {
 
 /* ----------------------------------------------------------------------------- the parameters */
 
-static void add_numbers(bb_pg_params *params, const bb_pg_lock_list *list)
-{
-    bb_pg_params_begin_array(params, BB_PG_INT8, list->count);
-    for (size_t i = 0; i < list->count; i++)
-        bb_pg_params_element_i64(params, list->locks[i].number);
-    bb_pg_params_end_array(params);
-}
-
 static void add_askers(bb_pg_params *params, const bb_pg_lock_list *list)
 {
     bb_pg_params_begin_array(params, BB_PG_INT4, list->count);
@@ -50,22 +44,18 @@ static void add_askers(bb_pg_params *params, const bb_pg_lock_list *list)
     bb_pg_params_end_array(params);
 }
 
-static size_t size_of(const bb_pg_lock_list *list)
-{
-    return bb_pg_array_size(list->count, list->count * sizeof list->locks[0].number);
-}
-
 /* The locks of a single asker are taken by its access statement. */
 static int32_t add_own_locks(batch *b, const bb_pg_locks *locks, bb_error *error)
 {
     bb_pg_params *params = &b->access[0];
-    int32_t code =
-        bb_pg_params_reserve(params, size_of(&locks->shared) + size_of(&locks->exclusive), error);
+    int32_t code = bb_pg_params_reserve(
+        params, bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive),
+        error);
 
     if (code != BB_OK)
         return code;
-    add_numbers(params, &locks->shared);
-    add_numbers(params, &locks->exclusive);
+    bb_pg_params_add_locks(params, &locks->shared);
+    bb_pg_params_add_locks(params, &locks->exclusive);
     return BB_OK;
 }
 
@@ -74,13 +64,15 @@ static int32_t add_all_locks(batch *b, const bb_pg_locks *locks, bb_error *error
     /* as the binary format has it: no dimensions, no nulls, the element type */
     static const char none[12] = {[11] = BB_PG_INT8};
     int32_t code = bb_pg_params_reserve(
-        &b->locks, 2 * (size_of(&locks->shared) + size_of(&locks->exclusive)), error);
+        &b->locks,
+        2 * (bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive)),
+        error);
 
     if (code != BB_OK)
         return code;
-    add_numbers(&b->locks, &locks->shared);
+    bb_pg_params_add_locks(&b->locks, &locks->shared);
     add_askers(&b->locks, &locks->shared);
-    add_numbers(&b->locks, &locks->exclusive);
+    bb_pg_params_add_locks(&b->locks, &locks->exclusive);
     add_askers(&b->locks, &locks->exclusive);
     bb_pg_params_add_bytes(&b->access[0], none, sizeof none);
     bb_pg_params_add_bytes(&b->access[0], none, sizeof none);
@@ -220,17 +212,6 @@ static int32_t attempt(batch *b, bb_error *error)
     return code;
 }
 
-/* What a connection to a server that only reads is good for: nothing. If it could write before, its
- * server has given way to another, and the write is tried there. */
-static int32_t leave_reader(bb_pg_session *session)
-{
-    int32_t code = session->has_written ? BB_ERR_LOST : BB_ERR_UNAVAILABLE;
-
-    atomic_store(&session->store->good_host, 0);
-    bb_pg_disconnect(session);
-    return code;
-}
-
 static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error *error)
 {
     batch b;
@@ -245,12 +226,12 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
         code = attempt(&b, error);
     }
     if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
-        code = leave_reader(session);
+        code = bb_pg_leave_reader(session);
     batch_free(&b);
     return code;
 }
 
-int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
+static int32_t write_ordinarily(bb_pg_session *session, const bb_write *write, bb_error *error)
 {
     int32_t own = BB_OK;
     const bb_write_group group = {.size = sizeof group,
@@ -268,7 +249,20 @@ int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
     return own;
 }
 
+int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
+{
+    return bb_pg_engine_write(session, write, write_ordinarily, bb_pg_citus_write, error);
+}
+
+/* On Citus each request is written by itself, as it may be for another shard. */
 int32_t bb_pg_write_group(void *session, const bb_write_group *group, bb_error *error)
 {
+    int engine;
+    int32_t code = bb_pg_engine_find_out(session, group->deadline, &engine, error);
+
+    if (code != BB_OK)
+        return code;
+    if (engine == BB_PG_ENGINE_CITUS)
+        return bb_error_set(error, BB_ERR_UNSUPPORTED, "Citus writes no groups");
     return run(session, group, error);
 }
