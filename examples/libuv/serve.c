@@ -21,7 +21,7 @@ enum { TICK_MS = 250 };
 /* Open files that are not connections: the store's, the loop's, the standard ones. */
 enum { OTHER_FILES = 64 };
 
-enum { MIN_CONNECTIONS = 16, MAX_CONNECTIONS = 500000 };
+enum { MIN_CONNECTIONS = 16, MAX_CONNECTIONS = 100000 };
 
 /* -------------------------------------------------------------------------------- connections */
 
