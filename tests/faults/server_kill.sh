@@ -1,5 +1,5 @@
 #!/bin/sh
-# Kills the example server under load: `sh tests/faults/server_kill.sh SERVER BACKEND`.
+# Kills an example server under load: `sh tests/faults/server_kill.sh SERVER BACKEND`.
 #
 # SERVER is the program, BACKEND sqlite or postgres (on the server that BB_TEST_POSTGRES names by a
 # libpq URI; without it the exit status is 77).

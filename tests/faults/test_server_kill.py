@@ -1,4 +1,4 @@
-"""E8: the example server is killed with -9 and started again while 8 clients write, and its store
+"""E8: an example server is killed with -9 and started again while 8 clients write, and its store
 is compared with its answers, again and again: 50 times if BB_TEST_LONG is set."""
 
 import http.client

@@ -18,7 +18,7 @@ import urllib.parse
 import uuid
 
 SERVER = os.environ["BB_TEST_SERVER"]
-ADMIN = os.environ["BB_TEST_ADMIN"]  # the program that makes chatbots and keys
+ADMIN = os.environ.get("BB_TEST_ADMIN", SERVER)  # the program that makes chatbots and keys
 EVENT_LOOP = os.path.basename(SERVER) == "bb-contacts-uv"
 SERVE = [SERVER] if EVENT_LOOP else [SERVER, "serve"]
 BACKEND = os.environ["BB_TEST_BACKEND"]

@@ -13,9 +13,8 @@ if [ "$2" = postgres ] && [ -z "${BB_TEST_POSTGRES:-}" ]; then
     exit 77
 fi
 BB_TEST_SERVER=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-BB_TEST_ADMIN=${BB_TEST_ADMIN:-$BB_TEST_SERVER}
 BB_TEST_BACKEND=$2
-export BB_TEST_SERVER BB_TEST_ADMIN BB_TEST_BACKEND
+export BB_TEST_SERVER BB_TEST_BACKEND
 shift 2
 cd "$(dirname "$0")"
 if [ $# -gt 0 ]; then
