@@ -17,7 +17,7 @@ enum { IDLE_SECONDS = 30 };
 /* A client that is still sending what nobody wants may go on for so long, to read the answer then:
  * a socket closed with bytes unread resets the connection, and the client may lose the answer
  * (RFC 9112, section 9.6). */
-enum { LINGER_MS = 2000 };
+enum { LINGER_MS = 5000 };
 
 /* How long requests may go on after SIGTERM: a little more than the ten seconds after which the
  * library gives up on a store; and for how long, at the least, what the kernel has received and the

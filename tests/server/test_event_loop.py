@@ -342,7 +342,7 @@ class Limits(EventLoopTestCase):
         return connection
 
     def test_large_bodies_that_arrive_have_a_bound_together(self):
-        server = self.start()
+        server = self.start("--idle", "600")  # on a busy machine it takes a while
         head = (
             f"POST {path_of(123)} HTTP/1.1\r\nHost: test\r\n"
             f"Authorization: Bearer {server.key}\r\nContent-Length: "

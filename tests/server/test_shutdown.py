@@ -40,7 +40,7 @@ class Shutdown(TestCase):
 
     def test_nothing_in_flight(self):
         self.server.terminate()
-        self.assert_ends_within(5)
+        self.assert_ends_within(10)
 
     def test_idle_connections_are_closed(self):
         connections = [self.server.connect() for _ in range(3)]
@@ -48,7 +48,7 @@ class Shutdown(TestCase):
         self.assertEqual(read_answer(used).status, 200)
         connections[1].sendall(b"POST /api/v1/cha")
         self.server.terminate()
-        self.assert_ends_within(5)
+        self.assert_ends_within(10)
         for connection in [*connections, used]:
             self.assertEqual(connection.recv(1), b"")
             connection.close()
@@ -58,7 +58,7 @@ class Shutdown(TestCase):
         connection.sendall(self.head("Content-Length: 100") + b"{")
         time.sleep(0.2)
         self.server.terminate()
-        self.assert_ends_within(16)
+        self.assert_ends_within(24)
         self.assertEqual(connection.recv(1), b"")
         connection.close()
 
@@ -71,7 +71,7 @@ class Shutdown(TestCase):
         connection.sendall(ONE[10:])
         answer = read_answer(connection)
         self.assertEqual((answer.status, answer.headers["Connection"]), (200, "close"))
-        self.assert_ends_within(5)
+        self.assert_ends_within(10)
         connection.close()
 
     @needs_shared_store
@@ -87,7 +87,7 @@ class Shutdown(TestCase):
             answer = read_answer(connection)
             self.assertEqual(answer.contact["name"], "set")
             self.assertEqual(answer.headers["Connection"], "close")
-        self.assert_ends_within(5)
+        self.assert_ends_within(10)
 
     def test_A2_under_load_every_answer_is_whole(self):
         counts = {"answered": 0, "broken": 0}
@@ -115,10 +115,9 @@ class Shutdown(TestCase):
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
             thread.start()
-        time.sleep(1)
+        wait_until(lambda: counts["answered"] > 32)
         self.server.terminate()
-        self.assert_ends_within(12)
+        self.assert_ends_within(16)
         for thread in threads:
             thread.join()
         self.assertEqual(counts["broken"], 0)
-        self.assertGreater(counts["answered"], 8)
