@@ -6,7 +6,7 @@
  *
  * starts the program with `--listen 127.0.0.1:0 --demo` added, so that
  *
- *     load_connections --connections 10000 -- bb-contacts-uv --store sqlite:/tmp/contacts.db
+ *     load_connections --connections 10000 -- bb-contacts-uv --store sqlite:contacts.db
  *
  * is the whole of it: 10,000 connections, each one request a second for 30 seconds. (--rate is of
  * all connections together, and by default their number.) Every request changes the connection's
