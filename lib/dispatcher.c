@@ -268,6 +268,7 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
     if (!waiter_init(&w))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     job->done = wake;
+    // cppcheck-suppress autoVariables ; the job has been answered when this function returns
     job->done_ctx = &w;
     code = bb_dispatcher_submit(d, job, NULL);
     if (code == BB_OK)

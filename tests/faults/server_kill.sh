@@ -10,4 +10,4 @@ if [ "$2" = postgres ] && [ -z "${BB_TEST_POSTGRES:-}" ]; then
     echo "BB_TEST_POSTGRES is not set: skipped"
     exit 77
 fi
-BB_TEST_SERVER=$1 BB_TEST_ADMIN=$1 BB_TEST_BACKEND=$2 exec python3 -B "$(dirname "$0")/test_server_kill.py"
+BB_TEST_SERVER=$1 BB_TEST_BACKEND=$2 exec python3 -B "$(dirname "$0")/test_server_kill.py"
