@@ -52,26 +52,21 @@ double bench_percentile(const bench_series *series, unsigned percent)
     return sorted[(series->count - 1) * percent / 100];
 }
 
-static void print_ratio(const bench_series *series, const bench_series *base)
+void bench_row(const char *label, const bench_series *series, const bench_series *library)
 {
     static bench_series ratios;
 
-    ratios.count = 0;
-    for (size_t i = 0; i < series->count && i < base->count; i++)
-        bench_add(&ratios, series->values[i] / base->values[i]);
-    printf(" %.2f | %.2f to %.2f |", bench_percentile(series, 50) / bench_percentile(base, 50),
-           bench_percentile(&ratios, 10), bench_percentile(&ratios, 90));
-}
-
-void bench_row(const char *label, const bench_series *series, const bench_series *base)
-{
     printf("| %s | %.4g | %.4g to %.4g |", label, bench_percentile(series, 50),
            bench_percentile(series, 10), bench_percentile(series, 90));
-    if (base != NULL)
-        print_ratio(series, base);
-    else
-        printf(" | |");
-    printf("\n");
+    if (series == library) {
+        printf(" | |\n");
+        return;
+    }
+    ratios.count = 0;
+    for (size_t i = 0; i < series->count && i < library->count; i++)
+        bench_add(&ratios, library->values[i] / series->values[i]);
+    printf(" %.2f | %.2f to %.2f |\n", bench_percentile(library, 50) / bench_percentile(series, 50),
+           bench_percentile(&ratios, 10), bench_percentile(&ratios, 90));
 }
 
 unsigned long bench_number(const char *argument, unsigned long most)

@@ -25,10 +25,13 @@ void bench_add(bench_series *series, double value);
 /* The value that `percent` of the others are below; 50 is the median. 0 if there is none. */
 double bench_percentile(const bench_series *series, unsigned percent);
 
-/* One row of a Markdown table: label, median, the middle 80 percent; and for each of `base` (NULL:
- * none) the ratio of medians and the middle 80 percent of the ratios of the rounds, in each of
- * which both were measured close together, so that what disturbs one disturbs the other. */
-void bench_row(const char *label, const bench_series *series, const bench_series *base);
+/*
+ * One row of a Markdown table: label, median, the middle 80 percent. Then how much the library is
+ * of it: the ratio of the medians, and the middle 80 percent of the ratios of the rounds, in each
+ * of which both were measured close together, so that what disturbs one disturbs the other. Blank
+ * if the series is the library's own.
+ */
+void bench_row(const char *label, const bench_series *series, const bench_series *library);
 
 /* A number from the command line, between 1 and `most`; anything else ends the program. */
 unsigned long bench_number(const char *argument, unsigned long most);

@@ -1,0 +1,34 @@
+/*
+ * contacts.c: the contacts that benchmarks store: made from a number, as values and as a body.
+ */
+#include "contacts.h"
+
+#include <stdio.h>
+
+void bench_contact_make(bench_contact *c, unsigned number, unsigned version)
+{
+    snprintf(c->external_id, sizeof c->external_id, "user_%09u", number);
+    snprintf(c->name, sizeof c->name, "Person Number %u v%u", number % 1000, version);
+    snprintf(c->email, sizeof c->email, "person%u@example.com", number);
+    snprintf(c->phonenumber, sizeof c->phonenumber, "+49301234567");
+    snprintf(c->stripe_accounts, sizeof c->stripe_accounts, "%s",
+             number % 4 != 0 ? "[]" : "[{\"label\":\"Main\",\"stripe_id\":\"cus_Abc123\"}]");
+    snprintf(c->custom_attributes, sizeof c->custom_attributes,
+             "{\"plan\":\"pro\",\"score\":%u,\"city\":\"Berlin\",\"tags\":[\"a\",\"b\"],"
+             "\"since\":\"2024-01-0%u\",\"active\":true}",
+             number % 1000 + version, 1 + number % 9);
+}
+
+void bench_contacts_body(test_text *body, const bench_contact *contacts, unsigned count)
+{
+    body->len = 0;
+    test_append(body, "{\"users\":[");
+    for (unsigned i = 0; i < count; i++)
+        test_append(body,
+                    "%s{\"external_id\":\"%s\",\"name\":\"%s\",\"email\":\"%s\","
+                    "\"phonenumber\":\"%s\",\"stripe_accounts\":%s,\"custom_attributes\":%s}",
+                    i > 0 ? "," : "", contacts[i].external_id, contacts[i].name, contacts[i].email,
+                    contacts[i].phonenumber, contacts[i].stripe_accounts,
+                    contacts[i].custom_attributes);
+    test_append(body, "]}");
+}
