@@ -4,7 +4,8 @@
 #     need_packages build server
 #
 # Groups: build (the library with all backends), server (the example servers, and a client for them),
-# postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source).
+# postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source), bench (what
+# benchmarks run on besides), node (for the benchmarks' peer).
 
 # shellcheck shell=sh
 
@@ -18,6 +19,8 @@ packages_of() {
     postgres) echo postgresql ;;
     test) echo clang libclang-rt-14-dev libcmocka-dev g++ binutils python3 pgbouncer ;;
     lint) echo clang-format clang-tidy cppcheck ;;
+    bench) echo libcmocka-dev python3 wrk ;;
+    node) echo nodejs npm ;;
     *)
         echo "debian-packages.sh: no group '$1'" >&2
         return 1
