@@ -198,7 +198,7 @@ static void report_table(const many_bench *b, const rates *all, const char *unit
     printf("|---:|---|---:|---|---:|---|\n");
     for (unsigned way = 0; way < WAYS; way++) {
         const char *own = (const char *)&all[way] + member;
-        const char *base = (const char *)&all[way / 2 * 2] + member;
+        const char *base = (const char *)&all[way - way % 2] + member; /* the library's */
         snprintf(label, sizeof label, "%u | %s", way < LIBRARY_ALONE ? b->threads : 1,
                  way % 2 == LIBRARY ? "library" : "pgbench");
         bench_row(label, (const bench_series *)own, (const bench_series *)base);

@@ -15,9 +15,9 @@ long bench_postmaster(const test_store *store)
     char pid[32] = "";
     const char *sql = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)";
 
-    if (test_store_sql(store, sql, pid, sizeof pid) != 0 || atol(pid) <= 0)
+    if (test_store_sql(store, sql, pid, sizeof pid) != 0)
         bench_stop("the server's process", "cannot be found");
-    return atol(pid);
+    return (long)bench_number(pid, INT32_MAX);
 }
 
 /* What a line of /proc/PID/stat says; see proc(5). */
@@ -63,11 +63,11 @@ double bench_server_cpu_ms(long postmaster)
 
     if (folder == NULL)
         bench_stop("/proc", "cannot be read");
-    while ((entry = readdir(folder)) !=
-           NULL) { // NOLINT(concurrency-mt-unsafe): a folder of our own
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a folder that no other thread reads
+    while ((entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !read_process(entry->d_name, &p))
             continue;
-        if (atol(entry->d_name) == postmaster)
+        if (strtol(entry->d_name, NULL, 10) == postmaster)
             ticks += p.own + p.children;
         else if (p.parent == postmaster)
             ticks += p.own;
