@@ -1,12 +1,11 @@
 """The example servers beside a Node peer, through HTTP on one PostgreSQL, in turn in one run.
 
-    python3 bench_http.py --postgres URI --server NAME=COMMAND... [--peer NAME=COMMAND]...
-                          [--rounds N] [--seconds N]
+    python3 bench_http.py --server NAME=COMMAND... --peer NAME=COMMAND... [--rounds N] [--seconds N]
 
-COMMAND is started with DATABASE_URL, PORT and PEER_KEY in its environment, after the words
+The PostgreSQL is the one that BB_TEST_POSTGRES names; without it the exit status is 77. COMMAND is started with DATABASE_URL, PORT and PEER_KEY in its environment, after the words
 {database}, {port} and {key} in it have been replaced. Each server has a database of its own, serves
-chatbot 123 to the key (a peer 123 to 126), and must give the same answer to the same request. Prints
-tables in Markdown.
+chatbots 123 to 126 to the key (one of the library's: 123, the others are added here), and must give
+the same answer to the same request. Prints tables in Markdown.
 """
 
 import argparse
@@ -109,11 +108,12 @@ class Sample(typing.NamedTuple):
 class Server:
     """A server that is running on a database of its own."""
 
-    def __init__(self, name, command, postgres, is_peer):
+    def __init__(self, name, command, postgres):
         self.name = name
-        self.is_peer = is_peer
+        self.postgres = postgres
         self.samples = {load: [] for load in LOADS}
         database = "bench_http_" + "".join(c if c.isalnum() else "_" for c in name.lower())
+        self.database = database
         psql(postgres, f"DROP DATABASE IF EXISTS {database}")
         psql(postgres, f"CREATE DATABASE {database}")
         parts = urllib.parse.urlsplit(postgres)
@@ -157,8 +157,8 @@ class Server:
         sys.exit(f"{self.name} does not serve: {self.log.read().decode()}")
 
     def add_chatbots(self):
-        """Makes the library's servers know chatbots 124 to 126, as a peer does by itself."""
-        if not self.is_peer:
+        """Makes a server of the library's know chatbots 124 to 126, as a peer does by itself."""
+        if psql(self.uri, "SELECT to_regclass('bb_contacts.chatbots')"):
             psql(
                 self.uri,
                 "INSERT INTO bb_contacts.chatbots (id, workspace_id, created_at)"
@@ -197,6 +197,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        psql(self.postgres, f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
 
 
 def median(samples, member):
@@ -239,7 +240,6 @@ def report(servers, peer):
 
 def read_arguments():
     parser = argparse.ArgumentParser(description="The example servers beside a Node peer.")
-    parser.add_argument("--postgres", required=True)
     parser.add_argument("--server", action="append", default=[])
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--rounds", type=int, default=9)
@@ -252,12 +252,15 @@ def read_arguments():
 
 def main():
     arguments = read_arguments()
-    postmaster = int(psql(arguments.postgres, "SELECT pg_read_file('postmaster.pid')").split()[0])
+    postgres = os.environ.get("BB_TEST_POSTGRES")
+    if not postgres:
+        print("BB_TEST_POSTGRES is not set: skipped")
+        sys.exit(77)
+    postmaster = int(psql(postgres, "SELECT pg_read_file('postmaster.pid')").split()[0])
     servers = []
     try:
-        for is_peer, commands in ((False, arguments.server), (True, arguments.peer)):
-            for command in commands:
-                servers.append(Server(*command.split("=", 1), arguments.postgres, is_peer))
+        for command in arguments.server + arguments.peer:
+            servers.append(Server(*command.split("=", 1), postgres))
         answers = [server.probe() for server in servers]
         for server, answer in zip(servers, answers):
             if answer != answers[0]:
@@ -272,11 +275,12 @@ def main():
     finally:
         for server in servers:
             server.stop()
-    durable = psql(arguments.postgres,
-                   "SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+    durable = psql(
+        postgres, "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+    )
     print(f"{arguments.rounds} rounds of {arguments.seconds} seconds; fsync and synchronous_commit"
           f" are {durable.replace('|', ' and ')}")
-    report(servers, next(server for server in servers if server.is_peer))
+    report(servers, servers[len(arguments.server)])
 
 
 if __name__ == "__main__":

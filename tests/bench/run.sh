@@ -128,12 +128,13 @@ describe_machine() {
 }
 
 bench_http() {
-    set -- --server "bb-contacts-server=$build/examples/server/bb-contacts-server --store {database} serve --demo --listen 127.0.0.1:{port}" "$@"
+    set -- "$@" --server "bb-contacts-server=$build/examples/server/bb-contacts-server \
+        --store {database} serve --demo --listen 127.0.0.1:{port}"
     if [ -x "$build/examples/libuv/bb-contacts-uv" ]; then
-        set -- "$@" --server "bb-contacts-uv=$build/examples/libuv/bb-contacts-uv --store {database} --demo --listen 127.0.0.1:{port}"
+        set -- "$@" --server "bb-contacts-uv=$build/examples/libuv/bb-contacts-uv \
+            --store {database} --demo --listen 127.0.0.1:{port}"
     fi
-    python3 tests/bench/bench_http.py --postgres "$BB_TEST_POSTGRES" "$@" \
-        --peer "Fastify=node $peer/server.mjs"
+    python3 -B tests/bench/bench_http.py "$@" --peer "Fastify=node $peer/server.mjs"
 }
 
 quietly 'installing what is missing' install_packages
