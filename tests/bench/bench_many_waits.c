@@ -82,15 +82,22 @@ static void answered(void *sent_, bb_result *result)
     pthread_mutex_unlock(&f->mutex);
 }
 
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size);
+
+    if (memory == NULL)
+        bench_stop("memory", "ran out");
+    return memory;
+}
+
 static void submit_one(flood *f, uint64_t *random, test_text *body)
 {
     static const char *const chatbots[MANY_CHATBOTS] = {"123", "124", "125", "126"};
-    sent *s = malloc(sizeof *s);
+    sent *s = allocate(sizeof *s);
     bb_request request;
     bb_result *result;
 
-    if (s == NULL)
-        bench_stop("memory", "ran out");
     many_fill(f->bench, random, body);
     request = many_request(f->bench, chatbots[test_random(random, MANY_CHATBOTS)], body);
     s->flood = f;
@@ -152,9 +159,7 @@ static void run_flood(const many_bench *b)
 
     if (most_open > MOST_OPEN)
         bench_stop("--workers and --group", "are too many for half a queue");
-    f.waits = malloc(f.room * sizeof *f.waits);
-    if (f.waits == NULL)
-        bench_stop("memory", "ran out");
+    f.waits = allocate(f.room * sizeof *f.waits);
     pthread_mutex_init(&f.mutex, NULL);
     pthread_cond_init(&f.answered, NULL);
     keep_flooding(&f, most_open);
