@@ -14,7 +14,7 @@ enum { MAX_QUEUED = 4096, MOST_OPEN = 8192, LONE_REQUESTS = 300 };
 
 void many_fill(const many_bench *b, uint64_t *random, test_text *body)
 {
-    bench_contact contact;
+    bench_contact contact = {.external_id = ""};
 
     bench_contact_make(&contact, test_random(random, b->keys), test_random(random, 1000000));
     bench_contacts_body(body, &contact, 1);
