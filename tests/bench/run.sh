@@ -3,7 +3,7 @@
 #
 # Installs what is missing (as root, or with sudo), builds with -O3 in build/bench, starts a
 # PostgreSQL of its own, and removes what it made however it ends; what npm installs for the peer
-# stays in the build folder. Takes about half an hour; a machine that does nothing else is best.
+# stays in the build folder. Takes about a quarter of an hour; best on a machine that is idle.
 #
 #     --only PARTS     some of core,sqlite,postgres,many,http (several with commas between them)
 #     --short          a few seconds each: shows that they work, not how fast anything is
