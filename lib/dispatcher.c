@@ -10,6 +10,7 @@
 #include "dispatcher.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -221,40 +222,25 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     return BB_OK;
 }
 
-/* A caller that waits for another thread's answer. */
+/* A caller that waits for another thread's answer. A semaphore, as that may be destroyed once it
+ * has been waited for; and whom it wakes need not run into a mutex that the other still holds. */
 typedef struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t answered;
-    bb_result *result; /* NULL until then */
+    sem_t answered;
+    bb_result *result;
 } waiter;
-
-static int waiter_init(waiter *w)
-{
-    w->result = NULL;
-    if (pthread_mutex_init(&w->mutex, NULL) != 0)
-        return 0;
-    if (pthread_cond_init(&w->answered, NULL) == 0)
-        return 1;
-    pthread_mutex_destroy(&w->mutex);
-    return 0;
-}
 
 static void wake(bb_job *job, bb_result *result)
 {
     waiter *w = job->done_ctx;
 
-    pthread_mutex_lock(&w->mutex);
     w->result = result;
-    pthread_cond_signal(&w->answered);
-    pthread_mutex_unlock(&w->mutex);
+    sem_post(&w->answered);
 }
 
 static bb_result *wait_for(waiter *w)
 {
-    pthread_mutex_lock(&w->mutex);
-    while (w->result == NULL)
-        pthread_cond_wait(&w->answered, &w->mutex);
-    pthread_mutex_unlock(&w->mutex);
+    while (sem_wait(&w->answered) != 0) /* a signal of the host's */
+        continue;
     return w->result;
 }
 
@@ -265,7 +251,7 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
     int32_t code;
     waiter w;
 
-    if (!waiter_init(&w))
+    if (sem_init(&w.answered, 0, 0) != 0)
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     job->done = wake;
     // cppcheck-suppress autoVariables ; the job has been answered when this function returns
@@ -276,8 +262,7 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
     else
         result = bb_response_plain(code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE
                                                        : BB_STATUS_INTERNAL_ERROR);
-    pthread_cond_destroy(&w.answered);
-    pthread_mutex_destroy(&w.mutex);
+    sem_destroy(&w.answered);
     return result;
 }
 
