@@ -480,7 +480,7 @@ void case_group_serial(bb_case *c)
 {
     history_plan plan = {.prefix = "groups ",
                          .threads = c->options->threads,
-                         .writes = c->options->writes,
+                         .writes = c->options->writes / 2 + 1,
                          .keys = 60,
                          .batch_min = 2,
                          .batch_max = 30,
@@ -513,7 +513,7 @@ void case_group_serial_large(bb_case *c)
 {
     history_plan plan = {.prefix = "large groups ",
                          .threads = c->options->threads,
-                         .writes = c->options->writes / 4 + 1,
+                         .writes = c->options->writes / 8 + 1,
                          .keys = 300,
                          .batch_min = 10,
                          .batch_max = 250,
