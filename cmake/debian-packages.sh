@@ -4,7 +4,7 @@
 #     need_packages build server
 #
 # Groups: build (the library with all backends), server (the example server, and a client for it),
-# postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source).
+# postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source), valgrind.
 
 # shellcheck shell=sh
 
@@ -18,6 +18,7 @@ packages_of() {
     postgres) echo postgresql ;;
     test) echo clang libclang-rt-14-dev libcmocka-dev g++ binutils python3 pgbouncer ;;
     lint) echo clang-format clang-tidy cppcheck ;;
+    valgrind) echo valgrind ;;
     *)
         echo "debian-packages.sh: no group '$1'" >&2
         return 1

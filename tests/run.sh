@@ -9,9 +9,15 @@
 #
 #     --only PATTERN   runs only tests whose name matches (a ctest regular expression)
 #     --long           gives the tests that search at random much more time
+#     --coverage       instead: what of lib/ the tests run, by line and branch (tests/coverage.py)
+#     --valgrind       instead: the unit tests, and those through the public API, in valgrind
+#
+# Stores lie in memory, where a sync costs nothing, if /dev/shm has 2 GiB to spare; not if TMPDIR is
+# set.
 set -eu
 
 only=
+instead=
 while [ $# -gt 0 ]; do
     case $1 in
     --only)
@@ -20,8 +26,10 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --long) export BB_TEST_LONG=1 ;;
+    --coverage) instead=coverage ;;
+    --valgrind) instead=valgrind ;;
     -h | --help)
-        sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'
+        sed -n '2,17p' "$0" | sed 's/^# \{0,1\}//'
         exit 0
         ;;
     *)
@@ -33,6 +41,10 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$(dirname "$0")/.."
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] &&
+    [ "$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')" -ge 2097152 ]; then
+    export TMPDIR=/dev/shm
+fi
 # The shortest folder that will do, for the socket's path; any user may look for the server in it.
 work=$(mktemp -d "${TMPDIR:-/tmp}/bb.XXXXXX")
 chmod 755 "$work"
@@ -85,7 +97,7 @@ step() {
 
 packages() {
     . cmake/debian-packages.sh
-    need_packages build server postgres test lint
+    need_packages build server postgres test lint "$@"
 }
 
 build() {
@@ -103,6 +115,22 @@ run_tests() {
         exec ctest --preset "$1"
     fi
 }
+
+if [ -n "$instead" ]; then
+    step 'install what is missing' packages ${instead#coverage}
+    step "build for $instead" build "$instead"
+    step 'start PostgreSQL' start_postgres
+    BB_TEST_POSTGRES=$(cat "$work/uri")
+    export BB_TEST_POSTGRES
+    if [ "$instead" = valgrind ]; then
+        attend run_tests valgrind
+    else
+        find build/coverage -name '*.gcda' -exec rm -f {} +
+        step 'test the build that counts' run_tests coverage
+        python3 tests/coverage.py build/coverage
+    fi
+    exit
+fi
 
 step 'install what is missing' packages
 step 'build with gcc' build gcc
