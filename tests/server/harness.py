@@ -21,6 +21,9 @@ SERVER = os.environ["BB_TEST_SERVER"]
 BACKEND = os.environ["BB_TEST_BACKEND"]
 BODY_LIMIT = 16 * 1024 * 1024  # C7
 
+# What the store has no part in is tested with one of them, in each build.
+once = unittest.skipIf(os.environ.get("BB_TEST_ONCE") == "0", "tested with another store")
+
 # A memory: store lives inside one process, so that nothing can be added to it from outside.
 needs_shared_store = unittest.skipIf(BACKEND == "memory", "needs a store that two processes share")
 

@@ -5,12 +5,13 @@ import signal
 import tempfile
 import unittest
 
-from harness import BACKEND, Server, Store, needs_shared_store, run
+from harness import BACKEND, Server, Store, needs_shared_store, once, run
 
 # A command that is accepted fails on this one with exit status 1.
 NO_STORE = "sqlite:/nowhere/at/all.db"
 
 
+@once
 class Usage(unittest.TestCase):
     def test_wrong_usage_is_status_2_and_one_line(self):
         for words in (
