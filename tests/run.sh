@@ -41,8 +41,20 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$(dirname "$0")/.."
-if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] &&
-    [ "$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')" -ge 2097152 ]; then
+# Whether there is room in memory, for files that can be run too.
+has_room_in_memory() {
+    [ -w /dev/shm ] || return 1
+    [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -ge 2097152 ] || return 1
+    probe=$(mktemp /dev/shm/bb.XXXXXX) || return 1
+    printf '#!/bin/sh\n' >"$probe"
+    chmod 700 "$probe"
+    ran=0
+    "$probe" 2>/dev/null || ran=1
+    rm -f "$probe"
+    return $ran
+}
+
+if [ -z "${TMPDIR:-}" ] && has_room_in_memory; then
     export TMPDIR=/dev/shm
 fi
 # The shortest folder that will do, for the socket's path; any user may look for the server in it.
