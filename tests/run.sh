@@ -10,7 +10,7 @@
 #     --only PATTERN   runs only tests whose name matches (a ctest regular expression)
 #     --long           gives the tests that search at random much more time
 #     --coverage       instead: what of lib/ the tests run, by line and branch (tests/coverage.py)
-#     --valgrind       instead: the unit tests, and those through the public API, in valgrind
+#     --valgrind       instead: all tests that are programs of C, in valgrind, with less to do
 #
 # Stores lie in memory, where a sync costs nothing, if /dev/shm has 2 GiB to spare; not if TMPDIR is
 # set.
