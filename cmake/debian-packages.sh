@@ -5,7 +5,8 @@
 #
 # Groups: build (the library with all backends), server (the example servers, and a client for them),
 # postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source), bench (what
-# benchmarks run on besides), node (for the benchmarks' peer).
+# benchmarks run on besides), node (for the benchmarks' peer),
+# valgrind.
 
 # shellcheck shell=sh
 
@@ -21,6 +22,7 @@ packages_of() {
     lint) echo clang-format clang-tidy cppcheck ;;
     bench) echo libcmocka-dev python3 wrk ;;
     node) echo nodejs npm ;;
+    valgrind) echo valgrind ;;
     *)
         echo "debian-packages.sh: no group '$1'" >&2
         return 1

@@ -52,7 +52,8 @@ BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       bb_error *error);
 
 /* PostgreSQL 15 or later. `conninfo` is a libpq connection string or URI; what it leaves out comes
- * from libpq's environment variables and service file. */
+ * from libpq's environment variables and service file. The one thing that a deadline does not bound
+ * is libpq's look-up of a host's name; hostaddr does without. */
 BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
                                         const bb_storage_options *options, bb_storage **out,
                                         bb_error *error);

@@ -170,31 +170,31 @@ void case_group_ids(bb_case *c)
 
 /* A request as a holder of a key, or as a principal, and what it is to be answered. */
 typedef struct asked {
-    uint8_t key; /* 0: a principal of the workspace, limited to the chatbot or not */
     int64_t workspace_id;
     int64_t key_chatbot_id;
     int64_t chatbot_id;
     int32_t code;
+    uint8_t key; /* 0: a principal of the workspace, limited to the chatbot or not */
 } asked;
 
 enum { ARCHIVED = 125 };
 
 static const asked all_kinds[] = {
-    {5, 0, 0, CHATBOT, BB_ERR_UNKNOWN_KEY}, /* never added */
-    {1, 0, 0, CHATBOT, BB_OK},
-    {2, 0, 0, SECOND_CHATBOT, BB_ERR_NOT_FOUND}, /* not the key's own */
-    {2, 0, 0, CHATBOT, BB_OK},
-    {3, 0, 0, CHATBOT, BB_ERR_UNKNOWN_KEY}, /* expired */
-    {4, 0, 0, CHATBOT, BB_ERR_UNKNOWN_KEY}, /* revoked */
-    {1, 0, 0, SECOND_CHATBOT, BB_OK},
-    {1, 0, 0, ARCHIVED, BB_ERR_NOT_FOUND},
-    {1, 0, 0, FOREIGN_CHATBOT, BB_ERR_NOT_FOUND},
-    {0, OTHER_WORKSPACE, 0, CHATBOT, BB_ERR_NOT_FOUND},
-    {0, WORKSPACE, 0, CHATBOT, BB_OK},
-    {0, WORKSPACE, CHATBOT, SECOND_CHATBOT, BB_ERR_NOT_FOUND},
-    {0, WORKSPACE, SECOND_CHATBOT, SECOND_CHATBOT, BB_OK},
-    {0, OTHER_WORKSPACE, 0, FOREIGN_CHATBOT, BB_OK},
-    {1, 0, 0, INT64_MAX, BB_ERR_NOT_FOUND},
+    {0, 0, CHATBOT, BB_ERR_UNKNOWN_KEY, 5}, /* never added */
+    {0, 0, CHATBOT, BB_OK, 1},
+    {0, 0, SECOND_CHATBOT, BB_ERR_NOT_FOUND, 2}, /* not the key's own */
+    {0, 0, CHATBOT, BB_OK, 2},
+    {0, 0, CHATBOT, BB_ERR_UNKNOWN_KEY, 3}, /* expired */
+    {0, 0, CHATBOT, BB_ERR_UNKNOWN_KEY, 4}, /* revoked */
+    {0, 0, SECOND_CHATBOT, BB_OK, 1},
+    {0, 0, ARCHIVED, BB_ERR_NOT_FOUND, 1},
+    {0, 0, FOREIGN_CHATBOT, BB_ERR_NOT_FOUND, 1},
+    {OTHER_WORKSPACE, 0, CHATBOT, BB_ERR_NOT_FOUND, 0},
+    {WORKSPACE, 0, CHATBOT, BB_OK, 0},
+    {WORKSPACE, CHATBOT, SECOND_CHATBOT, BB_ERR_NOT_FOUND, 0},
+    {WORKSPACE, SECOND_CHATBOT, SECOND_CHATBOT, BB_OK, 0},
+    {OTHER_WORKSPACE, 0, FOREIGN_CHATBOT, BB_OK, 0},
+    {0, 0, INT64_MAX, BB_ERR_NOT_FOUND, 1},
 };
 
 enum { KINDS = sizeof all_kinds / sizeof all_kinds[0] };
@@ -418,20 +418,20 @@ void case_group_failed_put(bb_case *c)
         kept_write kept[3];
         bb_error error;
         bb_access access = principal_access(c, WORKSPACE, 0, CHATBOT);
-        int32_t code;
+        int32_t answer;
         for (size_t i = 0; i < 6; i++)
             set_name(&records[i], fail_at == 0 ? "first" : "second");
         for (size_t i = 0; i < 3; i++)
             members[i] = ordinary(c, &records[2 * i], 2);
         members[1].fail_at = fail_at;
-        code = write_group_as(c->session, c->vtable, members, 3, kept, &error);
-        CHECK(c, code == BB_OK || undone); /* what is committed must be answered */
+        answer = write_group_as(c->session, c->vtable, members, 3, kept, &error);
+        CHECK(c, answer == BB_OK || undone); /* what is committed must be answered */
         CHECK_CODE(c, BB_ERR_NOMEM, kept[1].code);
         for (size_t i = 0; i < 6; i++) {
             int is_stored = kept[i / 2].code == BB_OK;
             int32_t outcome = outcome_now(c, &access, &records[i]);
             if (i / 2 != 1)
-                CHECK_CODE(c, code, kept[i / 2].code);
+                CHECK_CODE(c, answer, kept[i / 2].code);
             if (is_stored || undone)
                 CHECK(c, (outcome == BB_UNCHANGED) == is_stored);
         }

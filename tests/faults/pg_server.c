@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -196,12 +197,34 @@ static int remove_tree(char *folder)
     return failed;
 }
 
+/* Frees the System V segment of a server that was killed, which is in nobody's folder. Its file
+ * postmaster.pid, which only such a server leaves, has the segment's key and id in line 7. */
+static void remove_memory(const pg_server *server)
+{
+    char path[PG_SERVER_PATH + 30];
+    char line[200];
+    FILE *file;
+    char *at = NULL;
+
+    snprintf(path, sizeof path, "%s/data/postmaster.pid", server->folder);
+    file = fopen(path, "r");
+    for (int i = 0; file != NULL && i < 7; i++)
+        at = fgets(line, sizeof line, file);
+    if (file != NULL)
+        fclose(file);
+    if (at == NULL)
+        return;
+    strtoul(at, &at, 10);
+    shmctl((int)strtol(at, NULL, 10), IPC_RMID, NULL);
+}
+
 void pg_server_remove(pg_server *server)
 {
     if (server->pid > 0) {
         pg_server_signal(server, SIGCONT);
         pg_server_kill(server, 1);
     }
+    remove_memory(server);
     /* what is left of it may still write for a moment */
     for (int i = 0; i < 50 && server->folder[0] != '\0' && access(server->folder, F_OK) == 0; i++) {
         if (remove_tree(server->folder) != 0)
@@ -227,22 +250,12 @@ int pg_server_is_ready(const pg_server *server)
 
 static pid_t spawn_server(const pg_server *server)
 {
-    const char *arguments[MAX_ARGUMENTS] = {"postgres",
-                                            "-D",
-                                            "data",
-                                            "-k",
-                                            server->folder,
-                                            "-p",
-                                            "5432",
-                                            "-c",
-                                            "listen_addresses=",
-                                            "-c",
-                                            "logging_collector=off",
-                                            "-c",
-                                            "shared_buffers=32MB",
-                                            "-c",
-                                            "lc_messages=C"};
-    size_t count = 15;
+    const char *arguments[MAX_ARGUMENTS] = {
+        "postgres", "-D", "data", "-k", server->folder, "-p", "5432", "-c",
+        "listen_addresses=", "-c", "logging_collector=off", "-c", "shared_buffers=32MB", "-c",
+        /* in the folder, so that it goes with it */
+        "dynamic_shared_memory_type=mmap", "-c", "lc_messages=C"};
+    size_t count = 17;
 
     for (size_t i = 0; i < PG_SERVER_OPTIONS && server->options[i] != NULL; i++) {
         arguments[count++] = "-c";

@@ -77,6 +77,8 @@ static void test_E11_no_host_takes_the_time_of_the_others(void **state)
     assert_in_range(share("host=/one connect_timeout=60", 1), 11000, 12000);
     assert_in_range(share("host=/one connect_timeout=0", 1), 11000, 12000);
     assert_in_range(share("host=/one connect_timeout=-1", 1), 11000, 12000);
+    assert_in_range(share("host=/one connect_timeout=99999999999999999999", 1), 11000, 12000);
+    assert_in_range(share("host=/one connect_timeout=18446744073709552", 1), 11000, 12000);
 }
 
 int main(void)

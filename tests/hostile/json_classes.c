@@ -238,6 +238,15 @@ static const text refused[] = {
     T("1.a"),
     T("1ea"),
     T("[1.]"),
+    T("-1.0."),
+    T("0e+-1"),
+    T("-NaN"),
+    T("+Inf"),
+    T("1.2a-3"),
+    T("0\xE5"),
+    T("1e1\xE5"),
+    T("123\x00"),
+    T("9999E9999:1"),
     /* strings */
     T("'a'"),
     T("`a`"),
@@ -302,6 +311,11 @@ static const text refused[] = {
     T("\"\xE9\""),
     T("[\xFF]"),
     T("{\"\xFF\":1}"),
+    T("{\"\xB9\":0,}"),
+    T("\"\\u\xE5\""),
+    T("\"\\\xE5\""),
+    T("\xEF\xBB{}"),
+    T("{\xF0\x9F\x87\xA8}"),
     T("\xC3\xA9"),
     T("\"\xC3\xC3\xA9\""),
     T("\"\xA9\xC3\""),
@@ -331,6 +345,10 @@ static const text refused[] = {
     /* other languages */
     T("/**/1"),
     T("1/**/"),
+    T("{\"a\":1}/**/"),
+    T("{\"a\":/**/1}"),
+    T("{\"a\":1}//"),
+    T("[\"\"],"),
     T("//\n1"),
     T("1//"),
     T("#1\n"),
@@ -449,6 +467,17 @@ static void expect_refused(const test_endpoint *endpoint, text value, const char
     bb_result_free(result);
 }
 
+/* So many brackets that recursion would not survive them, and no end. */
+static void expect_deep_refused(const test_endpoint *endpoint, const char *opening)
+{
+    test_text value = {0};
+
+    while (value.len < 500000)
+        test_append(&value, "%s", opening);
+    expect_refused(endpoint, (text){value.data, value.len}, "deep");
+    free(value.data);
+}
+
 static void expect_issue(const test_endpoint *endpoint, const unstorable *u)
 {
     bb_result *result = send_value(endpoint, u->value);
@@ -531,6 +560,9 @@ int main(int argc, char **argv)
         expect_accepted(&endpoint, accepted[i], "accepted");
     for (size_t i = 0; i < COUNT(refused); i++)
         expect_refused(&endpoint, refused[i], "refused");
+    expect_deep_refused(&endpoint, "[");
+    expect_deep_refused(&endpoint, "{\"\":");
+    expect_deep_refused(&endpoint, "[{\"\":");
     for (size_t i = 0; i < COUNT(unstorables); i++)
         expect_issue(&endpoint, &unstorables[i]);
     if (holds_all_numbers) {

@@ -196,6 +196,34 @@ static void test_options_of_libpq(const char *conninfo)
     unlink(path);
 }
 
+/* A database that cannot hold every character is refused, and not written to. */
+static void test_C5_another_encoding_is_refused(void)
+{
+    bb_storage *storage = NULL;
+    bb_error error;
+    char name[64];
+    char sql[300];
+    char *conninfo = test_postgres_conninfo("postgres");
+    char *latin;
+
+    snprintf(name, sizeof name, "bb_test_%ld_latin1", (long)getpid());
+    snprintf(sql, sizeof sql,
+             "CREATE DATABASE %s ENCODING 'LATIN1' TEMPLATE template0"
+             " LOCALE_PROVIDER libc LOCALE 'C'",
+             name);
+    CHECK(conninfo != NULL && test_postgres_sql(conninfo, sql, NULL, 0) == 0);
+    latin = test_postgres_conninfo(name);
+    bb_error_init(&error);
+    CHECK(latin != NULL &&
+          bb_storage_open_postgres(latin, strlen(latin), NULL, &storage, &error) == BB_OK);
+    CHECK(bb_storage_migrate(storage, 0, &error) == BB_ERR_UNSUPPORTED);
+    CHECK(strstr(error.message, "LATIN1") != NULL);
+    bb_storage_close(storage);
+    test_postgres_drop(name);
+    free(latin);
+    free(conninfo);
+}
+
 int main(void)
 {
     test_endpoint endpoint;
@@ -212,6 +240,7 @@ int main(void)
     test_E11_timeouts_come_from_the_deadline(endpoint.store.place);
     test_E8_a_commit_is_waited_for(endpoint.store.place);
     test_options_of_libpq(endpoint.store.place);
+    test_C5_another_encoding_is_refused();
     test_endpoint_close(&endpoint);
     printf("%u problems\n", problems);
     return problems == 0 ? 0 : 1;

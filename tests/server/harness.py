@@ -24,6 +24,9 @@ SERVE = [SERVER] if EVENT_LOOP else [SERVER, "serve"]
 BACKEND = os.environ["BB_TEST_BACKEND"]
 BODY_LIMIT = 16 * 1024 * 1024  # C7
 
+# What the store has no part in is tested with one of them, in each build.
+once = unittest.skipIf(os.environ.get("BB_TEST_ONCE") == "0", "tested with another store")
+
 # A memory: store lives inside one process, so that nothing can be added to it from outside.
 threaded_only = unittest.skipIf(EVENT_LOOP, "is about bb-contacts-server")
 event_loop_only = unittest.skipUnless(EVENT_LOOP, "is about bb-contacts-uv")

@@ -5,13 +5,23 @@ import signal
 import tempfile
 import unittest
 
-from harness import BACKEND, SERVE, Server, Store, needs_shared_store, run, threaded_only
+from harness import (
+    BACKEND,
+    SERVE,
+    Server,
+    Store,
+    needs_shared_store,
+    once,
+    run,
+    threaded_only,
+)
 
 # A command that is accepted fails on this one with exit status 1.
 NO_STORE = "sqlite:/nowhere/at/all.db"
 
 
 @threaded_only
+@once
 class Usage(unittest.TestCase):
     def test_wrong_usage_is_status_2_and_one_line(self):
         for words in (

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from harness import Store, Server, TestCase, needs_shared_store, read_answer, wait_until
+from harness import Store, Server, TestCase, needs_shared_store, once, read_answer, wait_until
 
 ONE = b'{"users":[{"external_id":"one","name":"set"}]}'
 
@@ -53,6 +53,7 @@ class Shutdown(TestCase):
             self.assertEqual(connection.recv(1), b"")
             connection.close()
 
+    @once
     def test_half_a_body_is_waited_for_but_not_for_ever(self):
         connection = self.server.connect()
         connection.sendall(self.head("Content-Length: 100") + b"{")

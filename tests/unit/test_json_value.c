@@ -195,7 +195,8 @@ static void test_C7_compacting_without_memory_is_reported(void **state)
     add_text(&text, "{");
     for (int i = 0; i < 300; i++) {
         char member[64];
-        snprintf(member, sizeof member, "\"\\u0041%d\":{\"a\":1,\"a\":[%d]},", i, i);
+        snprintf(member, sizeof member, "\"\\u0041%d\":{\"a\":1,\"a\":[%d]},\"\\u0000%d\":0,", i, i,
+                 i);
         add_text(&text, member);
     }
     add_text(&text, "\"end\":1}");

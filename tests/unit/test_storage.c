@@ -610,9 +610,48 @@ static void test_open_URIs_name_their_backend(void **state)
 #endif
 }
 
+#ifdef BB_WITH_MEMORY
+
+static void test_open_memory_options_are_checked(void **state)
+{
+    bb_allocator partial = {NULL, NULL, NULL, NULL};
+    bb_storage_options options;
+    bb_storage *storage = NULL;
+
+    (void)state;
+    bb_storage_options_init(&options);
+    options.allocator = &partial;
+    assert_int_equal(bb_storage_open_memory(&options, &storage, NULL), BB_ERR_ARGUMENT);
+    assert_int_equal(bb_storage_open_memory(NULL, NULL, NULL), BB_ERR_ARGUMENT);
+    bb_storage_options_init(&options);
+    options.size--;
+    assert_int_equal(bb_storage_open_memory(&options, &storage, NULL), BB_ERR_ARGUMENT);
+    assert_int_equal(bb_storage_open("memory:", 7, &options, &storage, NULL), BB_ERR_ARGUMENT);
+    assert_null(storage);
+}
+
+static void test_admin_of_memory_tells_what_is_not_there(void **state)
+{
+    bb_storage *storage = NULL;
+    bb_error error;
+
+    (void)state;
+    bb_error_init(&error);
+    assert_int_equal(bb_storage_open_memory(NULL, &storage, NULL), BB_OK);
+    assert_int_equal(bb_storage_chatbot_archive(storage, 9, 1, 0, &error), BB_ERR_NOT_FOUND);
+    assert_string_equal(error.message, "there is no such chatbot");
+    bb_storage_close(storage);
+}
+
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+#ifdef BB_WITH_MEMORY
+        cmocka_unit_test(test_open_memory_options_are_checked),
+        cmocka_unit_test(test_admin_of_memory_tells_what_is_not_there),
+#endif
         cmocka_unit_test(test_vtable_required_functions_must_be_there),
         cmocka_unit_test(test_vtable_size_and_version_must_be_known),
         cmocka_unit_test(test_vtable_of_version_1_has_no_groups),

@@ -13,7 +13,7 @@
 
 #include "bb_contacts/storage.h"
 
-enum { MAX_KEYWORDS = 64, MAX_HOST = 256 };
+enum { MAX_KEYWORDS = 64, MAX_HOST = 256, MOST_SECONDS = 1000000 };
 
 static const char *value_of(const bb_pg_hosts *hosts, const char *keyword)
 {
@@ -91,6 +91,8 @@ int bb_pg_hosts_read(bb_pg_hosts *hosts, const char *conninfo)
     hosts->count = count_hosts(hosts);
     timeout = value_of(hosts, "connect_timeout");
     seconds = timeout == NULL ? 0 : strtol(timeout, NULL, 10);
+    if (seconds > MOST_SECONDS) /* in milliseconds it must not overflow */
+        seconds = MOST_SECONDS;
     /* as libpq has it: 0 or less is none, and 1 means 2 */
     hosts->connect_timeout_ms = seconds <= 0 ? 0 : seconds < 2 ? 2000 : (int64_t)seconds * 1000;
     return 1;

@@ -9,6 +9,11 @@
 
 #include "backends/postgres/sqlstate.h"
 
+/* How long the synchronization point is waited for once all results are there. The server sends it
+ * with the last of them; but libpq, if it has no memory for it, says nothing and goes on waiting.
+ */
+enum { SYNC_MS = 500 };
+
 /* The statements of a run that are prepared in it, as a set like bb_pg_session.prepared. */
 typedef uint32_t statement_set;
 
@@ -131,6 +136,13 @@ static void check(const bb_pg_session *session, const bb_pg_call *call, progress
         run->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, PQresultErrorMessage(result));
 }
 
+/* Until when the next result of a run is waited for. */
+static int64_t patience(const progress *run, size_t count, int64_t deadline)
+{
+    return run->next == count && bb_deadline_left(deadline) > SYNC_MS ? bb_deadline_in(SYNC_MS)
+                                                                      : deadline;
+}
+
 /* Takes all results up to the synchronization point. */
 static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count, progress *run,
                         int64_t deadline, bb_error *error)
@@ -140,7 +152,7 @@ static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count,
     while (run->transport == BB_OK) {
         const bb_pg_call *call = run->next < count ? &calls[run->next] : NULL;
         statement_set bit = call != NULL && call->text == NULL ? set_of(call->statement) : 0;
-        run->transport = next_result(session, deadline, &result);
+        run->transport = next_result(session, patience(run, count, deadline), &result);
         if (run->transport != BB_OK)
             return;
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
@@ -148,6 +160,8 @@ static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count,
             return;
         }
         check(session, call, run, result, error);
+        if (run->outcome == BB_ERR_NOMEM) /* see SYNC_MS */
+            run->transport = BB_ERR_NOMEM;
         if (run->transport != BB_OK) {
             /* libpq's own, in place of the result that never came */
             PQclear(result);

@@ -76,8 +76,10 @@ static int32_t read_version(bb_pg_session *session, state *found, int64_t deadli
         found->version = number_at(call.result, 0);
     bb_pg_calls_clear(&call, 1);
     bb_free(&names->allocator, sql);
-    if (code == BB_OK && found->version > current_version())
-        return bb_error_set(error, BB_ERR_SCHEMA, "the schema is of version %d, newer than %d",
+    /* one below 0 was made by no library */
+    if (code == BB_OK && (found->version < 0 || found->version > current_version()))
+        return bb_error_set(error, BB_ERR_SCHEMA,
+                            "the schema has version %d; this library knows up to %d",
                             (int)found->version, (int)current_version());
     return code;
 }

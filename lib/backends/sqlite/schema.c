@@ -84,8 +84,11 @@ static int32_t read_version(sqlite3 *db, int64_t *version, bb_error *error)
     return code;
 }
 
-static int32_t too_new(int64_t version, bb_error *error)
+/* BB_ERR_SCHEMA for a version that is newer than this library, or that no library has made. */
+static int32_t check_version(int64_t version, bb_error *error)
 {
+    if (version >= 0 && version <= CURRENT_VERSION)
+        return BB_OK;
     return bb_error_set(error, BB_ERR_SCHEMA,
                         "the file has schema version %lld; this library knows up to %d",
                         (long long)version, (int)CURRENT_VERSION);
@@ -121,8 +124,8 @@ static int32_t upgrade(bb_sqlite_session *session, int64_t *from, bb_error *erro
     int result;
     int32_t code = find_version(session->db, from, error);
 
-    if (code == BB_OK && *from > CURRENT_VERSION)
-        code = too_new(*from, error);
+    if (code == BB_OK)
+        code = check_version(*from, error);
     if (code == BB_OK)
         code = check_encoding(session->db, error);
     if (code != BB_OK || *from == CURRENT_VERSION)
@@ -161,8 +164,8 @@ int32_t bb_sqlite_migrate(void *session_, int64_t deadline, bb_error *error)
     code = read_version(session->db, &version, NULL);
     if (code == BB_OK && version == CURRENT_VERSION)
         return BB_OK;
-    if (code == BB_OK && version > CURRENT_VERSION)
-        return too_new(version, error);
+    if (code == BB_OK && check_version(version, error) != BB_OK)
+        return BB_ERR_SCHEMA;
     code = bb_sqlite_begin(session, deadline, error);
     if (code != BB_OK)
         return code;

@@ -1,0 +1,62 @@
+/*
+ * schema_versions.c: a store whose table of the schema's version was tampered with, or is damaged,
+ * is refused by migrate(), left as it is, and served again once the version is right.
+ *
+ *     test_hostile_schema_versions BACKEND
+ */
+#include <stdlib.h>
+
+#include "hostile/check.h"
+#include "support/endpoint.h"
+#include "support/store.h"
+
+static const char *table_of(const test_store *store)
+{
+    return strcmp(store->backend, "postgres") == 0 ? "bb_contacts.schema_version"
+                                                   : "bb_schema_version";
+}
+
+static void set_version(const test_store *store, const char *version)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "UPDATE %s SET version = %s", table_of(store), version);
+    CHECK(test_store_sql(store, sql, NULL, 0) == 0, "%s", sql);
+}
+
+static void expect_refused(const test_store *store, const char *version)
+{
+    char sql[200];
+    char found[64] = "";
+    bb_error error;
+    int32_t code;
+
+    set_version(store, version);
+    bb_error_init(&error);
+    code = bb_storage_migrate(store->storage, 0, &error);
+    CHECK(code == BB_ERR_SCHEMA, "version %s: %s: %s", version, bb_code_name(code), error.message);
+    snprintf(sql, sizeof sql, "SELECT version FROM %s", table_of(store));
+    CHECK(test_store_sql(store, sql, found, sizeof found) == 0 && strcmp(found, version) == 0,
+          "version %s became %s", version, found);
+}
+
+int main(int argc, char **argv)
+{
+    /* of the width that both have for it, and of SQLite's */
+    static const char *const versions[] = {"-1", "-2147483648", "2147483647", "1000"};
+    static const char *const wide[] = {"-9223372036854775807", "9223372036854775807"};
+    test_store store;
+    int status = test_store_open_migrated(&store, argc > 1 ? argv[1] : "sqlite");
+
+    if (status != 0)
+        return status;
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
+        expect_refused(&store, versions[i]);
+    for (size_t i = 0; strcmp(store.backend, "sqlite") == 0 && i < 2; i++)
+        expect_refused(&store, wide[i]);
+    set_version(&store, "1");
+    CHECK(bb_storage_migrate(store.storage, 0, NULL) == BB_OK, "version 1 is right");
+    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, 0, NULL) == BB_OK, "it serves");
+    test_store_close(&store);
+    return check_status();
+}
