@@ -190,25 +190,35 @@ static void measure(const many_bench *b, unsigned way, long postmaster, rates *r
                       (double)(after.writes - before.writes));
 }
 
-static void report_table(const many_bench *b, const rates *all, const char *unit, size_t member)
+static const bench_series *rates_of(const rates *of)
+{
+    return &of->rate;
+}
+
+static const bench_series *both_of(const rates *of)
+{
+    return &of->both;
+}
+
+static void report_table(const many_bench *b, const rates *all, const char *unit,
+                         const bench_series *(*series_of)(const rates *of))
 {
     char label[60];
 
     printf("\n| at once | | %s | 10 to 90 %% | library to it | 10 to 90 %% |\n", unit);
     printf("|---:|---|---:|---|---:|---|\n");
     for (unsigned way = 0; way < WAYS; way++) {
-        const char *own = (const char *)&all[way] + member;
-        const char *base = (const char *)&all[way - way % 2] + member; /* the library's */
+        const rates *base = &all[way - way % 2]; /* the library's */
         snprintf(label, sizeof label, "%u | %s", way < LIBRARY_ALONE ? b->threads : 1,
                  way % 2 == LIBRARY ? "library" : "pgbench");
-        bench_row(label, (const bench_series *)own, (const bench_series *)base);
+        bench_row(label, series_of(&all[way]), series_of(base));
     }
 }
 
 static void report_rates(const many_bench *b, const rates *all)
 {
-    report_table(b, all, "requests a second", offsetof(rates, rate));
-    report_table(b, all, "processor us a request", offsetof(rates, both));
+    report_table(b, all, "requests a second", rates_of);
+    report_table(b, all, "processor us a request", both_of);
     printf(
         "\nOf the latter the client alone: %.0f of %u callers, %.0f of one; pgbench %.0f and %.0f."
         " A transaction of the library's stored %.1f requests of %u callers.\n",
