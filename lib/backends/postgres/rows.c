@@ -29,11 +29,15 @@ static bb_pg_item *item_of(const bb_pg_merge *merge, const PGresult *result, int
     return n < 1 || (uint64_t)n > merge->item_count ? NULL : &merge->items[n - 1];
 }
 
+/* A contact that did not change has one row for both. */
 static void find_before(const bb_pg_merge *merge, const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
+        int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
         bb_pg_item *item = item_of(merge, result, row);
-        if (bb_pg_i32_at(result, row, COLUMN_KIND) == KIND_BEFORE && item != NULL)
+        if (item != NULL &&
+            (kind == KIND_BEFORE ||
+             (kind == BB_UNCHANGED && (item->record->flags & BB_RECORD_WANT_BEFORE))))
             item->before_row = row + 1;
     }
 }

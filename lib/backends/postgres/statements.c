@@ -106,6 +106,17 @@
     " ORDER BY c.external_id LIMIT 1"
 
 /*
+ * The records, numbered from 1. A set in a SELECT list is made as it is read; unnest() in FROM would
+ * first be stored, one array after the other.
+ */
+#define RECORDS_SQL                                                                  \
+    "SELECT generate_subscripts($3::text[], 1)::bigint AS n,"                        \
+    " unnest($3::text[]) AS external_id, unnest($4::integer[]) AS flags,"            \
+    " unnest($5::text[]) AS name, unnest($6::text[]) AS email,"                      \
+    " unnest($7::text[]) AS phonenumber, unnest($8::jsonb[]) AS stripe_accounts,"    \
+    " unnest($9::jsonb[]) AS custom_attributes"
+
+/*
  * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
  * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
  * means passing all before it.
@@ -126,9 +137,7 @@
     " c.name AS old_name, c.email AS old_email, c.phonenumber AS old_phonenumber," \
     " c.stripe_accounts AS old_stripe_accounts,"                                   \
     " c.custom_attributes AS old_custom_attributes"                                \
-    " FROM unnest($3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],"  \
-        " $8::jsonb[], $9::jsonb[])"                                               \
-        " WITH ORDINALITY AS b (external_id, flags, " FIELDS ", n)"                \
+    " FROM (" RECORDS_SQL ") b"                                                        \
     " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                                 \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
@@ -170,11 +179,10 @@
     "WITH joined AS MATERIALIZED (" JOINED_SQL "),"                                      \
     " updated AS (" UPDATE_SQL "),"                                                      \
     " inserted AS (" INSERT_SQL ")"                                                      \
-    " SELECT kind, n, NULL::text, " OLD_STORED " FROM joined WHERE kind = 2"             \
+    " SELECT CASE kind WHEN 2 THEN 2 ELSE 3 END, n, NULL::text, " OLD_STORED             \
+        " FROM joined WHERE kind = 2 OR (kind = 1 AND flags & 64 <> 0)"                  \
     " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                              \
     " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"             \
-    " UNION ALL SELECT 3, n, NULL, " OLD_STORED " FROM joined"                           \
-        " WHERE kind <> 0 AND flags & 64 <> 0"                                           \
     " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" \
         " WHERE width_bucket(0, 0, 1,"                                                   \
             " ((SELECT count(*) FROM joined WHERE kind <> 2) ="                          \
