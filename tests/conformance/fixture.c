@@ -215,13 +215,18 @@ int is_text(bb_slice slice, const char *string)
     return slice.len == strlen(string) && memcmp(slice.data, string, slice.len) == 0;
 }
 
-int is_json(bb_slice slice, const char *json)
+static int is_same_json(bb_slice a, bb_slice b)
 {
     int32_t equal = 0;
 
-    if (slice.data == NULL)
+    if (a.data == NULL || b.data == NULL)
         return 0;
-    return bb_json_equal(NULL, slice, text(json), &equal) == BB_OK && equal;
+    return bb_json_equal(NULL, a, b, &equal) == BB_OK && equal;
+}
+
+int is_json(bb_slice slice, const char *json)
+{
+    return is_same_json(slice, text(json));
 }
 
 static int is_same_slice(bb_slice a, bb_slice b)
@@ -237,6 +242,6 @@ int is_same_contact(const bb_contact *a, const bb_contact *b)
            a->updated_at_us == b->updated_at_us && is_same_slice(a->external_id, b->external_id) &&
            is_same_slice(a->name, b->name) && is_same_slice(a->email, b->email) &&
            is_same_slice(a->phonenumber, b->phonenumber) &&
-           is_same_slice(a->stripe_accounts, b->stripe_accounts) &&
-           is_same_slice(a->custom_attributes, b->custom_attributes);
+           is_same_json(a->stripe_accounts, b->stripe_accounts) &&
+           is_same_json(a->custom_attributes, b->custom_attributes);
 }

@@ -449,6 +449,50 @@ static void test_printed_schema(void)
     free(script);
 }
 
+/* ------------------------------------------------------------------------------------ triggers */
+
+/* Whether one contact, sent with this name, is answered with this outcome and this text. */
+static int is_answered(const test_endpoint *endpoint, const char *id, const char *name,
+                       int32_t outcome, const char *text)
+{
+    char body[200];
+    int len = snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"%s\",\"name\":\"%s\"}]}",
+                       id, name);
+    bb_result *result = test_send(endpoint, body, (size_t)len);
+    int ok = bb_result_http_status(result) == 200 && bb_result_outcome(result, 0) == outcome &&
+             strstr(bb_result_body(result, NULL), text) != NULL;
+
+    if (!ok)
+        fprintf(stderr, "%s: %s\n", body, bb_result_body(result, NULL));
+    bb_result_free(result);
+    return ok;
+}
+
+/* What a trigger of the host's makes of a value is what the answer says, also if the trigger comes
+ * while the store is in use. */
+static void test_triggers_that_change_values(void)
+{
+    bb_postgres_options options = options_of("triggered");
+    test_endpoint endpoint;
+
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_UNCHANGED, "\"name\":\"Ada\""));
+    CHECK(run_sql("CREATE FUNCTION triggered.shout() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$BEGIN NEW.name := upper(NEW.name); RETURN NEW; END$$;"
+                  " CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON triggered.contacts"
+                  " FOR EACH ROW EXECUTE FUNCTION triggered.shout()"));
+    CHECK(is_answered(&endpoint, "one", "Grace", BB_UPDATED, "\"name\":\"GRACE\""));
+    CHECK(is_answered(&endpoint, "one", "GRACE", BB_UNCHANGED, "\"name\":\"GRACE\""));
+    CHECK(is_answered(&endpoint, "two", "Mary", BB_CREATED, "\"name\":\"MARY\""));
+    CHECK(is_sql("SELECT string_agg(name, ',' ORDER BY id) FROM triggered.contacts", "GRACE,MARY"));
+    CHECK(is_sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM triggered.contacts", "1,2"));
+    CHECK(run_sql("DROP TRIGGER shout ON triggered.contacts"));
+    CHECK(is_answered(&endpoint, "two", "Jane", BB_UPDATED, "\"name\":\"Jane\""));
+    close_endpoint(&endpoint);
+}
+
 /* -------------------------------------------------------------------------------------- the whole
  */
 
@@ -501,6 +545,7 @@ int main(void)
     test_least_privilege();
     test_row_level_security();
     test_printed_schema();
+    test_triggers_that_change_values();
     tear_down();
     printf("%u problems\n", problems);
     return problems == 0 ? 0 : 1;

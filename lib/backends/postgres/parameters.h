@@ -7,7 +7,7 @@
 #include "bb_contacts/storage.h"
 #include "util/buffer.h"
 
-enum { BB_PG_MAX_PARAMS = 9 };
+enum { BB_PG_MAX_PARAMS = 10 };
 
 /* The types of array elements, as in the server's catalog pg_type. */
 enum { BB_PG_INT4 = 23, BB_PG_INT8 = 20, BB_PG_TEXT = 25, BB_PG_JSONB = 3802 };

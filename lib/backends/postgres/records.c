@@ -93,7 +93,7 @@ static size_t size_of(const bb_pg_merge *merge)
 }
 
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge, int64_t now_us,
-                                 bb_error *error)
+                                 const char *wants_values, bb_error *error)
 {
     int32_t code = bb_pg_params_reserve(params, size_of(merge), error);
 
@@ -105,5 +105,6 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge,
     add_flags(params, merge);
     for (size_t c = 1; c < SLICE_COLUMNS; c++)
         add_column(params, merge, &fields[c]);
+    bb_pg_params_add_bytes(params, wants_values, 1);
     return BB_OK;
 }

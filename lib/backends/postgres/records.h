@@ -7,9 +7,10 @@
 #include "backends/postgres/merge.h"
 #include "backends/postgres/parameters.h"
 
-/* All of them: the time, and the arrays with one element for each item. */
+/* All of them: the time, the arrays with one element for each item, and whether all values are to
+ * come back, 1 or 0, which is kept by reference. */
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge, int64_t now_us,
-                                 bb_error *error);
+                                 const char *wants_values, bb_error *error);
 
 /* What a record sets and wants, as the statements are told: the bits of bb_record.fields, then one
  * for each of bb_record.flags. */

@@ -42,23 +42,43 @@ static void find_before(const bb_pg_merge *merge, const PGresult *result)
     }
 }
 
-static int32_t put_row(const bb_pg_merge *merge, const PGresult *result, int row,
+/* Puts in the values that the record brought: all of a new contact's, else those that it set. */
+static void restore_values(bb_contact *contact, const bb_record *record, int32_t kind)
+{
+    uint32_t fields = kind == BB_CREATED ? ~0u : record->fields;
+
+    if (fields & BB_FIELD_NAME)
+        contact->name = record->name;
+    if (fields & BB_FIELD_EMAIL)
+        contact->email = record->email;
+    if (fields & BB_FIELD_PHONENUMBER)
+        contact->phonenumber = record->phonenumber;
+    if (fields & BB_FIELD_STRIPE_ACCOUNTS)
+        contact->stripe_accounts = record->stripe_accounts;
+    if (fields & BB_FIELD_CUSTOM_ATTRIBUTES)
+        contact->custom_attributes = record->custom_attributes;
+}
+
+static int32_t put_row(const bb_pg_merge *merge, const PGresult *result, int row, int has_values,
                        const bb_pg_item *item)
 {
     const bb_write *write = merge->writes[item->write];
+    int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
     bb_slice key = item->record->external_id;
     bb_contact contact;
     bb_contact before;
 
     bb_pg_contact_at(result, row, COLUMN_ID, key, &contact);
+    if (!has_values)
+        restore_values(&contact, item->record, kind);
     if (item->before_row != 0)
         bb_pg_contact_at(result, item->before_row - 1, COLUMN_ID, key, &before);
-    return write->put(write->put_ctx, item->index, bb_pg_i32_at(result, row, COLUMN_KIND), &contact,
+    return write->put(write->put_ctx, item->index, kind, &contact,
                       item->before_row != 0 ? &before : NULL);
 }
 
-int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, size_t wanted,
-                       int32_t *codes, bb_error *error)
+int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has_values,
+                       size_t wanted, int32_t *codes, bb_error *error)
 {
     size_t count = 0;
 
@@ -73,7 +93,7 @@ int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, size_t 
         if (item == NULL)
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
         if (codes[item->write] == BB_OK)
-            codes[item->write] = put_row(merge, result, row, item);
+            codes[item->write] = put_row(merge, result, row, has_values, item);
         count++;
     }
     if (count != wanted)

@@ -9,6 +9,9 @@
 /* What the write statement raises when a row went missing under it; see statements.c. */
 #define BB_PG_SQLSTATE_RETRY "2201G"
 
+/* What it raises when it may not leave out values, as a trigger may have changed them; likewise. */
+#define BB_PG_SQLSTATE_TRIGGERS "2201F"
+
 /* feature_not_supported: also what the server answers when a table has changed its shape since a
  * statement was prepared. */
 #define BB_PG_SQLSTATE_UNSUPPORTED "0A000"

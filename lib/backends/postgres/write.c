@@ -32,6 +32,7 @@ typedef struct batch {
     bb_pg_params records;
     bb_pg_call *calls;
     size_t call_count; /* the last is commit, the one before write */
+    char wants_values; /* all of them; see statements.c */
 } batch;
 
 /* ----------------------------------------------------------------------------- the parameters */
@@ -130,6 +131,7 @@ static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group
     memset(b, 0, sizeof *b);
     b->session = session;
     b->group = group;
+    b->wants_values = atomic_load(&session->store->has_triggers) != 0;
     bb_pg_params_init(&b->locks, allocator);
     bb_pg_params_init(&b->records, allocator);
     code = bb_pg_merge_init(&b->merge, allocator, group->writes, group->write_count, error);
@@ -138,7 +140,8 @@ static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group
     if (code == BB_OK)
         code = add_access(b, error);
     if (code == BB_OK)
-        code = bb_pg_params_add_records(&b->records, &b->merge, group->now_us, error);
+        code = bb_pg_params_add_records(&b->records, &b->merge, group->now_us, &b->wants_values,
+                                        error);
     return code;
 }
 
@@ -192,7 +195,8 @@ static int32_t conclude(batch *b, int32_t code, bb_error *error)
     if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
     b->session->has_written = 1;
-    return bb_pg_put_rows(&b->merge, write->result, wanted, b->group->codes, error);
+    return bb_pg_put_rows(&b->merge, write->result, b->wants_values, wanted, b->group->codes,
+                          error);
 }
 
 /* One attempt with parameters that are ready. */
@@ -219,6 +223,13 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
 
     if (code == BB_OK)
         code = attempt(&b, error);
+    /* The table has triggers, or had some once; from now on that is known. */
+    if (code == BB_ERR_RETRY && strcmp(error->sqlstate, BB_PG_SQLSTATE_TRIGGERS) == 0) {
+        atomic_store(&session->store->has_triggers, 1);
+        b.wants_values = 1;
+        bb_pg_error(error, BB_OK, NULL, "");
+        code = attempt(&b, error);
+    }
     /* A key that a writer without the locks has just added is there at the second attempt; another
      * uniqueness rule is broken again. */
     if (code == BB_ERR_CONFLICT && group->write_count == 1) {
