@@ -73,7 +73,7 @@ max_connections = 200
 max_wal_size = 4GB
 log_min_messages = warning
 CONF
-    as_owner "$bindir/pg_ctl" --pgdata="$dir/data" --log="$dir/server.log" --timeout=60 --wait \
+    as_owner "$bindir/pg_ctl" --pgdata="$dir/data" --log="$dir/server.log" --timeout=300 --wait \
         start >"$dir/start.log" 2>&1 || {
         cat "$dir/start.log" "$dir/server.log" >&2
         fail 'the server did not start'
@@ -88,7 +88,7 @@ stop() {
     bindir=$(find_bindir)
     cd "$dir"
     if [ -f data/postmaster.pid ]; then
-        as_owner "$bindir/pg_ctl" --pgdata="$dir/data" --mode=immediate --timeout=30 --wait stop \
+        as_owner "$bindir/pg_ctl" --pgdata="$dir/data" --mode=immediate --timeout=300 --wait stop \
             >/dev/null || fail 'the server did not stop'
     fi
     cd /

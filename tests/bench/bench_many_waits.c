@@ -124,7 +124,8 @@ static void keep_flooding(flood *f, unsigned most_open)
     double end = bench_now_ms() + f->bench->seconds * 1e3;
     uint64_t random = (uint64_t)end;
 
-    while (bench_now_ms() < end) {
+    /* on a slow machine longer, until the queue has been half full for a while */
+    for (unsigned i = 0; bench_now_ms() < end || i < 2 * most_open; i++) {
         pthread_mutex_lock(&f->mutex);
         while (f->open >= most_open)
             pthread_cond_wait(&f->answered, &f->mutex);

@@ -35,7 +35,7 @@ enum {
     MOST_REQUESTS = 50000000,
     MOST_ARGUMENTS = 60,
     READY = 512,         /* events taken at once */
-    LATE_ANSWERS_S = 15, /* how long answers are waited for after the last request */
+    LATE_ANSWERS_S = 60, /* how long answers are waited for after the last request */
     SETTLE_US = 1000000  /* after which memory is looked at */
 };
 

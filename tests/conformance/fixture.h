@@ -89,6 +89,10 @@ void fixture_close(bb_case *c);
 /* A time by which anything that does not wait is done. */
 int64_t soon(void);
 
+/* How late an answer may come after its deadline, on a machine that is busy or stands still for a
+ * while: less than soon(). */
+enum { LATE_MS = 30000 };
+
 /* One of eight key hashes. */
 const uint8_t *key_hash(uint8_t number);
 

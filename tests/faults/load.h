@@ -25,10 +25,13 @@ void load_target_close(load_target *target);
 /* Sends one request; the result is freed by the caller. */
 bb_result *load_target_send(const load_target *target, const char *body, size_t len);
 
-/* Sends one contact; the HTTP status, or -1 if the request took longer than it may. How long it
- * took is written to `*took_ms`, unless that is NULL. */
+/* Sends one contact, with the target's timeout or another one; the HTTP status, or -1 if the
+ * request took longer than it may. How long it took is written to `*took_ms`, unless that is NULL.
+ */
 int32_t load_target_send_one(const load_target *target, const char *external_id, const char *name,
                              int64_t *took_ms);
+int32_t load_target_send_within(const load_target *target, const char *external_id,
+                                const char *name, int64_t timeout_ms, int64_t *took_ms);
 
 typedef struct load load;
 
@@ -50,8 +53,11 @@ int load_start(load *l);
 void load_stop(load *l);
 
 /* Waits until every writer has been answered 200 to a request that began after now. Returns how
- * many milliseconds that took, or -1 if it took longer than `limit_ms`. */
-int64_t load_wait_for_success(load *l, int64_t limit_ms);
+ * many milliseconds that took, or -1 if it took longer than TEST_PATIENCE_MS. */
+int64_t load_wait_for_success(load *l);
+
+/* Waits until every writer has been answered 503 after now; 0 if that took longer than that. */
+int load_wait_for_failure(load *l);
 
 /* Whether all answers so far were 200 or 503, within the deadline, and how many; says so if not. */
 int load_check_answers(const load *l);
@@ -65,8 +71,5 @@ uint64_t load_count(const load *l, int32_t http_status);
 
 /* One line about all that was answered. */
 void load_print(const load *l, const char *what);
-
-int64_t load_now_ms(void);
-void load_pause_ms(int64_t ms);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct load_writer {
     size_t room;
     test_text body;
     _Atomic int64_t last_success_begin_ms;
+    _Atomic int64_t last_failure_ms; /* when the last 503 came */
 } load_writer;
 
 struct load {

@@ -23,7 +23,7 @@
 #include "support/postgres.h"
 #include "support/settings.h"
 
-enum { MAX_ARGUMENTS = 48, MAX_PROCESSES = 300, START_SECONDS = 60 };
+enum { MAX_ARGUMENTS = 48, MAX_PROCESSES = 300, START_SECONDS = 120 };
 
 static void pause_ms(int ms)
 {
@@ -226,7 +226,8 @@ void pg_server_remove(pg_server *server)
     }
     remove_memory(server);
     /* what is left of it may still write for a moment */
-    for (int i = 0; i < 50 && server->folder[0] != '\0' && access(server->folder, F_OK) == 0; i++) {
+    for (int i = 0; i < 500 && server->folder[0] != '\0' && access(server->folder, F_OK) == 0;
+         i++) {
         if (remove_tree(server->folder) != 0)
             pause_ms(20);
     }

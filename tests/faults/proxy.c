@@ -499,6 +499,17 @@ uint32_t proxy_faults(proxy *p)
     return faults;
 }
 
+uint32_t proxy_connections(proxy *p)
+{
+    uint32_t count = 0;
+
+    pthread_mutex_lock(&p->mutex);
+    for (const connection *c = p->connections; c < p->connections + MAX_CONNECTIONS; c++)
+        count += c->is_open != 0;
+    pthread_mutex_unlock(&p->mutex);
+    return count;
+}
+
 void proxy_set_silent(proxy *p, int is_silent)
 {
     pthread_mutex_lock(&p->mutex);

@@ -52,14 +52,19 @@ static void test_E11_hosts_of_a_connection_string(void **state)
     }
 }
 
-/* How many milliseconds the next host gets of 12 seconds. */
+/* How many milliseconds the next host gets of 12 seconds; asked again if a slow machine has let so
+ * much of them pass that the answer says little. */
 static int64_t share(const char *conninfo, size_t left)
 {
     bb_pg_hosts hosts;
+    int64_t whole;
     int64_t ms;
 
     assert_int_equal(bb_pg_hosts_read(&hosts, conninfo), 1);
-    ms = bb_deadline_left(bb_pg_hosts_deadline(&hosts, left, bb_deadline_in(12000)));
+    do {
+        whole = bb_deadline_in(12000);
+        ms = bb_deadline_left(bb_pg_hosts_deadline(&hosts, left, whole));
+    } while (bb_deadline_left(whole) < 11900);
     bb_pg_hosts_free(&hosts);
     return ms;
 }

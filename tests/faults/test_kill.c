@@ -9,8 +9,9 @@
 #include "faults/pg_server.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
-enum { WRITERS = 8, KILLS = 5, TIMEOUT_MS = 10000 };
+enum { WRITERS = 8, KILLS = 5, TIMEOUT_MS = 30000 };
 
 /* Kills and starts the server under load; what the writers are doing then is left to chance. */
 static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *random)
@@ -22,20 +23,20 @@ static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *rand
 
     if (load_start(l) != 0)
         return 1;
-    if (load_wait_for_success(l, TIMEOUT_MS) < 0) {
+    if (load_wait_for_success(l) < 0) {
         load_stop(l);
         return 1;
     }
-    load_pause_ms(test_random(random, 300));
+    test_pause_ms(test_random(random, 300));
     pg_server_kill(server, is_all);
-    killed = load_now_ms();
-    load_pause_ms(test_random(random, 300));
+    killed = test_now_ms();
+    test_pause_ms(test_random(random, 300));
     if (pg_server_start(server) != 0) {
         load_stop(l);
         return 1;
     }
-    started = load_now_ms();
-    served = load_wait_for_success(l, TIMEOUT_MS);
+    started = test_now_ms();
+    served = load_wait_for_success(l);
     load_stop(l);
     printf("kill %u (%s): started after %lld ms, all writers served %lld ms later\n", number + 1,
            is_all ? "all processes" : "the first process", (long long)(started - killed),

@@ -17,12 +17,12 @@
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 enum {
     WRITERS = 8,
-    TIMEOUT_MS = 5000,
-    LONG_TIMEOUT_MS = 30000,
-    SOON_MS = 10000,
+    TIMEOUT_MS = TEST_PATIENCE_MS,
+    LONG_TIMEOUT_MS = 2 * TEST_PATIENCE_MS, /* where requests wait for others' transactions */
     DISK_LEFT = 3 << 20,
     ENOUGH_TRIES = 12 /* of foreign sessions, for them to get in the way */
 };
@@ -36,6 +36,32 @@ static int fail(const char *what, long long got)
 static int sql(const pg_server *server, const char *text)
 {
     return pg_server_sql(server, text, NULL, 0);
+}
+
+/* A question and the answer that is to come; each time on a connection of its own. */
+typedef struct question {
+    const char *conninfo;
+    const char *sql;
+    const char *wanted;
+} question;
+
+static int is_answered_so(void *ctx)
+{
+    const question *q = ctx;
+    PGconn *connection = PQconnectdb(q->conninfo);
+    PGresult *rows = PQexec(connection, q->sql);
+    int is_so = PQntuples(rows) == 1 && strcmp(PQgetvalue(rows, 0, 0), q->wanted) == 0;
+
+    PQclear(rows);
+    PQfinish(connection);
+    return is_so;
+}
+
+static int wait_for(const char *conninfo, const char *text, const char *wanted)
+{
+    question q = {conninfo, text, wanted};
+
+    return test_wait_until(is_answered_so, &q) ? 0 : fail(text, 0);
 }
 
 /* A fresh database's conninfo. */
@@ -65,6 +91,17 @@ static int expect(const load_target *target, const char *what, int32_t wanted, i
     return 0;
 }
 
+/* Sets whether transactions are read-only by default. New connections see it once the server's
+ * first process has told the older ones, which read it before they do anything else. */
+static int set_read_only(const pg_server *server, const char *conninfo, const char *wanted)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "ALTER SYSTEM SET default_transaction_read_only = %s", wanted);
+    return sql(server, text) || sql(server, "SELECT pg_reload_conf()") ||
+           wait_for(conninfo, "SHOW default_transaction_read_only", wanted);
+}
+
 static int test_E11_read_only(pg_server *server)
 {
     load_target target;
@@ -74,12 +111,9 @@ static int test_E11_read_only(pg_server *server)
 
     if (bad)
         return bad;
-    bad = expect(&target, "before", 200, 1) ||
-          sql(server, "ALTER SYSTEM SET default_transaction_read_only = on") ||
-          sql(server, "SELECT pg_reload_conf(), pg_sleep(0.2)") ||
-          expect(&target, "read-only", 503, 5) ||
-          sql(server, "ALTER SYSTEM RESET default_transaction_read_only") ||
-          sql(server, "SELECT pg_reload_conf(), pg_sleep(0.2)") || expect(&target, "after", 200, 5);
+    bad = expect(&target, "before", 200, 1) || set_read_only(server, conninfo, "on") ||
+          expect(&target, "read-only", 503, 5) || set_read_only(server, conninfo, "off") ||
+          expect(&target, "after", 200, 5);
     load_target_close(&target);
     return bad;
 }
@@ -193,17 +227,13 @@ static int test_E11_disk_full(pg_server *server)
 
 /* --------------------------------------------------------------------- too few connections */
 
-/* A server's process ends a moment after its connection, on a busy machine a longer one. */
-static void wait_for_place(const char *conninfo)
+/* A server's process ends a moment after its connection, on a busy machine a longer one: waits
+ * until all are gone but the one that looks. */
+static int wait_for_places(const char *conninfo)
 {
-    for (int waited = 0; waited < SOON_MS; waited += 20) {
-        PGconn *connection = PQconnectdb(conninfo);
-        int is_there = PQstatus(connection) == CONNECTION_OK;
-        PQfinish(connection);
-        if (is_there)
-            return;
-        load_pause_ms(20);
-    }
+    return wait_for(conninfo,
+                    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'",
+                    "1");
 }
 
 /* Others hold connections until few or none are left. */
@@ -223,15 +253,15 @@ static int run_max_connections(const pg_server *server, load *l, int others)
                 break;
             PQfinish(held[i]);
             held[i] = NULL;
-            load_pause_ms(1);
+            test_pause_ms(1);
         }
         if (held[i] == NULL)
             break; /* the writers have them all, which is as good */
     }
     if (!bad)
-        bad = load_wait_for_success(l, SOON_MS) < 0;
+        bad = load_wait_for_success(l) < 0;
     if (!bad)
-        load_pause_ms(500);
+        test_pause_ms(500);
     load_stop(l);
     for (int i = 0; i < others; i++)
         PQfinish(held[i]);
@@ -260,13 +290,22 @@ static int test_E11_max_connections(pg_server *server)
             bad = fail("E11: there were sessions to wait for", (long long)load_count(l, 503));
     }
     load_target_close(&target);
-    wait_for_place(conninfo);
+    bad |= wait_for_places(conninfo);
     if (l != NULL)
         bad |= load_check_tables(l, conninfo, LOAD_ORDERED, 1);
     load_free(l);
     server->options[0] = NULL;
     bad |= pg_server_stop(server) || pg_server_start(server);
     return bad;
+}
+
+/* Takes a connection, which has to wait until one that was closed is free. */
+static int take_connection(void *held)
+{
+    PGconn **connection = held;
+
+    PQreset(*connection);
+    return PQstatus(*connection) == CONNECTION_OK;
 }
 
 /* All connections are in others' hands: 503 at once, and 200 when one is free. */
@@ -283,14 +322,15 @@ static int test_E11_no_connection_left(pg_server *server)
            load_target_open(&target, conninfo, TIMEOUT_MS, WRITERS);
     if (bad)
         return bad;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         held[i] = PQconnectdb(conninfo);
-    bad = expect(&target, "no connection", 503, 3);
+        if (PQstatus(held[i]) != CONNECTION_OK && !test_wait_until(take_connection, &held[i]))
+            bad = fail("not all connections can be had", i);
+    }
+    bad |= expect(&target, "no connection", 503, 3);
     for (int i = 0; i < 5; i++)
         PQfinish(held[i]);
-    wait_for_place(conninfo);
-    load_pause_ms(200); /* until that one has ended, too */
-    bad |= expect(&target, "after", 200, 3);
+    bad |= wait_for_places(conninfo) || expect(&target, "after", 200, 3);
     load_target_close(&target);
     server->options[0] = NULL;
     server->options[1] = NULL;
@@ -332,25 +372,26 @@ static void *disturb(void *arg)
     return NULL;
 }
 
-/* Leaves foreigners alone for a while, and longer where a busy machine has not let them do much. */
-static void let_disturb(foreigner *others, size_t count, int64_t ms)
+enum { FOREIGNERS = 3 };
+
+static int have_done_enough(void *others_)
 {
+    const foreigner *others = others_;
     unsigned tries = 0;
 
-    load_pause_ms(ms);
-    for (int waited = 0; waited < 20000 && tries < ENOUGH_TRIES; waited += 50) {
-        tries = 0;
-        load_pause_ms(50);
-        for (size_t i = 0; i < count; i++)
-            tries += atomic_load(&others[i].done) + atomic_load(&others[i].failures);
-    }
+    for (size_t i = 0; i < FOREIGNERS; i++)
+        tries += atomic_load(&others[i].done) + atomic_load(&others[i].failures);
+    return tries >= ENOUGH_TRIES;
 }
 
-/* Runs writers and foreigners for a while; every request must be 200. */
-static int run_disturbed(const char *conninfo, const char *setup, const char *text, int64_t ms)
+/* Runs writers and foreigners for a while, and longer where a busy machine has not let them do
+ * much, or the server does not say yet what `question` asks for, if that is there; every request
+ * must be 200. */
+static int run_disturbed(const char *conninfo, const char *setup, const char *text, int64_t ms,
+                         question *until)
 {
     atomic_int is_stopping = 0;
-    foreigner others[3];
+    foreigner others[FOREIGNERS];
     load_target target;
     load *l;
     int bad = load_target_open(&target, conninfo, LONG_TIMEOUT_MS, 0);
@@ -358,15 +399,18 @@ static int run_disturbed(const char *conninfo, const char *setup, const char *te
     if (bad)
         return bad;
     l = load_new(&target, WRITERS);
-    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l, SOON_MS) < 0;
-    for (size_t i = 0; i < 3; i++) {
+    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l) < 0;
+    for (size_t i = 0; i < FOREIGNERS; i++) {
         others[i] = (foreigner){conninfo, setup, text, &is_stopping, 0, 0, 0};
         if (pthread_create(&others[i].thread, NULL, disturb, &others[i]) != 0)
             abort();
     }
-    let_disturb(others, 3, ms);
+    test_pause_ms(ms);
+    test_wait_until(have_done_enough, others);
+    if (until != NULL && !test_wait_until(is_answered_so, until))
+        bad = fail(until->sql, 0);
     atomic_store(&is_stopping, 1);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < FOREIGNERS; i++) {
         pthread_join(others[i].thread, NULL);
         printf("    another session: %u done, %u refused\n", atomic_load(&others[i].done),
                atomic_load(&others[i].failures));
@@ -388,23 +432,19 @@ static int run_disturbed(const char *conninfo, const char *setup, const char *te
 static int test_E7_deadlocks(pg_server *server)
 {
     char conninfo[200];
-    char deadlocks[24] = "0";
-    int bad = make_database(server, "deadlocks", "", conninfo, sizeof conninfo) ||
-              sql(server, "ALTER DATABASE deadlocks SET deadlock_timeout = '10ms'") ||
-              run_disturbed(conninfo, "SET deadlock_timeout = '150ms'",
-                            "DO $$ DECLARE k text; BEGIN"
-                            " FOR k IN SELECT external_id FROM bb_contacts.contacts"
-                            " WHERE external_id ~ '^[os][.]' ORDER BY external_id DESC LOOP"
-                            " PERFORM FROM bb_contacts.contacts WHERE external_id = k FOR UPDATE;"
-                            " END LOOP; END $$",
-                            test_times(1500));
+    /* the server counts some time after it has happened */
+    question happened = {
+        conninfo, "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = 'deadlocks'", "t"};
 
-    load_pause_ms(1500); /* until the server has counted */
-    bad |=
-        pg_server_sql(server, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'deadlocks'",
-                      deadlocks, sizeof deadlocks);
-    printf("    deadlocks: %s\n", deadlocks);
-    return bad || (strcmp(deadlocks, "0") == 0 && fail("there was no deadlock", 0));
+    return make_database(server, "deadlocks", "", conninfo, sizeof conninfo) ||
+           sql(server, "ALTER DATABASE deadlocks SET deadlock_timeout = '10ms'") ||
+           run_disturbed(conninfo, "SET deadlock_timeout = '150ms'",
+                         "DO $$ DECLARE k text; BEGIN"
+                         " FOR k IN SELECT external_id FROM bb_contacts.contacts"
+                         " WHERE external_id ~ '^[os][.]' ORDER BY external_id DESC LOOP"
+                         " PERFORM FROM bb_contacts.contacts WHERE external_id = k FOR UPDATE;"
+                         " END LOOP; END $$",
+                         test_times(1500), &happened);
 }
 
 /* The database's default is serializable, and others read and write so. */
@@ -419,7 +459,7 @@ static int test_E7_serializable(pg_server *server)
                          "BEGIN; SELECT count(*), pg_sleep(0.005) FROM bb_contacts.contacts;"
                          "UPDATE bb_contacts.contacts SET phonenumber = random()::text"
                          " WHERE external_id LIKE 'o.1.1.%'; COMMIT",
-                         test_times(1500));
+                         test_times(1500), NULL);
 }
 
 /* A trigger of the host's own that fails as a serialization failure does, every few times. */
@@ -443,8 +483,8 @@ static int test_E7_serialization_failures(pg_server *server)
                                "CREATE TRIGGER fail AFTER INSERT OR UPDATE ON bb_contacts.contacts"
                                " FOR EACH STATEMENT EXECUTE FUNCTION fail()"));
     l = load_new(&target, WRITERS);
-    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l, SOON_MS) < 0;
-    load_pause_ms(test_times(1000));
+    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l) < 0;
+    test_pause_ms(test_times(1000));
     if (l != NULL) {
         load_stop(l);
         load_print(l, "    E7, serialization failures");
@@ -488,10 +528,10 @@ int main(void)
         return 1;
     }
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        int64_t begin = load_now_ms();
+        int64_t begin = test_now_ms();
         int bad = tests[i].run(&server);
         printf("%s: %s, %lld ms\n", tests[i].name, bad ? "FAILED" : "ok",
-               (long long)(load_now_ms() - begin));
+               (long long)(test_now_ms() - begin));
         fflush(stdout);
         status |= bad;
     }

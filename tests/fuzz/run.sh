@@ -18,5 +18,5 @@ json | request) set -- -dict="$here/json.dict" -max_len=4096 ;;
 model) set -- -max_len=300 ;;
 *) set -- -max_len=700 ;;
 esac
-exec "$program" "$limit" "$@" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=1 \
+exec "$program" "$limit" "$@" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=1 \
     -artifact_prefix="finding-$target-" "corpus/$target" "$here/seeds/$target"

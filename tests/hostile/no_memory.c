@@ -17,6 +17,7 @@
 #include "hostile/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 /* Every so manieth number is tried: each where it is quick, or in a long run. */
 static size_t stride = 1;
@@ -373,15 +374,15 @@ static int32_t administer(const test_store *place)
     bb_key_options_init(&key);
     key.workspace_id = 1;
     if (code == BB_OK)
-        code = bb_storage_migrate(storage, 2000, NULL);
+        code = bb_storage_migrate(storage, TEST_PATIENCE_MS, NULL);
     if (code == BB_OK)
-        code = bb_storage_chatbot_add(storage, 123, 1, 2000, NULL);
+        code = bb_storage_chatbot_add(storage, 123, 1, TEST_PATIENCE_MS, NULL);
     if (code == BB_OK)
-        code = bb_storage_key_add(storage, &key, out, sizeof out, 2000, NULL);
+        code = bb_storage_key_add(storage, &key, out, sizeof out, TEST_PATIENCE_MS, NULL);
     if (code == BB_OK)
-        code = bb_storage_chatbot_archive(storage, 123, 1, 2000, NULL);
+        code = bb_storage_chatbot_archive(storage, 123, 1, TEST_PATIENCE_MS, NULL);
     if (code == BB_OK)
-        code = bb_storage_key_revoke(storage, out, strlen(out), 2000, NULL);
+        code = bb_storage_key_revoke(storage, out, strlen(out), TEST_PATIENCE_MS, NULL);
     bb_storage_close(storage);
     return code;
 }

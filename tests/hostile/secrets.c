@@ -125,20 +125,21 @@ typedef struct attempt {
     const char *after;
     const char *body;
     int32_t http_status;
+    int64_t timeout_ms; /* 0: the handle's */
 } attempt;
 
 static const char good_body[] = "{\"users\":[{\"external_id\":\"a\",\"name\":\"A\"},{}]}";
 
 static const attempt attempts[] = {
-    {"123", "Bearer ", "", good_body, 200},
-    {"123", "bEARER    ", "  ", "{\"users\":[{\"name\":1}]}", 400},
-    {"124", "Bearer ", "", good_body, 404},
-    {"x", "Bearer ", "", good_body, 404},
-    {"123", "Bearer ", "0", good_body, 401},
-    {"123", "Bearer ", " x", good_body, 401},
-    {"123", "Basic ", "", good_body, 401},
-    {"123", "", "", good_body, 401},
-    {"123", "Bearer ", "", "not JSON", 400},
+    {"123", "Bearer ", "", good_body, 200, 0},
+    {"123", "bEARER    ", "  ", "{\"users\":[{\"name\":1}]}", 400, 0},
+    {"124", "Bearer ", "", good_body, 404, 0},
+    {"x", "Bearer ", "", good_body, 404, 0},
+    {"123", "Bearer ", "0", good_body, 401, 0},
+    {"123", "Bearer ", " x", good_body, 401, 0},
+    {"123", "Basic ", "", good_body, 401, 0},
+    {"123", "", "", good_body, 401, 0},
+    {"123", "Bearer ", "", "not JSON", 400, 0},
 };
 
 /* The header's text is the host's, and is wiped as a host would. */
@@ -163,6 +164,7 @@ static void run_attempt(bb_contacts *contacts, const masked_key *key, const atte
     request.authorization_len = len;
     request.body = a->body;
     request.body_len = strlen(a->body);
+    request.timeout_ms = a->timeout_ms;
     result = bb_contacts_upsert(contacts, &request);
     sodium_memzero(header, sizeof header);
     body = bb_result_body(result, &body_len);
@@ -242,7 +244,7 @@ static void test_the_search_itself(spy *s)
 
 static void test_A5_while_storage_fails(test_endpoint *endpoint, spy *s)
 {
-    const attempt busy = {"123", "Bearer ", "", good_body, 503};
+    const attempt busy = {"123", "Bearer ", "", good_body, 503, 2000};
     void *lock = test_store_lock(&endpoint->store);
 
     if (lock == NULL) /* memory */
@@ -264,7 +266,6 @@ int main(int argc, char **argv)
     bb_config_init(&config);
     config.log = read_log;
     config.log_ctx = &s;
-    config.timeout_ms = 3000;
     status = test_endpoint_open(&endpoint, backend, &config);
     if (status != 0)
         return status;

@@ -13,12 +13,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hostile/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 enum { THREADS = 8, OWN = 6, SHARED = 4, KILLS = 5, MOST_MS = 150 };
 
@@ -107,13 +107,6 @@ static void write_for_ever(const char *path, answers *shared)
         pause();
 }
 
-static void pause_ms(uint32_t ms)
-{
-    struct timespec pause_for = {ms / 1000, (long)(ms % 1000) * 1000000};
-
-    nanosleep(&pause_for, NULL);
-}
-
 /* ---------------------------------------------------------------------------------- comparing */
 
 static int64_t ask(const test_store *store, const char *sql)
@@ -170,13 +163,18 @@ static void check_file(const test_store *store, const answers *shared)
         check_thread(store, shared, thread);
 }
 
-static int64_t all_acked(answers *shared)
+static int64_t all_acked(const answers *shared)
 {
     int64_t acked = 0;
 
     for (int thread = 0; thread < THREADS; thread++)
         acked += atomic_load(&shared->acked[thread]);
     return acked;
+}
+
+static int is_answered(void *shared)
+{
+    return all_acked(shared) > 0;
 }
 
 static void kill_once(const test_store *store, const char *path, answers *shared, uint64_t *random)
@@ -189,10 +187,9 @@ static void kill_once(const test_store *store, const char *path, answers *shared
     if (child == 0)
         write_for_ever(path, shared);
     CHECK(child > 0, "fork");
-    pause_ms(10 + test_random(random, MOST_MS));
+    test_pause_ms(10 + test_random(random, MOST_MS));
     /* on a machine that is busy otherwise not even the first request may be through */
-    for (int i = 0; i < 1000 && all_acked(shared) == 0; i++)
-        pause_ms(10);
+    test_wait_until(is_answered, shared);
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %d",

@@ -13,7 +13,7 @@
 
 /* A body of any shape may take so much longer than an ordinary one of its size, and a fixed time
  * more, for what does not depend on the size. */
-enum { MOST_TIMES_ORDINARY = 30, MOST_MORE_MS = 100 };
+enum { MOST_TIMES_ORDINARY = 30, MOST_MORE_MS = 100, TRIES = 5 };
 
 static double cpu_ms(void)
 {
@@ -54,24 +54,42 @@ static int measure(const char *backend, const shape *s, size_t size, double ms[2
     return status;
 }
 
+/* Measures a shape until it takes no longer than `limit`, but for so many times: other programs on
+ * the machine make it take longer, none makes it take less. */
+static int measure_least(const char *backend, const shape *s, size_t size, double limit,
+                         double *least)
+{
+    double ms[2] = {0, 0};
+    int status = 0;
+
+    *least = limit + 1;
+    for (int i = 0; i < TRIES && status == 0 && *least > limit; i++) {
+        double most;
+        status = measure(backend, s, size, ms);
+        most = ms[0] > ms[1] ? ms[0] : ms[1];
+        if (i == 0 || most < *least)
+            *least = most;
+    }
+    printf("%-28s first %8.1f ms, again %8.1f ms\n", s->name, ms[0], ms[1]);
+    fflush(stdout);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const char *backend = argc > 1 ? argv[1] : "memory";
     size_t size = argc > 2 ? strtoul(argv[2], NULL, 10) : (size_t)test_times(100) * 40000;
-    double ordinary = 0;
+    double limit = 1e9;
     int failed = 0;
 
     for (size_t i = 0; i < shape_count; i++) {
-        double ms[2] = {0, 0};
-        int status = measure(backend, &shapes[i], size, ms);
-        double most = ms[0] > ms[1] ? ms[0] : ms[1];
+        double least;
+        int status = measure_least(backend, &shapes[i], size, limit, &least);
         if (status != 0)
             return status;
         if (i == 0)
-            ordinary = most;
-        printf("%-28s first %8.1f ms, again %8.1f ms\n", shapes[i].name, ms[0], ms[1]);
-        fflush(stdout);
-        if (most > ordinary * MOST_TIMES_ORDINARY + MOST_MORE_MS) {
+            limit = least * MOST_TIMES_ORDINARY + MOST_MORE_MS;
+        if (least > limit) {
             fprintf(stderr, "C7: %s takes too long\n", shapes[i].name);
             failed = 1;
         }

@@ -79,8 +79,9 @@ INI
 chmod 644 "$dir/pgbouncer.ini"
 $as_owner pgbouncer -q "$dir/pgbouncer.ini" >/dev/null 2>&1 &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     [ -S "$dir/.s.PGSQL.6432" ] && break
+    kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
 done
 [ -S "$dir/.s.PGSQL.6432" ] || {

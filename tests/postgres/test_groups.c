@@ -151,19 +151,19 @@ static void *run_writer(void *arg)
 
     bb_error_init(&w->error);
     if (requests == NULL ||
-        w->storage->vtable.session_open(w->storage->store, bb_deadline_in(10000), &session,
+        w->storage->vtable.session_open(w->storage->store, bb_deadline_in(60000), &session,
                                         &w->error) != BB_OK) {
         w->faults++;
         free(requests);
         return NULL;
     }
-    while (bb_deadline_left(w->end) > 0) {
+    do {
         unsigned count = make_requests(w, &random, requests);
         if (w->groups++ % 4 == 0)
             write_alone(w, session, &requests[0]);
         else
             write_group(w, session, requests, count);
-    }
+    } while (bb_deadline_left(w->end) > 0);
     w->storage->vtable.session_close(session);
     free(requests);
     return NULL;

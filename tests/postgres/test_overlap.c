@@ -44,7 +44,7 @@ static void *run_client(void *arg)
     uint64_t random = test_seed() * 1000003 + c->number + 1;
     test_text body = {0};
 
-    while (bb_deadline_left(c->end) > 0) {
+    do {
         bb_result *result;
         make_body(c, &random, &body);
         result = test_send(c->endpoint, body.data, body.len);
@@ -52,7 +52,7 @@ static void *run_client(void *arg)
             c->faults++;
         c->requests++;
         bb_result_free(result);
-    }
+    } while (bb_deadline_left(c->end) > 0);
     free(body.data);
     return NULL;
 }

@@ -11,6 +11,7 @@
 #include "postgres/process.h"
 #include "support/postgres.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 /* Runs both writers at once on one database, with the option or without. */
 static int run_both(const char *conninfo, char **writers, const char *option)
@@ -29,8 +30,9 @@ static int run_both(const char *conninfo, char **writers, const char *option)
     return failed;
 }
 
-/* Whether the server has had a few sessions only, so that there was a pooler. */
-static int is_pooled(const char *conninfo)
+/* Whether the server has a few sessions only, so that there was a pooler. One that the pooler has
+ * closed may take a moment to end. */
+static int is_pooled(void *conninfo)
 {
     char sessions[20] = "";
 
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
         return 1;
     failed = run_both(conninfo, argv + 1, NULL);
     failed |= run_both(conninfo, argv + 1, "unnamed");
-    failed |= !is_pooled(conninfo);
+    failed |= !test_wait_until(is_pooled, conninfo);
     test_postgres_drop(name);
     free(conninfo);
     return failed;

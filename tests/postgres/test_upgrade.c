@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bb_contacts/backends.h"
 #include "postgres/process.h"
 #include "support/postgres.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 static int expect(const char *conninfo, const char *sql, const char *wanted)
 {
@@ -23,6 +23,18 @@ static int expect(const char *conninfo, const char *sql, const char *wanted)
         return 0;
     fprintf(stderr, "%s: %s, not %s\n", sql, found, wanted);
     return -1;
+}
+
+/* Whether the second writer has written something. */
+static int is_at_work(void *conninfo)
+{
+    char found[8] = "";
+
+    return test_postgres_sql(conninfo,
+                             "SELECT EXISTS (SELECT FROM bb_contacts.contacts"
+                             " WHERE external_id LIKE 'second-%')",
+                             found, sizeof found) == 0 &&
+           strcmp(found, "t") == 0;
 }
 
 static int migrate(const char *program, const char *conninfo)
@@ -50,18 +62,18 @@ static int check_older_build(const char *conninfo)
     return -1;
 }
 
-static int upgrade(const char *conninfo, char **programs)
+static int upgrade(char *conninfo, char **programs)
 {
     const char *first[] = {programs[0], conninfo, "first", "4", "300", NULL};
     const char *second[] = {programs[0], conninfo, "second", "16", "3000", NULL};
-    const struct timespec pause = {1, 0};
     pid_t writer;
     int failed = process_wait(process_start(first)) != 0;
 
     failed |= expect(conninfo, "SELECT version FROM bb_contacts.schema_version", "1");
     writer = process_start(second);
-    nanosleep(&pause, NULL);
-    failed |= migrate(programs[1], conninfo) != 0; /* the writer is at work */
+    failed |= !test_wait_until(is_at_work, conninfo);
+    test_pause_ms(500);
+    failed |= migrate(programs[1], conninfo) != 0;
     failed |= process_wait(writer) != 0;
     failed |= expect(conninfo, "SELECT version FROM bb_contacts.schema_version", "2");
     failed |= expect(conninfo,

@@ -36,6 +36,16 @@ check() {
     fi
 }
 
+# wait_for COMMAND...: until it succeeds; fails if it has not after very long.
+wait_for() {
+    waited=0
+    until "$@"; do
+        [ "$waited" -lt 600 ] || return 1
+        waited=$((waited + 1))
+        sleep 0.1
+    done
+}
+
 quickstart() {
     (cd "$here" && TMPDIR=$here/tmp sh "$script" "$@" >"$here/out" 2>"$here/err")
     status=$?
@@ -80,24 +90,25 @@ for words in --unknown --store; do
     check "$words is a wrong command line" test "$status" -eq 2
 done
 
-# A server that waits for a lock when the signal comes.
-python3 - "$here/locked.db" <<'PYTHON' &
+# A server that waits for a lock when the signal comes; by a name that no other run of this has.
+locked=locked-$$.db
+python3 - "$here/$locked" <<'PYTHON' &
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("BEGIN EXCLUSIVE")
-time.sleep(60)
+open(sys.argv[1] + ".is-locked", "w").close()
+time.sleep(600)
 PYTHON
 locker=$!
-until [ -e "$here/locked.db" ]; do sleep 0.1; done
-sleep 0.5
-(cd "$here" && TMPDIR=$here/tmp exec sh "$script" --store "sqlite:locked.db" >out 2>err) &
+wait_for test -e "$here/$locked.is-locked"
+(cd "$here" && TMPDIR=$here/tmp exec sh "$script" --store "sqlite:$locked" >out 2>err) &
 interrupted=$!
-until pgrep -f 'sqlite:locked.db serve' >/dev/null; do sleep 0.1; done
+wait_for pgrep -f "sqlite:$locked serve" >/dev/null
 kill -TERM "$interrupted"
 wait "$interrupted"
 check 'SIGTERM ends it' test $? -eq 143
 check 'SIGTERM leaves nothing behind' nothing_left
-check 'SIGTERM ends the server' test -z "$(pgrep -f 'sqlite:locked.db serve')"
+check 'SIGTERM ends the server' test -z "$(pgrep -f "sqlite:$locked serve")"
 kill "$locker"
 wait "$locker" 2>/dev/null
 
@@ -122,7 +133,6 @@ example=$(sed -n '/^ *curl /,/^$/p' "$here/err")
 BOOKBAG_API_KEY=$key sh -c "$example" >"$here/out" 2>>"$here/err"
 check '--keep: its example works' grep -q '"message":"Success".*"name":"Ada"' "$here/out"
 check '--keep: its way to stop works' sh -c "$stop"
-sleep 1
-check '--keep: and leaves nothing behind' nothing_left
+check '--keep: and leaves nothing behind' wait_for nothing_left
 
 [ "$failures" -eq 0 ]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from harness import BODY_LIMIT, TestCase, needs_shared_store, path_of
+from harness import BODY_LIMIT, PATIENCE, TestCase, needs_shared_store, path_of
 
 # The source document's curl command; only the host is another.
 DOCUMENTED = r"""
@@ -42,7 +42,11 @@ class SourceDocument(TestCase):
     def send(self):
         environment = dict(os.environ, URL=self.server.url, BOOKBAG_API_KEY=self.server.key)
         done = subprocess.run(
-            ["sh", "-c", DOCUMENTED], env=environment, capture_output=True, check=True, timeout=60
+            ["sh", "-c", DOCUMENTED],
+            env=environment,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE,
         )
         return done.stdout
 

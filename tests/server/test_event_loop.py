@@ -1,5 +1,7 @@
 """What is particular to a server with one thread for all connections."""
 
+import contextlib
+import itertools
 import json
 import os
 import resource
@@ -11,13 +13,16 @@ import time
 import unittest
 
 from harness import (
+    BEFORE_DEADLINES,
     BODY_LIMIT,
+    PATIENCE,
     SERVE,
     AnswerReader,
     Server,
     Store,
     TestCase,
     event_loop_only,
+    in_time,
     needs_shared_store,
     path_of,
     read_answer,
@@ -26,6 +31,7 @@ from harness import (
 )
 
 ONE = b'{"users":[{"external_id":"one"}]}'
+GONE = 1  # seconds in which a client that has closed its side is answered, if it is at all
 HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
@@ -54,6 +60,7 @@ class EventLoopTestCase(TestCase):
 @event_loop_only
 class ManyConnections(EventLoopTestCase):
     COUNT = min(1000, HARD_LIMIT - 100)
+    arguments = ("--idle", "600")  # on a busy machine each waits long for its turn
 
     @classmethod
     def setUpClass(cls):
@@ -83,10 +90,8 @@ class ManyConnections(EventLoopTestCase):
         for byte in ONE[:-1]:
             for connection in slow:
                 connection.sendall(bytes([byte]))
-        start = time.monotonic()
         for _ in range(5):
-            self.assertEqual(self.post(ONE).status, 200)
-        self.assertLess(time.monotonic() - start, 5)
+            self.assertEqual(self.post(ONE).status, 200)  # before the slow ones are at an end
         for connection in slow:
             connection.sendall(ONE[-1:])
         for connection in slow:
@@ -123,13 +128,16 @@ class Ahead(EventLoopTestCase):
         sender.join()
 
     def test_more_than_the_server_keeps(self):
-        connection = self.connect()
-        connection.sendall(self.message() * 500)
-        connection.shutdown(socket.SHUT_WR)
-        reader = AnswerReader(connection)
-        for _ in range(500):
-            self.assertEqual(read_answer(reader).status, 200)
-        self.assertEqual(connection.recv(1), b"")
+        def attempt():
+            connection = self.connect()
+            connection.sendall(self.message() * 500)
+            connection.shutdown(socket.SHUT_WR)
+            reader = AnswerReader(connection)
+            for _ in range(500):
+                self.assertEqual(read_answer(reader).status, 200)
+            self.assertEqual(connection.recv(1), b"")
+
+        in_time(attempt, GONE)
 
     def test_by_a_client_that_does_not_read(self):
         before = self.server.peak_memory()
@@ -250,6 +258,7 @@ class ClientsThatGo(EventLoopTestCase):
     """While their requests wait: one is being written, and waits for the lock; more are queued."""
 
     arguments = ("--workers", "1")
+    numbers = itertools.count()
 
     def waiting(self, count, name):
         """So many connections, each with a request that waits."""
@@ -263,35 +272,51 @@ class ClientsThatGo(EventLoopTestCase):
     def hold(self):
         """One that keeps the worker busy, as long as the store is locked."""
         connection = self.waiting(1, "held")[0]
-        time.sleep(0.2)
+        wait_until(self.is_busy)
         wait_until(lambda: self.metric("queue_requests") == 0)
         return connection
+
+    def is_busy(self):
+        return self.metric('sessions{state="busy"}') == 1
+
+    def wait_until_idle(self):
+        wait_until(lambda: self.metric("queue_requests") == 0)
+        wait_until(lambda: not self.is_busy())
 
     def contacts_created(self):
         return self.metric('contacts_total{outcome="created"}')
 
     def test_reset_cancels_at_once(self):
         before = self.open_files()
+        in_time(self.reset_cancels_at_once)
+        wait_until(lambda: self.open_files() < before + 20)
+
+    def reset_cancels_at_once(self):
+        name = f"reset{next(self.numbers)}_"
+        self.wait_until_idle()
         cancelled = self.metric("cancelled_total")
         with self.store.locked():
             held = self.hold()
-            queued = self.waiting(20, "reset")
+            queued = self.waiting(20, name)
             wait_until(lambda: self.metric("queue_requests") >= 20)
             for connection in queued:
                 connection.setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )
                 connection.close()
-            wait_until(lambda: self.metric("cancelled_total") == cancelled + 20, 3)
+            wait_until(lambda: self.metric("cancelled_total") == cancelled + 20, BEFORE_DEADLINES)
             self.assertEqual(self.metric("queue_requests"), 0)
         self.assertEqual(read_answer(held).status, 200)
         held.close()
         created = self.contacts_created()
-        self.assertEqual(self.post({"users": [{"external_id": "reset0"}]}).status, 200)
+        self.assertEqual(self.post({"users": [{"external_id": f"{name}0"}]}).status, 200)
         self.assertEqual(self.contacts_created(), created + 1, "it was not stored before")
-        wait_until(lambda: self.open_files() < before + 20)
 
     def test_closed_side_gets_an_answer_for_a_second_and_is_cancelled_then(self):
+        in_time(self.closed_side_gets_an_answer_for_a_second_and_is_cancelled_then)
+
+    def closed_side_gets_an_answer_for_a_second_and_is_cancelled_then(self):
+        self.wait_until_idle()
         cancelled = self.metric("cancelled_total")
         with self.store.locked():
             held = self.hold()
@@ -321,12 +346,15 @@ class ClientsThatGo(EventLoopTestCase):
         self.assertEqual(self.post(body).status, 200)
 
     def test_the_loop_goes_on_while_the_store_waits(self):
-        with self.store.locked():
-            self.waiting(30, "loop")
-            start = time.monotonic()
-            for _ in range(20):
-                self.assertEqual(self.request("GET", "/healthz").status, 200)
-            self.assertLess(time.monotonic() - start, 2)
+        def attempt():
+            with self.store.locked():
+                self.waiting(30, "loop")
+                start = time.monotonic()
+                for _ in range(20):
+                    self.assertEqual(self.request("GET", "/healthz").status, 200)
+                self.assertLess(time.monotonic() - start, BEFORE_DEADLINES)
+
+        in_time(attempt)
 
 
 @event_loop_only
@@ -357,7 +385,7 @@ class Limits(EventLoopTestCase):
         for _ in range(13):  # room is made by doubling: each takes 16 MiB, of 192
             arriving.append(self.connect_to(server))
             arriving[-1].sendall(head + b"15000000\r\n\r\n" + b" " * (9 * 1024 * 1024))
-        answered, _, _ = select.select(arriving, [], [], 10)
+        answered, _, _ = select.select(arriving, [], [], PATIENCE)
         self.assertEqual(read_answer(answered[0]).outcome, (503, "Service unavailable"))
         self.assertEqual(status_of(60 * 1024), 200)
         for connection in arriving:
@@ -367,19 +395,25 @@ class Limits(EventLoopTestCase):
     def test_idle_connections_are_closed(self):
         server = self.start("--idle", "1")
         sent = (b"", b"POST", self.message()[:-1], self.head("Transfer-Encoding: chunked"))
+        start = time.monotonic()
         connections = []
         for part in sent:
             connection = self.connect_to(server)
             connection.sendall(part)
             connections.append(connection)
-        start = time.monotonic()
         for connection in connections[:2]:
-            self.assertEqual(connection.recv(1), b"")
+            self.read_to_the_end(connection, b"")
         self.assertGreater(time.monotonic() - start, 0.5)
-        self.assertLess(time.monotonic() - start, 5)
+        self.assertLess(time.monotonic() - start, 25)  # it would be 30 without --idle
         for connection in connections[2:]:
-            while connection.recv(1000):  # the last one's answer is a 401, of this server's key
-                pass
+            self.read_to_the_end(connection)  # the last one's answer is a 401, of this server's key
+
+    def read_to_the_end(self, connection, expected=None):
+        """Which comes as a reset where a slow client has sent something after the server's end."""
+        with contextlib.suppress(ConnectionError):
+            received = b"".join(iter(lambda: connection.recv(1000), b""))
+            if expected is not None:
+                self.assertEqual(received, expected)
 
     def test_more_connections_than_files_wait_until_others_go(self):
         server = self.start(files=192)  # of which 64 are kept for other things
@@ -393,7 +427,7 @@ class Limits(EventLoopTestCase):
             connections[128].recv(1)
         for connection in connections[:20]:
             connection.close()
-        connections[128].settimeout(30)
+        connections[128].settimeout(PATIENCE)
         for connection in connections[128:]:
             self.assertEqual(read_answer(connection, "GET").status, 200)
 

@@ -4,7 +4,7 @@ import http.client
 import math
 import re
 
-from harness import TestCase, path_of
+from harness import PATIENCE, TestCase, path_of
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)*)\})? ([0-9.e+-]+)')
 ONE = {"users": [{"external_id": "one"}]}
@@ -13,7 +13,9 @@ ONE = {"users": [{"external_id": "one"}]}
 class Metrics(TestCase):
     def read(self):
         """All samples, {(name, labels): value}, and the types, {name: type}."""
-        client = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
+        client = http.client.HTTPConnection(
+            self.server.host, self.server.port, timeout=PATIENCE
+        )
         client.request("GET", "/metrics")
         response = client.getresponse()
         text = response.read().decode()
@@ -107,7 +109,9 @@ class Metrics(TestCase):
         answer = self.request("POST", "/metrics", b"{}")
         self.assertEqual(answer.outcome, (405, "Method not allowed"))
         self.assertEqual(answer.headers["Allow"], "GET, HEAD")
-        client = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
+        client = http.client.HTTPConnection(
+            self.server.host, self.server.port, timeout=PATIENCE
+        )
         client.request("HEAD", "/metrics")
         response = client.getresponse()
         self.assertEqual((response.status, response.read()), (200, b""))

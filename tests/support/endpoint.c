@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "support/settings.h"
+#include "support/wait.h"
 
 int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
                            bb_error *error)
@@ -19,6 +20,8 @@ int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_cont
         with_workers = *config;
     if (with_workers.workers == 0)
         with_workers.workers = test_workers();
+    if (with_workers.timeout_ms <= 0)
+        with_workers.timeout_ms = TEST_PATIENCE_MS;
     return bb_contacts_open(storage, &with_workers, out, error);
 }
 
@@ -33,7 +36,7 @@ int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_co
     status = test_store_open_migrated(&endpoint->store, backend);
     if (status != 0)
         return status;
-    code = bb_storage_chatbot_add(endpoint->store.storage, 123, 1, 0, &error);
+    code = bb_storage_chatbot_add(endpoint->store.storage, 123, 1, TEST_PATIENCE_MS, &error);
     if (code == BB_OK)
         code = test_open_contacts(endpoint->store.storage, config, &endpoint->contacts, &error);
     if (code == BB_OK)

@@ -16,7 +16,8 @@ typedef struct test_endpoint {
 int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_config *config);
 void test_endpoint_close(test_endpoint *endpoint);
 
-/* bb_contacts_open() with test_workers() workers; `config` may be NULL. */
+/* bb_contacts_open() with test_workers() workers; `config` may be NULL. Where it says nothing else
+ * a request has TEST_PATIENCE_MS, so that a slow machine makes no 503 of a 200. */
 int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
                            bb_error *error);
 

@@ -10,6 +10,7 @@
 
 #include "bb_contacts/storage.h"
 #include "support/settings.h"
+#include "support/wait.h"
 #ifdef BB_WITH_POSTGRES
 #include "backends/postgres/engine.h"
 #include "storage_internal.h"
@@ -167,7 +168,7 @@ int test_store_open_migrated(test_store *store, const char *backend)
     int status = test_store_open(store, backend);
 
     bb_error_init(&error);
-    if (status == 0 && bb_storage_migrate(store->storage, 0, &error) != BB_OK) {
+    if (status == 0 && bb_storage_migrate(store->storage, TEST_PATIENCE_MS, &error) != BB_OK) {
         fprintf(stderr, "cannot make the schema of %s: %s\n", backend, error.message);
         test_store_close(store);
         status = 1;
@@ -215,7 +216,7 @@ static int run_sqlite(const char *folder, const char *sql, char *result, size_t 
     int code = path == NULL ? SQLITE_NOMEM : sqlite3_open(path, &db);
 
     if (code == SQLITE_OK)
-        code = sqlite3_busy_timeout(db, 10000);
+        code = sqlite3_busy_timeout(db, TEST_PATIENCE_MS);
     if (code == SQLITE_OK)
         code = sqlite3_exec(db, sql, keep_first_column, &kept, NULL);
     if (code != SQLITE_OK)

@@ -80,7 +80,7 @@ static void test_E11_all_sessions_lent_is_busy_at_the_deadline(void **state)
 {
     void *sessions[2];
     void *third;
-    int64_t start = bb_deadline_in(10000);
+    int64_t start = bb_deadline_in(60000);
     pool p;
 
     (void)state;
@@ -89,7 +89,7 @@ static void test_E11_all_sessions_lent_is_busy_at_the_deadline(void **state)
     assert_int_equal(take(&p, 1000, &sessions[1]), BB_OK);
     assert_int_equal(take(&p, 0, &third), BB_ERR_BUSY);
     assert_int_equal(take(&p, 80, &third), BB_ERR_BUSY);
-    assert_in_range(bb_deadline_left(start), 10000 - 3000, 10000 - 79);
+    assert_in_range(bb_deadline_left(start), 60000 - 30000, 60000 - 79);
     bb_session_pool_give(&p.sessions, sessions[0], 0);
     /* a place is there: the deadline does not matter */
     assert_int_equal(take(&p, 0, &third), BB_OK);
@@ -115,6 +115,39 @@ static void test_E11_a_session_that_does_not_open_takes_no_place(void **state)
     close_pool(&p);
 }
 
+/* Opens a pool whose store lends a first session and refuses a second one, and asks for that twice:
+ * the store is left in peace the second time. 0 if the second time came so late, on a slow machine,
+ * that the store might have been asked again, which says nothing. */
+static int ask_again_at_once(pool *p, void **first)
+{
+    int64_t in_time = bb_deadline_in(900);
+    size_t opens[2];
+    int32_t codes[2];
+    void *second[2];
+
+    open_pool(p, 3);
+    p->script.open_codes[1] = BB_ERR_UNAVAILABLE;
+    assert_int_equal(take(p, 1000, first), BB_OK);
+    for (size_t i = 0; i < 2; i++) {
+        codes[i] = take(p, 60, &second[i]);
+        opens[i] = p->script.opens;
+    }
+    if (bb_deadline_left(in_time) == 0) {
+        for (size_t i = 0; i < 2; i++) {
+            if (codes[i] == BB_OK)
+                bb_session_pool_give(&p->sessions, second[i], 0);
+        }
+        bb_session_pool_give(&p->sessions, *first, 0);
+        close_pool(p);
+        return 0;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(codes[i], BB_ERR_BUSY);
+        assert_int_equal(opens[i], 2);
+    }
+    return 1;
+}
+
 /* Such as max_connections of PostgreSQL. */
 static void test_E11_a_store_without_room_for_more_lends_what_there_is(void **state)
 {
@@ -123,19 +156,13 @@ static void test_E11_a_store_without_room_for_more_lends_what_there_is(void **st
     pool p;
 
     (void)state;
-    open_pool(&p, 3);
-    p.script.open_codes[1] = BB_ERR_UNAVAILABLE;
-    assert_int_equal(take(&p, 1000, &first), BB_OK);
-    assert_int_equal(take(&p, 60, &second), BB_ERR_BUSY);
-    assert_int_equal(p.script.opens, 2);
-    /* not asked again at once */
-    assert_int_equal(take(&p, 60, &second), BB_ERR_BUSY);
-    assert_int_equal(p.script.opens, 2);
+    while (!ask_again_at_once(&p, &first))
+        ;
     bb_session_pool_give(&p.sessions, first, 0);
     assert_int_equal(take(&p, 0, &second), BB_OK);
     assert_int_equal(number_of(second), 1);
     /* later it is */
-    assert_int_equal(take(&p, 5000, &first), BB_OK);
+    assert_int_equal(take(&p, 60000, &first), BB_OK);
     assert_int_equal(number_of(first), 2);
     bb_session_pool_give(&p.sessions, first, 0);
     bb_session_pool_give(&p.sessions, second, 0);
@@ -199,7 +226,7 @@ static void *wait_for_session(void *ctx)
     pool *p = ctx;
     void *session;
 
-    if (take(p, 20000, &session) != BB_OK)
+    if (take(p, 60000, &session) != BB_OK)
         return p;
     p->number = number_of(session);
     bb_session_pool_give(&p->sessions, session, 0);
@@ -240,7 +267,7 @@ static void test_E11_who_waits_is_told_when_no_session_is_left(void **state)
     pthread_t thread;
     void *session;
     void *failed;
-    int64_t start = bb_deadline_in(20000);
+    int64_t start = bb_deadline_in(60000);
     pool p;
 
     (void)state;
@@ -252,7 +279,7 @@ static void test_E11_who_waits_is_told_when_no_session_is_left(void **state)
     bb_session_pool_give(&p.sessions, session, 1);
     pthread_join(thread, &failed);
     assert_non_null(failed);
-    assert_in_range(bb_deadline_left(start), 15000, 20000);
+    assert_in_range(bb_deadline_left(start), 30000, 60000);
     close_pool(&p);
 }
 
@@ -268,7 +295,7 @@ static void *use_sessions(void *ctx)
         void *session;
         bb_error error;
         bb_error_init(&error);
-        if (take(p, 20000, &session) != BB_OK) {
+        if (take(p, 60000, &session) != BB_OK) {
             failures++;
             continue;
         }
