@@ -41,6 +41,8 @@ int32_t bb_session_pool_init(bb_session_pool *pool, bb_storage *storage,
     pool->idle_ms = 0;
     pool->open_count = 0;
     pool->opening_count = 0;
+    pool->opens_begun = 0;
+    pool->opens_ended = 0;
     pool->refused_until = 0;
     pool->gone_until = 0;
     pool->max = max;
@@ -74,20 +76,25 @@ static int may_open(const bb_session_pool *pool)
            (!has_sessions(pool) || bb_deadline_left(pool->refused_until) == 0);
 }
 
+/* Waits, with the mutex held, for something to change, no longer than until `deadline`. */
+static void wait_until(bb_session_pool *pool, int64_t deadline)
+{
+    struct timespec time = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
+
+    pthread_cond_timedwait(&pool->returned, &pool->mutex, &time);
+}
+
 /* Waits, with the mutex held, until an idle session is there or one may be opened; 0 if the
  * deadline came first. */
 static int wait_for_place(bb_session_pool *pool, int64_t deadline)
 {
     while (pool->idle_count == 0 && !may_open(pool)) {
         int64_t until = deadline;
-        struct timespec time;
         if (bb_deadline_left(deadline) == 0)
             return 0;
         if (pool->open_count < pool->max && pool->refused_until < deadline)
             until = pool->refused_until;
-        time.tv_sec = (time_t)(until / 1000);
-        time.tv_nsec = (long)(until % 1000) * 1000000;
-        pthread_cond_timedwait(&pool->returned, &pool->mutex, &time);
+        wait_until(pool, until);
     }
     return 1;
 }
@@ -150,13 +157,29 @@ static int32_t open_session(bb_session_pool *pool, int64_t deadline, void **sess
 
     pool->open_count++;
     pool->opening_count++;
+    pool->opens_begun++;
     pthread_mutex_unlock(&pool->mutex);
     code = pool->storage->vtable.session_open(pool->storage->store, deadline, session, error);
     pthread_mutex_lock(&pool->mutex);
     pool->opening_count--;
+    pool->opens_ended++;
     if (code != BB_OK)
         give_up_place(pool);
+    else
+        pthread_cond_broadcast(&pool->returned); /* to those in has_others() */
     return code;
+}
+
+/* Whether there are sessions to wait for, with the mutex held. Of those that are opened at the same
+ * time some may be refused before the first one is there, so as many are waited for as are on their
+ * way now, and not those that come later, of which there may be no end. */
+static int has_others(bb_session_pool *pool, int64_t deadline)
+{
+    uint64_t enough = pool->opens_begun;
+
+    while (!has_sessions(pool) && pool->opens_ended < enough && bb_deadline_left(deadline) > 0)
+        wait_until(pool, deadline);
+    return has_sessions(pool);
 }
 
 /* What bb_session_pool_take() does, with the mutex held. */
@@ -177,7 +200,7 @@ static int32_t take(bb_session_pool *pool, int64_t deadline, void **session, bb_
         code = open_session(pool, deadline, session, error);
         if (code != BB_ERR_UNAVAILABLE)
             return code;
-        if (!has_sessions(pool))
+        if (!has_others(pool, deadline))
             return code_without_sessions(pool, code);
         pool->refused_until = bb_deadline_in(REFUSED_MS);
     }

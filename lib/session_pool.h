@@ -25,6 +25,8 @@ typedef struct bb_session_pool {
     uint32_t idle_count;
     uint32_t open_count; /* idle, lent, and being opened */
     uint32_t opening_count;
+    uint64_t opens_begun; /* attempts to open a session */
+    uint64_t opens_ended;
     uint32_t max;
     int64_t refused_until; /* the store has no room for more until then; a deadline */
     int64_t gone_until;    /* the last session broke so lately that the store is waited for */
@@ -38,8 +40,8 @@ void bb_session_pool_close(bb_session_pool *pool);
 
 /* Lends a session, waiting for one until the deadline: BB_OK, BB_ERR_BUSY, or what opening one
  * answered; BB_ERR_RETRY if the store can't be reached but could a moment ago. A store that has no
- * room for another session is not an error while there are some: those are waited for. Any
- * thread. */
+ * room for another session is not an error while there are some, or others that are being opened
+ * turn out to be: those are waited for. Any thread. */
 int32_t bb_session_pool_take(bb_session_pool *pool, int64_t deadline, void **session,
                              bb_error *error);
 

@@ -35,6 +35,7 @@ typedef struct script {
     int32_t put_code;   /* put()'s last answer */
     int has_no_session; /* sessions are NULL */
     int is_held;        /* authorize() and write() wait until it is 0 */
+    size_t held_open;   /* the call of session_open() with this number waits until it is another */
     size_t opens;       /* calls of session_open() */
     size_t opened;      /* sessions that it made */
     size_t closed;      /* and those that were closed */
@@ -102,12 +103,16 @@ static inline int32_t script_open(void *store, int64_t deadline, void **session,
 {
     script *s = store;
     script_session *made = NULL;
+    size_t call;
     int32_t code;
 
     (void)deadline;
     pthread_mutex_lock(&s->mutex);
     code = s->opens < SCRIPT_STEPS ? s->open_codes[s->opens] : BB_OK;
-    s->opens++;
+    call = ++s->opens;
+    pthread_cond_broadcast(&s->changed);
+    while (s->held_open == call)
+        pthread_cond_wait(&s->changed, &s->mutex);
     if (code == BB_OK)
         s->opened++;
     if (code == BB_OK && !s->has_no_session) {
@@ -365,6 +370,24 @@ static inline void script_wait_inside(script *s, size_t count)
     pthread_mutex_lock(&s->mutex);
     while (s->inside < count)
         pthread_cond_wait(&s->changed, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Waits until session_open() has been called so often. */
+static inline void script_wait_opens(script *s, size_t count)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (s->opens < count)
+        pthread_cond_wait(&s->changed, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Lets the call of session_open() go on that `held_open` holds. */
+static inline void script_release_open(script *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->held_open = 0;
+    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
 }
 

@@ -283,6 +283,48 @@ static void test_E11_who_waits_is_told_when_no_session_is_left(void **state)
     close_pool(&p);
 }
 
+/* Two sessions are opened at once by a store that has room for one, and the refusal comes first:
+ * the one refused waits for what becomes of the other. */
+static void open_two_at_once(int32_t code_of_other)
+{
+    pthread_t threads[2];
+    void *failed[2];
+    pool p;
+
+    open_pool(&p, 2);
+    p.script.open_codes[0] = code_of_other;
+    p.script.open_codes[1] = BB_ERR_UNAVAILABLE;
+    p.script.held_open = 1;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_for_session, &p), 0);
+        script_wait_opens(&p.script, i + 1);
+    }
+    pause_a_moment(); /* most likely the second has been refused by now */
+    script_release_open(&p.script);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], &failed[i]);
+    for (size_t i = 0; i < 2; i++) {
+        if (code_of_other == BB_OK)
+            assert_null(failed[i]);
+        else
+            assert_non_null(failed[i]);
+    }
+    assert_int_equal(p.script.opens, 2);
+    close_pool(&p);
+}
+
+static void test_E11_who_is_refused_waits_for_those_being_opened(void **state)
+{
+    (void)state;
+    open_two_at_once(BB_OK);
+}
+
+static void test_E11_all_being_refused_waits_for_none(void **state)
+{
+    (void)state;
+    open_two_at_once(BB_ERR_UNAVAILABLE);
+}
+
 enum { ROUNDS = 300, THREADS = 6 };
 
 /* Takes sessions, uses them, and breaks some; returns NULL if it always had one. */
@@ -338,6 +380,8 @@ int main(void)
         cmocka_unit_test(test_A3_a_pool_without_memory_is_reported),
         cmocka_unit_test(test_E7_who_waits_gets_the_session_given_back),
         cmocka_unit_test(test_E11_who_waits_is_told_when_no_session_is_left),
+        cmocka_unit_test(test_E11_who_is_refused_waits_for_those_being_opened),
+        cmocka_unit_test(test_E11_all_being_refused_waits_for_none),
         cmocka_unit_test(test_E7_a_session_is_used_by_one_thread_at_a_time),
     };
 
