@@ -499,13 +499,22 @@ uint32_t proxy_faults(proxy *p)
     return faults;
 }
 
-uint32_t proxy_connections(proxy *p)
+/* What the client sent, or its end, may still lie unread in the socket. */
+static int is_busy(const connection *c)
+{
+    struct pollfd client = {.fd = c->up.from, .events = POLLIN};
+
+    return c->is_open &&
+           (c->is_mute || c->up.is_ended || c->up.first != NULL || poll(&client, 1, 0) != 0);
+}
+
+uint32_t proxy_busy_connections(proxy *p)
 {
     uint32_t count = 0;
 
     pthread_mutex_lock(&p->mutex);
     for (const connection *c = p->connections; c < p->connections + MAX_CONNECTIONS; c++)
-        count += c->is_open != 0;
+        count += is_busy(c) != 0;
     pthread_mutex_unlock(&p->mutex);
     return count;
 }

@@ -40,8 +40,9 @@ void proxy_set_fault(proxy *p, proxy_fault fault);
 /* How many faults there have been. */
 uint32_t proxy_faults(proxy *p);
 
-/* How many connections there are that neither side has closed, as far as it knows. */
-uint32_t proxy_connections(proxy *p);
+/* How many connections there are on which something is on its way to the server, or that are about
+ * to be closed. A client that has only kept its connection does not count. */
+uint32_t proxy_busy_connections(proxy *p);
 
 /* While it is silent, connections are accepted and nothing is forwarded, either way. */
 void proxy_set_silent(proxy *p, int is_silent);
