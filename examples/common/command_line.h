@@ -9,8 +9,9 @@
 /* The exit status of a program that was called wrongly; other failures are EXIT_FAILURE. */
 #define EXIT_USAGE 2
 
-/* The most threads that --workers can ask for (bb_config.workers), and what it is without. While one
- * group is written, the next is put together; more make groups smaller, and each costs the same. */
+/* The most threads that --workers can ask for (bb_config.workers), and what it is without. While
+ * one group is written, the next is put together; more make groups smaller, and each costs the
+ * same. */
 enum { MAX_WORKERS = 256, DEFAULT_WORKERS = 2 };
 
 /* Values of options for getopt_long() begin here, above the characters, so that option_error()

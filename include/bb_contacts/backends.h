@@ -85,8 +85,8 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * security policy, say.
  *
  * The contacts table may have triggers, also such as change a value before it is stored: answers
- * say what is stored. The first write that meets one takes a round trip more, and from then on every
- * value is read back, which without triggers is left to what the client sent.
+ * say what is stored. The first write that meets one takes a round trip more, and from then on
+ * every value is read back, which without triggers is left to what the client sent.
  */
 typedef struct bb_postgres_options {
     size_t size;                /* sizeof(bb_postgres_options); set by the init function below */
