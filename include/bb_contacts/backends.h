@@ -84,9 +84,9 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * write and before it, so it may prepare that: set_config('app.tenant', ..., true) for a row-level
  * security policy, say.
  *
- * The contacts table may have triggers, also such as change a value before it is stored: answers
- * say what is stored. The first write that meets one takes a round trip more, and from then on
- * every value is read back, which without triggers is left to what the client sent.
+ * The contacts table may have triggers, also such as change a value before it is stored, and
+ * partitions: answers say what is stored. The first write that meets either takes a round trip
+ * more, and from then on every value is read back, which otherwise is left to what the client sent.
  */
 typedef struct bb_postgres_options {
     size_t size;                /* sizeof(bb_postgres_options); set by the init function below */

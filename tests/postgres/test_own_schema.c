@@ -493,6 +493,29 @@ static void test_triggers_that_change_values(void)
     close_endpoint(&endpoint);
 }
 
+/* The trigger of one partition, which the partitioned table does not show. */
+static void test_triggers_of_a_partition(void)
+{
+    bb_postgres_options options = options_of("parted");
+    test_endpoint endpoint;
+
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(run_sql("ALTER TABLE parted.contacts RENAME TO before;"
+                  " CREATE TABLE parted.contacts (LIKE parted.before INCLUDING ALL)"
+                  " PARTITION BY HASH (chatbot_id);"
+                  " CREATE TABLE parted.only PARTITION OF parted.contacts"
+                  " FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+                  " CREATE FUNCTION parted.shout() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$BEGIN NEW.name := upper(NEW.name); RETURN NEW; END$$;"
+                  " CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON parted.only"
+                  " FOR EACH ROW EXECUTE FUNCTION parted.shout()"));
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"ADA\""));
+    CHECK(is_answered(&endpoint, "one", "Grace", BB_UPDATED, "\"name\":\"GRACE\""));
+    CHECK(is_answered(&endpoint, "one", "GRACE", BB_UNCHANGED, "\"name\":\"GRACE\""));
+    close_endpoint(&endpoint);
+}
+
 /* -------------------------------------------------------------------------------------- the whole
  */
 
@@ -546,6 +569,7 @@ int main(void)
     test_row_level_security();
     test_printed_schema();
     test_triggers_that_change_values();
+    test_triggers_of_a_partition();
     tear_down();
     printf("%u problems\n", problems);
     return problems == 0 ? 0 : 1;

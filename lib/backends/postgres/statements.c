@@ -83,7 +83,6 @@
     " c.name, c.email, c.phonenumber,"        \
     " c.stripe_accounts, c.custom_attributes"
 
-
 /*
  * Values that the client knows are not handed back unless $10 asks for them, as writing them out
  * takes more time than all else about a row: those of a new contact, and those that a record sets.
@@ -199,15 +198,15 @@
  * What has to hold in the end, or the last branch of the write, which has no rows, raises an error
  * instead. Every record that was to be written was: nobody who takes the locks can change a row
  * between the lookup and the rest, but someone else may have (BB_PG_SQLSTATE_RETRY). And the table
- * has no triggers, which may store another value than the record's, or values are asked for
- * (BB_PG_SQLSTATE_TRIGGERS).
+ * has no triggers, which may store another value than the record's, nor partitions, which may have
+ * some of their own, or values are asked for (BB_PG_SQLSTATE_TRIGGERS).
  */
 #define ALL_WRITTEN_SQL                                  \
     "(SELECT count(*) FROM joined WHERE kind <> 2) ="    \
     " (SELECT count(*) FROM updated)"                    \
     " + (SELECT count(*) FROM inserted)"
-#define VALUES_KNOWN_SQL                                 \
-    "$10 OR NOT (SELECT relhastriggers"                  \
+#define VALUES_KNOWN_SQL                                  \
+    "$10 OR NOT (SELECT relhastriggers OR relhassubclass" \
     " FROM pg_catalog.pg_class WHERE oid = '@contacts'::pg_catalog.regclass)"
 
 /*

@@ -223,7 +223,7 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
 
     if (code == BB_OK)
         code = attempt(&b, error);
-    /* The table has triggers, or had some once; from now on that is known. */
+    /* The table may change values, and from now on that is known. */
     if (code == BB_ERR_RETRY && strcmp(error->sqlstate, BB_PG_SQLSTATE_TRIGGERS) == 0) {
         atomic_store(&session->store->has_triggers, 1);
         b.wants_values = 1;
