@@ -2,10 +2,11 @@
  * dispatcher.c: many requests at the price of few: what waits is written by as many workers as the
  * handle has, several requests in one transaction.
  *
- * Nobody waits so that a group may grow. A request that finds a worker free is written at once;
- * while all are busy requests gather, and who is free next takes what is there. A caller that waits
- * for its answer anyway does the free worker's work itself, which saves two changes of threads: so
- * `active` counts those who write, workers or not, and the workers are there for the rest.
+ * A request that finds nothing going on is written at once. While a group is being written requests
+ * gather, and the next group takes what is there: when that one is done, or earlier by a free
+ * worker if it pays, see pays(). A caller that waits for its answer anyway does the free worker's
+ * work itself, which saves two changes of threads: so `active` counts those who write, workers or
+ * not, and the workers are there for the rest.
  */
 #include "dispatcher.h"
 
@@ -19,11 +20,21 @@
 #include "response.h"
 #include "store.h"
 #include "util/alloc.h"
+#include "util/clock.h"
 #include "util/random.h"
 
 /* A request that has less left than this is written alone: as the earliest deadline of a group is
  * the group's, it would take others down with it. */
 enum { GROUP_MARGIN_MS = 100 };
+
+/* A group that has so many contacts is worth it, as what it costs by itself is little beside them.
+ */
+enum { WORTHWHILE_CONTACTS = 128 };
+
+/* For how long, at most, a further group is put off after another has begun. Where the store is
+ * near that is about as long as one takes; where it is far away, so that there is more to be gained
+ * by several at once, it is little beside the way there. */
+enum { PATIENCE_US = 2000 };
 
 typedef struct worker {
     bb_dispatcher *dispatcher;
@@ -40,11 +51,14 @@ struct bb_dispatcher {
     pthread_cond_t sooner; /* something expires before `next_expiry` */
     pthread_cond_t drained;
     bb_queue queue;
-    int64_t next_expiry; /* a deadline that none of those that wait is before */
-    uint32_t active;     /* groups that are being written */
-    uint32_t answering;  /* others that are about to tell jobs their answers */
-    int is_closing;      /* nothing more comes in */
-    int is_over;         /* threads end */
+    int64_t next_expiry;  /* a deadline that none of those that wait is before */
+    uint32_t active;      /* groups that are being written */
+    size_t written;       /* requests in them */
+    int64_t impatient_us; /* when a further group need not pay any longer; monotonic */
+    int is_watched;       /* a worker waits for that */
+    uint32_t answering;   /* others that are about to tell jobs their answers */
+    int is_closing;       /* nothing more comes in */
+    int is_over;          /* threads end */
     pthread_t watcher;
     int has_watcher;
     uint32_t worker_count; /* that were asked for */
@@ -54,9 +68,39 @@ struct bb_dispatcher {
 
 /* ------------------------------------------------------------------------------------- workers */
 
+static int has_free_worker(const bb_dispatcher *d)
+{
+    return d->active < d->worker_count;
+}
+
+/*
+ * Whether it pays to begin a group of so many requests and contacts. Beside no other, always, and
+ * beside one that takes long. Otherwise a few requests are better off in the next group: two groups
+ * at once share the store's processors, and each costs as much as many contacts. So about twice as
+ * many must wait as are being written; beside a lone one, one is enough.
+ */
+static int pays(const bb_dispatcher *d, size_t requests, size_t contacts)
+{
+    return d->active == 0 || requests + 1 >= 2 * d->written || contacts >= WORTHWHILE_CONTACTS ||
+           requests >= d->queue.limits.max_group_requests || bb_monotonic_us() >= d->impatient_us;
+}
+
 static int may_take(const bb_dispatcher *d)
 {
-    return d->queue.count > 0 && d->active < d->worker_count;
+    return d->queue.count > 0 && has_free_worker(d) && pays(d, d->queue.count, d->queue.contacts);
+}
+
+/* Something waits that a free worker may not take yet, and nobody sees to it that it is in time. */
+static int is_neglected(const bb_dispatcher *d)
+{
+    return d->queue.count > 0 && has_free_worker(d) && !d->is_watched;
+}
+
+/* After anything that lets one of the workers do something, with the mutex held. */
+static void call_worker(bb_dispatcher *d)
+{
+    if (is_neglected(d) || may_take(d))
+        pthread_cond_signal(&d->work);
 }
 
 static int is_drained(const bb_dispatcher *d)
@@ -64,14 +108,51 @@ static int is_drained(const bb_dispatcher *d)
     return d->active == 0 && d->answering == 0 && d->queue.count == 0;
 }
 
-/* Somebody stops writing or answering, with the mutex held. */
-static void leave(bb_dispatcher *d, uint32_t *count)
+/* A group begins, with the mutex held. */
+static void begin(bb_dispatcher *d, size_t requests)
 {
-    --*count;
-    if (may_take(d))
-        pthread_cond_signal(&d->work);
+    d->active++;
+    d->written += requests;
+    d->impatient_us = bb_monotonic_us() + PATIENCE_US;
+}
+
+static void tell_if_drained(bb_dispatcher *d)
+{
     if (d->is_closing && is_drained(d))
         pthread_cond_signal(&d->drained);
+}
+
+/* The worker or caller that wrote it has to look for more, or to call a worker. */
+static void end(bb_dispatcher *d, size_t requests)
+{
+    d->active--;
+    d->written -= requests;
+    tell_if_drained(d);
+}
+
+static void end_answering(bb_dispatcher *d)
+{
+    d->answering--;
+    tell_if_drained(d);
+}
+
+/* Until there may be something to take, with the mutex held. One of the free workers also waits for
+ * the time when patience ends; it goes on with that until then, so that it is not called for each
+ * group. Returns whether it has still to. */
+static int wait_for_work(bb_dispatcher *d, int is_watcher)
+{
+    struct timespec until = {(time_t)(d->impatient_us / 1000000),
+                             (long)(d->impatient_us % 1000000) * 1000};
+    int has_ended;
+
+    if (!is_watcher && !is_neglected(d)) {
+        pthread_cond_wait(&d->work, &d->mutex);
+        return 0;
+    }
+    d->is_watched = 1;
+    has_ended = pthread_cond_timedwait(&d->work, &d->mutex, &until) != 0;
+    d->is_watched = 0;
+    return !has_ended;
 }
 
 static void *work(void *self_)
@@ -81,19 +162,19 @@ static void *work(void *self_)
 
     pthread_mutex_lock(&d->mutex);
     for (;;) {
+        int is_watcher = 0;
         size_t count;
         while (!may_take(d) && !d->is_over)
-            pthread_cond_wait(&d->work, &d->mutex);
+            is_watcher = wait_for_work(d, is_watcher);
         if (d->is_over)
             break;
         count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
-        d->active++;
-        if (may_take(d)) /* more is there than fits into one group */
-            pthread_cond_signal(&d->work);
+        begin(d, count);
+        call_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
         bb_store_write_group(d->contacts, self->group, self->jobs, count);
         pthread_mutex_lock(&d->mutex);
-        leave(d, &d->active);
+        end(d, count);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -164,7 +245,7 @@ static void *watch(void *dispatcher)
             pthread_mutex_unlock(&d->mutex);
             expire(d->contacts, expired);
             pthread_mutex_lock(&d->mutex);
-            leave(d, &d->answering);
+            end_answering(d);
         }
     }
     pthread_mutex_unlock(&d->mutex);
@@ -184,8 +265,7 @@ static int32_t enqueue(bb_dispatcher *d, bb_job *job)
         d->next_expiry = job->access.deadline;
         pthread_cond_signal(&d->sooner);
     }
-    if (may_take(d))
-        pthread_cond_signal(&d->work);
+    call_worker(d);
     return BB_OK;
 }
 
@@ -217,7 +297,7 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     job->done(job, bb_response_plain(BB_STATUS_UNAVAILABLE));
     bb_count(&d->contacts->counters.cancelled, 1);
     pthread_mutex_lock(&d->mutex);
-    leave(d, &d->answering);
+    end_answering(d);
     pthread_mutex_unlock(&d->mutex);
     return BB_OK;
 }
@@ -266,15 +346,16 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
     return result;
 }
 
-/* Takes a free worker's place, if nobody waits for one. */
-static int take_place(bb_dispatcher *d)
+/* Takes a free worker's place, if nobody waits for one and it pays. */
+static int take_place(bb_dispatcher *d, const bb_job *job)
 {
+    size_t contacts = job->batch != NULL ? job->batch->record_count : 0;
     int is_free;
 
     pthread_mutex_lock(&d->mutex);
-    is_free = d->queue.count == 0 && d->active < d->worker_count;
+    is_free = d->queue.count == 0 && has_free_worker(d) && pays(d, 1, contacts);
     if (is_free)
-        d->active++;
+        begin(d, 1);
     pthread_mutex_unlock(&d->mutex);
     return is_free;
 }
@@ -283,11 +364,12 @@ bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
 {
     bb_result *result;
 
-    if (!take_place(d))
+    if (!take_place(d, job))
         return run_queued(d, job);
     result = job->run(d->contacts, job);
     pthread_mutex_lock(&d->mutex);
-    leave(d, &d->active);
+    end(d, 1);
+    call_worker(d);
     pthread_mutex_unlock(&d->mutex);
     return result;
 }
@@ -305,17 +387,20 @@ void bb_dispatcher_load(bb_dispatcher *d, size_t *queued, size_t *queued_bytes)
 static int init_conditions(bb_dispatcher *d)
 {
     pthread_condattr_t attributes;
+    int ok;
 
     if (pthread_condattr_init(&attributes) != 0)
         return 0;
     /* deadlines are of this clock; none of these fails where the clock is known */
-    if (pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
-        pthread_cond_init(&d->sooner, &attributes) != 0) {
-        pthread_condattr_destroy(&attributes);
-        return 0;
+    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+         pthread_cond_init(&d->sooner, &attributes) == 0;
+    if (ok && pthread_cond_init(&d->work, &attributes) != 0) {
+        pthread_cond_destroy(&d->sooner);
+        ok = 0;
     }
     pthread_condattr_destroy(&attributes);
-    pthread_cond_init(&d->work, NULL);
+    if (!ok)
+        return 0;
     pthread_cond_init(&d->drained, NULL);
     pthread_mutex_init(&d->mutex, NULL);
     return 1;

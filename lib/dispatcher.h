@@ -17,8 +17,9 @@ int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_que
 /* Lets what waits be written, then ends the threads. NULL does nothing. */
 void bb_dispatcher_close(bb_dispatcher *dispatcher);
 
-/* Has a job done and waits for its answer, never NULL: on this thread if a worker is free and
- * nothing waits, otherwise among what waits. Any thread but a worker. */
+/* Has a job done and waits for its answer, never NULL: on this thread if nothing waits and a
+ * worker is free, that is, could begin at once, otherwise among what waits. Any thread but a
+ * worker. */
 bb_result *bb_dispatcher_run(bb_dispatcher *dispatcher, bb_job *job);
 
 /* Lets a job wait; its done() will be called. `ticket` may be NULL. BB_ERR_BUSY if the queue is

@@ -37,6 +37,7 @@ typedef struct bb_queue {
     bb_queue_limits limits;
     size_t count;
     size_t bytes;
+    size_t contacts;
     bb_flow *turn;   /* whose turn it is; NULL if nothing waits */
     bb_flow *spare;  /* lines that are not in use, by `next` */
     bb_flow **flows; /* by a hash of the chatbot */

@@ -239,10 +239,11 @@ typedef struct bb_config {
     int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
     int64_t idle_timeout_ms;       /* a storage session that nobody used for so long is closed when
                                       the handle is next used; default 5 minutes */
-    uint32_t workers;              /* how many groups of requests are written at once; as many
-                                      threads are started, and one more that watches deadlines.
-                                      Default 0: no threads, no groups, no bb_contacts_submit().
-                                      At most 256 */
+    uint32_t workers;              /* how many groups of requests are written at once, at most;
+                                      as many threads are started, and one more that watches
+                                      deadlines. Beside others a group of a few requests is begun
+                                      only after 2 ms. Default 0: no threads, no groups, no
+                                      bb_contacts_submit(). At most 256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
                                     A chatbot may have as many there as places are still free, so
                                     at most half: the rest is for others. Default 4096; at most

@@ -864,6 +864,25 @@ static void test_E7_a_lone_caller_does_it_itself(void **state)
     close_host(h);
 }
 
+/* Two are being written, so that it does not pay to begin a third for one request; it is begun all
+ * the same, though neither of the two ends and nothing else comes. */
+static void test_E7_nobody_waits_long_for_company(void **state)
+{
+    host *h = open_host(3);
+
+    (void)state;
+    hold(h);
+    submit_contact(h, 1, "42", "k1");
+    script_wait_inside(&h->script, 2);
+    submit_contact(h, 2, "42", "k2");
+    script_wait_inside(&h->script, 3);
+    let_go(h);
+    wait_for_answers(h, 3);
+    expect_all(h, 1, 2);
+    assert_int_equal(h->script.groups, 0);
+    close_host(h);
+}
+
 static sigset_t seen_signals;
 
 static int32_t write_and_look(void *session, const bb_write *write, bb_error *error)
@@ -993,6 +1012,7 @@ int main(void)
         cmocka_unit_test(test_E7_callers_that_wait_share_too),
         cmocka_unit_test(test_E11_a_caller_that_waits_in_vain),
         cmocka_unit_test(test_E7_a_lone_caller_does_it_itself),
+        cmocka_unit_test(test_E7_nobody_waits_long_for_company),
         cmocka_unit_test(test_E7_workers_take_no_signals),
         cmocka_unit_test(test_A2_opening_workers_without_memory),
         cmocka_unit_test(test_A3_groups_without_memory),

@@ -422,6 +422,7 @@ static void test_E7_nothing_is_lost_or_taken_twice(void **state)
     for (int round = 0; round < 50; round++) {
         fixture *f = open_queue(limits);
         size_t taken = 0;
+        size_t contacts = 0;
         while (f->count < MOST_JOBS || f->queue.count > 0) {
             if (f->count < MOST_JOBS && random_below(&random, 3) > 0) {
                 char key[16];
@@ -429,6 +430,7 @@ static void test_E7_nothing_is_lost_or_taken_twice(void **state)
                 snprintf(key, sizeof key, "%zu-abcdef", random_below(&random, 5));
                 m = make(f, (int64_t)random_below(&random, 6), key, 1 + random_below(&random, 4));
                 assert_int_equal(bb_queue_push(&f->queue, &m->job), BB_OK);
+                contacts += m->job.batch->record_count;
             } else if (f->queue.count > 0) {
                 size_t count = take(f);
                 assert_in_range(count, 1, 9);
@@ -436,9 +438,11 @@ static void test_E7_nothing_is_lost_or_taken_twice(void **state)
                     assert_null(f->taken[i]->flow);
                     assert_int_equal(f->taken[i]->bytes, 10);
                     f->taken[i]->bytes = 0; /* so that a second time shows */
+                    contacts -= f->taken[i]->batch->record_count;
                 }
                 taken += count;
             }
+            assert_int_equal(f->queue.contacts, contacts);
         }
         assert_int_equal(taken, MOST_JOBS);
         assert_int_equal(f->queue.bytes, 0);
