@@ -153,7 +153,9 @@ void bb_pg_params_element_text(bb_pg_params *params, bb_slice text)
 
 void bb_pg_params_element_jsonb(bb_pg_params *params, bb_slice json)
 {
-    append_u32(&params->arrays, (uint32_t)json.len + 1);
+    append_u32(&params->arrays, json.data == NULL ? UINT32_MAX : (uint32_t)json.len + 1);
+    if (json.data == NULL)
+        return;
     bb_buffer_append_char(&params->arrays, JSONB_VERSION);
     bb_buffer_append(&params->arrays, json.data, json.len);
 }

@@ -53,11 +53,11 @@ size_t bb_pg_array_size(size_t count, size_t bytes);
  * larger than one message to the server may be. Nothing that is added to them can fail then. */
 int32_t bb_pg_params_reserve(bb_pg_params *params, size_t size, bb_error *error);
 
-/* An array: begin, its `count` elements, end. A jsonb element is JSON text. */
+/* An array: begin, its `count` elements, end. A jsonb element is JSON text; null is NULL. */
 void bb_pg_params_begin_array(bb_pg_params *params, uint32_t element_type, size_t count);
 void bb_pg_params_element_i32(bb_pg_params *params, int32_t value);
 void bb_pg_params_element_i64(bb_pg_params *params, int64_t value);
-void bb_pg_params_element_text(bb_pg_params *params, bb_slice text); /* null is NULL */
+void bb_pg_params_element_text(bb_pg_params *params, bb_slice text);
 void bb_pg_params_element_jsonb(bb_pg_params *params, bb_slice json);
 void bb_pg_params_end_array(bb_pg_params *params);
 

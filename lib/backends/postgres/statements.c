@@ -123,14 +123,17 @@
 
 /*
  * The records, numbered from 1. A set in a SELECT list is made as it is read; unnest() in FROM would
- * first be stored, one array after the other.
+ * first be stored, one array after the other. Empty JSON comes as NULL; see records.c.
  */
 #define RECORDS_SQL                                                                  \
+    "SELECT n, external_id, flags, name, email, phonenumber,"                        \
+    " coalesce(stripe_accounts, '[]') AS stripe_accounts,"                           \
+    " coalesce(custom_attributes, '{}') AS custom_attributes FROM ("                 \
     "SELECT generate_subscripts($3::text[], 1)::bigint AS n,"                        \
     " unnest($3::text[]) AS external_id, unnest($4::integer[]) AS flags,"            \
     " unnest($5::text[]) AS name, unnest($6::text[]) AS email,"                      \
     " unnest($7::text[]) AS phonenumber, unnest($8::jsonb[]) AS stripe_accounts,"    \
-    " unnest($9::jsonb[]) AS custom_attributes"
+    " unnest($9::jsonb[]) AS custom_attributes) r"
 
 /*
  * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
