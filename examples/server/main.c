@@ -33,7 +33,7 @@ static const char help[] =
     "                      (default 127.0.0.1:8080)\n"
     "  --workers N         how many transactions are written at once; requests that arrive "
     "together\n"
-    "                      share one; 0: each request has its own (default 4)\n"
+    "                      share one; 0: each request has its own (default 2)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"

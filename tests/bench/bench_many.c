@@ -326,7 +326,7 @@ static void read_options(many_bench *b, const char **part, int argc, char **argv
 
 int main(int argc, char **argv)
 {
-    static many_bench b = {.threads = 64, .workers = 4, .seconds = 5, .rounds = 7, .keys = 100000};
+    static many_bench b = {.threads = 64, .workers = 2, .seconds = 5, .rounds = 7, .keys = 100000};
     const char *part = "all";
     int status;
 
