@@ -53,7 +53,8 @@ struct bb_dispatcher {
     bb_queue queue;
     int64_t next_expiry;  /* a deadline that none of those that wait is before */
     uint32_t active;      /* groups that are being written */
-    size_t written;       /* requests in them */
+    size_t written;       /* requests in those that are not yet known to take long */
+    uint32_t period;      /* which began when that was last forgotten */
     int64_t impatient_us; /* when a further group need not pay any longer; monotonic */
     int is_watched;       /* a worker waits for that */
     uint32_t answering;   /* others that are about to tell jobs their answers */
@@ -82,7 +83,8 @@ static int has_free_worker(const bb_dispatcher *d)
 static int pays(const bb_dispatcher *d, size_t requests, size_t contacts)
 {
     return d->active == 0 || requests + 1 >= 2 * d->written || contacts >= WORTHWHILE_CONTACTS ||
-           requests >= d->queue.limits.max_group_requests || bb_monotonic_us() >= d->impatient_us;
+           requests >= d->queue.limits.max_group_requests ||
+           contacts >= d->queue.limits.max_group_contacts || bb_monotonic_us() >= d->impatient_us;
 }
 
 static int may_take(const bb_dispatcher *d)
@@ -108,12 +110,20 @@ static int is_drained(const bb_dispatcher *d)
     return d->active == 0 && d->answering == 0 && d->queue.count == 0;
 }
 
-/* A group begins, with the mutex held. */
-static void begin(bb_dispatcher *d, size_t requests)
+/* A group begins, with the mutex held. Returns the period, for its end. Groups that have taken long
+ * count no more, so that one that is stuck keeps nobody waiting twice. */
+static uint32_t begin(bb_dispatcher *d, size_t requests)
 {
+    int64_t now = bb_monotonic_us();
+
+    if (now >= d->impatient_us) {
+        d->period++;
+        d->written = 0;
+    }
     d->active++;
     d->written += requests;
-    d->impatient_us = bb_monotonic_us() + PATIENCE_US;
+    d->impatient_us = now + PATIENCE_US;
+    return d->period;
 }
 
 static void tell_if_drained(bb_dispatcher *d)
@@ -123,10 +133,11 @@ static void tell_if_drained(bb_dispatcher *d)
 }
 
 /* The worker or caller that wrote it has to look for more, or to call a worker. */
-static void end(bb_dispatcher *d, size_t requests)
+static void end(bb_dispatcher *d, size_t requests, uint32_t period)
 {
     d->active--;
-    d->written -= requests;
+    if (period == d->period)
+        d->written -= requests;
     tell_if_drained(d);
 }
 
@@ -163,18 +174,19 @@ static void *work(void *self_)
     pthread_mutex_lock(&d->mutex);
     for (;;) {
         int is_watcher = 0;
+        uint32_t period;
         size_t count;
         while (!may_take(d) && !d->is_over)
             is_watcher = wait_for_work(d, is_watcher);
         if (d->is_over)
             break;
         count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
-        begin(d, count);
+        period = begin(d, count);
         call_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
         bb_store_write_group(d->contacts, self->group, self->jobs, count);
         pthread_mutex_lock(&d->mutex);
-        end(d, count);
+        end(d, count, period);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -346,8 +358,9 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
     return result;
 }
 
-/* Takes a free worker's place, if nobody waits for one and it pays. */
-static int take_place(bb_dispatcher *d, const bb_job *job)
+/* Takes a free worker's place, if nobody waits for one and it pays; the period goes to `*period`.
+ */
+static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
 {
     size_t contacts = job->batch != NULL ? job->batch->record_count : 0;
     int is_free;
@@ -355,7 +368,7 @@ static int take_place(bb_dispatcher *d, const bb_job *job)
     pthread_mutex_lock(&d->mutex);
     is_free = d->queue.count == 0 && has_free_worker(d) && pays(d, 1, contacts);
     if (is_free)
-        begin(d, 1);
+        *period = begin(d, 1);
     pthread_mutex_unlock(&d->mutex);
     return is_free;
 }
@@ -363,12 +376,13 @@ static int take_place(bb_dispatcher *d, const bb_job *job)
 bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
 {
     bb_result *result;
+    uint32_t period;
 
-    if (!take_place(d, job))
+    if (!take_place(d, job, &period))
         return run_queued(d, job);
     result = job->run(d->contacts, job);
     pthread_mutex_lock(&d->mutex);
-    end(d, 1);
+    end(d, 1, period);
     call_worker(d);
     pthread_mutex_unlock(&d->mutex);
     return result;

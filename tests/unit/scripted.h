@@ -35,6 +35,7 @@ typedef struct script {
     int32_t put_code;   /* put()'s last answer */
     int has_no_session; /* sessions are NULL */
     int is_held;        /* authorize() and write() wait until it is 0 */
+    size_t held_calls;  /* only so many of the first; 0: all */
     size_t held_open;   /* the call of session_open() with this number waits until it is another */
     size_t opens;       /* calls of session_open() */
     size_t opened;      /* sessions that it made */
@@ -148,6 +149,7 @@ static inline void script_close(void *store)
 static inline int32_t script_enter(script_session *session, const char *name)
 {
     script *s = session->owner;
+    size_t call;
     int32_t code;
 
     pthread_mutex_lock(&s->mutex);
@@ -159,12 +161,12 @@ static inline int32_t script_enter(script_session *session, const char *name)
     code = s->calls < SCRIPT_STEPS ? s->codes[s->calls] : BB_OK;
     if (s->always != BB_OK)
         code = s->always;
-    s->calls++;
+    call = s->calls++;
     s->inside++;
     if (s->inside > s->most_inside)
         s->most_inside = s->inside;
     pthread_cond_broadcast(&s->changed);
-    while (s->is_held)
+    while (s->is_held && (s->held_calls == 0 || call < s->held_calls))
         pthread_cond_wait(&s->changed, &s->mutex);
     s->inside--;
     session->is_busy = 0;
