@@ -87,6 +87,8 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * The contacts table may have triggers, also such as change a value before it is stored, and
  * partitions: answers say what is stored. The first write that meets either takes a round trip
  * more, and from then on every value is read back, which otherwise is left to what the client sent.
+ * Its columns keep the types that they were made with: a varchar(n), say, that cut a value without
+ * an error would make an answer differ from what is stored.
  */
 typedef struct bb_postgres_options {
     size_t size;                /* sizeof(bb_postgres_options); set by the init function below */

@@ -516,6 +516,63 @@ static void test_triggers_of_a_partition(void)
     close_endpoint(&endpoint);
 }
 
+/* ---------------------------------------------------------------------------- columns of the
+ * host's
+ */
+
+/* Texts are compared byte by byte, whatever the column's collation calls the same. */
+static void test_a_collation_without_case(void)
+{
+    bb_postgres_options options = options_of("caseless");
+    test_endpoint endpoint;
+
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(run_sql("CREATE COLLATION caseless.any (provider = icu, locale = 'und-u-ks-level2',"
+                  " deterministic = false);"
+                  " ALTER TABLE caseless.contacts ALTER name TYPE text COLLATE caseless.any"));
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
+    CHECK(is_answered(&endpoint, "one", "ADA", BB_UPDATED, "\"name\":\"ADA\""));
+    CHECK(is_answered(&endpoint, "one", "ADA", BB_UNCHANGED, "\"name\":\"ADA\""));
+    CHECK(is_sql("SELECT name FROM caseless.contacts", "ADA"));
+    close_endpoint(&endpoint);
+}
+
+/* What was NULL by someone else's doing is answered as what a new contact has. */
+static void test_json_that_is_missing(void)
+{
+    bb_postgres_options options = options_of("missing");
+    test_endpoint endpoint;
+
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
+    CHECK(run_sql("ALTER TABLE missing.contacts ALTER stripe_accounts DROP NOT NULL,"
+                  " ALTER custom_attributes DROP NOT NULL;"
+                  " UPDATE missing.contacts SET stripe_accounts = NULL, custom_attributes = NULL"));
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_UNCHANGED,
+                      "\"stripe_accounts\":[],\"custom_attributes\":{},"));
+    close_endpoint(&endpoint);
+}
+
+/* A query of the host's that has no index to use is not compiled for each request, though seqscans
+ * are dear in its transaction. */
+static void test_access_without_an_index(void)
+{
+    static const char query[] = "SELECT 2 FROM unindexed.tokens WHERE bot = $4"
+                                " AND current_setting('jit') = 'off'";
+    bb_postgres_options options = options_of("unindexed");
+    test_endpoint endpoint;
+
+    options.access_sql = query;
+    options.access_sql_len = sizeof query - 1;
+    CHECK(run_sql("CREATE SCHEMA unindexed; CREATE TABLE unindexed.tokens (bot bigint);"
+                  " INSERT INTO unindexed.tokens VALUES (123)"));
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
+    close_endpoint(&endpoint);
+}
+
 /* -------------------------------------------------------------------------------------- the whole
  */
 
@@ -570,6 +627,9 @@ int main(void)
     test_printed_schema();
     test_triggers_that_change_values();
     test_triggers_of_a_partition();
+    test_a_collation_without_case();
+    test_json_that_is_missing();
+    test_access_without_an_index();
     tear_down();
     printf("%u problems\n", problems);
     return problems == 0 ? 0 : 1;

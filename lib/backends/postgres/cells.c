@@ -48,6 +48,14 @@ int32_t bb_pg_i32_at(const PGresult *result, int row, int column)
                                                  : -1;
 }
 
+/* A NULL, which the columns are declared not to hold, is what a new contact has. */
+static bb_slice json_or(const PGresult *result, int row, int column, const char *empty)
+{
+    const bb_slice none = {empty, strlen(empty)};
+
+    return PQgetisnull(result, row, column) ? none : bb_pg_json_at(result, row, column);
+}
+
 void bb_pg_contact_at(const PGresult *result, int row, int column, bb_slice external_id,
                       bb_contact *contact)
 {
@@ -60,6 +68,6 @@ void bb_pg_contact_at(const PGresult *result, int row, int column, bb_slice exte
     contact->name = bb_pg_text_at(result, row, column + 3);
     contact->email = bb_pg_text_at(result, row, column + 4);
     contact->phonenumber = bb_pg_text_at(result, row, column + 5);
-    contact->stripe_accounts = bb_pg_json_at(result, row, column + 6);
-    contact->custom_attributes = bb_pg_json_at(result, row, column + 7);
+    contact->stripe_accounts = json_or(result, row, column + 6, "[]");
+    contact->custom_attributes = json_or(result, row, column + 7, "{}");
 }

@@ -99,9 +99,9 @@
         " ORDER BY external_id LIMIT 1) c"                                               \
     " CROSS JOIN LATERAL (SELECT CASE"                                                   \
         " WHEN b.flags & 32 <> 0"                                                        \
-        " OR " DIFFERS(1, name, "")                                                      \
-        " OR " DIFFERS(2, email, "")                                                     \
-        " OR " DIFFERS(4, phonenumber, "")                                               \
+        " OR " DIFFERS(1, name, " COLLATE \"C\"")                                        \
+        " OR " DIFFERS(2, email, " COLLATE \"C\"")                                       \
+        " OR " DIFFERS(4, phonenumber, " COLLATE \"C\"")                                 \
         " OR " DIFFERS(8, stripe_accounts, "::jsonb")                                    \
         " OR " DIFFERS(16, custom_attributes, "::jsonb") " THEN 1 ELSE 2 END AS kind) k" \
     " LEFT JOIN LATERAL (SELECT " C_STORED ") r ON k.kind = 2 OR b.flags & 64 <> 0"      \

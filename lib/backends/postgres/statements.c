@@ -24,8 +24,10 @@
 
 /*
  * For this transaction alone, so that nothing is left behind on a connection that a pooler hands
- * to someone else. synchronous_commit off would break E8. The last three keep the write's plan:
- * made once, for any arrays, and good when the table, empty or small at that time, has grown.
+ * to someone else. synchronous_commit off would break E8. The next three keep the write's plan:
+ * made once, for any arrays, and good when the table, empty or small at that time, has grown. What
+ * is off costs so much by the planner's reckoning that a query of the host's that can't do without
+ * would be compiled each time, hence the last.
  */
 #define SETTINGS_SQL                                              \
     "SELECT set_config('lock_timeout', $1::text, true),"          \
@@ -34,7 +36,8 @@
     " THEN set_config('synchronous_commit', 'local', true) END,"  \
     " set_config('plan_cache_mode', 'force_generic_plan', true)," \
     " set_config('enable_seqscan', 'off', true),"                 \
-    " set_config('enable_sort', 'off', true)"
+    " set_config('enable_sort', 'off', true),"                    \
+    " set_config('jit', 'off', true)"
 
 /* One row with one of the decisions of statements.h. The line break ends a comment that the host's
  * query may end in. */
@@ -98,9 +101,10 @@
     " old_name, old_email, old_phonenumber,"    \
     " old_stripe_accounts, old_custom_attributes"
 
-/* Whether a field that the record sets differs from what is stored; and its value from then on. */
-#define DIFFERS(bit, field) \
-    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field
+/* Whether a field that the record sets differs from what is stored; and its value from then on.
+ * Texts are compared byte by byte whatever collation someone has given the column. */
+#define DIFFERS(bit, field, as) \
+    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field as
 #define SET(bit, field) \
     #field " = CASE WHEN j.flags & " #bit " <> 0 THEN j." #field " ELSE c." #field " END"
 
@@ -144,11 +148,11 @@
     "SELECT CASE"                                                                  \
         " WHEN c.id IS NULL THEN 0"                                                \
         " WHEN b.flags & 32 <> 0"                                                  \
-        " OR " DIFFERS(1, name)                                                    \
-        " OR " DIFFERS(2, email)                                                   \
-        " OR " DIFFERS(4, phonenumber)                                             \
-        " OR " DIFFERS(8, stripe_accounts)                                         \
-        " OR " DIFFERS(16, custom_attributes) " THEN 1"                            \
+        " OR " DIFFERS(1, name, " COLLATE \"C\"")                                                    \
+        " OR " DIFFERS(2, email, " COLLATE \"C\"")                                                   \
+        " OR " DIFFERS(4, phonenumber, " COLLATE \"C\"")                                             \
+        " OR " DIFFERS(8, stripe_accounts, "")                                         \
+        " OR " DIFFERS(16, custom_attributes, "") " THEN 1"                            \
         " ELSE 2 END AS kind,"                                                     \
     " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                         \
     " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes,"     \
@@ -201,15 +205,16 @@
  * What has to hold in the end, or the last branch of the write, which has no rows, raises an error
  * instead. Every record that was to be written was: nobody who takes the locks can change a row
  * between the lookup and the rest, but someone else may have (BB_PG_SQLSTATE_RETRY). And the table
- * has no triggers, which may store another value than the record's, nor partitions, which may have
- * some of their own, or values are asked for (BB_PG_SQLSTATE_TRIGGERS).
+ * has no triggers or rules, which may store another value than the record's, and is a table with no
+ * partitions or children, which may have some of their own, or values are asked for
+ * (BB_PG_SQLSTATE_TRIGGERS).
  */
 #define ALL_WRITTEN_SQL                                  \
     "(SELECT count(*) FROM joined WHERE kind <> 2) ="    \
     " (SELECT count(*) FROM updated)"                    \
     " + (SELECT count(*) FROM inserted)"
-#define VALUES_KNOWN_SQL                                  \
-    "$10 OR NOT (SELECT relhastriggers OR relhassubclass" \
+#define VALUES_KNOWN_SQL                                                                \
+    "$10 OR NOT (SELECT relkind <> 'r' OR relhastriggers OR relhasrules OR relhassubclass" \
     " FROM pg_catalog.pg_class WHERE oid = '@contacts'::pg_catalog.regclass)"
 
 /*
