@@ -362,11 +362,10 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
  */
 static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
 {
-    size_t contacts = job->batch != NULL ? job->batch->record_count : 0;
     int is_free;
 
     pthread_mutex_lock(&d->mutex);
-    is_free = d->queue.count == 0 && has_free_worker(d) && pays(d, 1, contacts);
+    is_free = d->queue.count == 0 && has_free_worker(d) && pays(d, 1, bb_job_contacts(job));
     if (is_free)
         *period = begin(d, 1);
     pthread_mutex_unlock(&d->mutex);

@@ -111,11 +111,6 @@ void bb_queue_free(bb_queue *queue)
     bb_free(&queue->allocator, queue->flows);
 }
 
-static size_t contacts_of(const bb_job *job)
-{
-    return job->batch != NULL ? job->batch->record_count : 0;
-}
-
 static int has_room(const bb_queue *queue, const bb_flow *flow, size_t bytes)
 {
     size_t free_places = queue->limits.max_queued - queue->count;
@@ -151,7 +146,7 @@ int32_t bb_queue_push(bb_queue *queue, bb_job *job)
     flow->bytes += job->bytes;
     queue->count++;
     queue->bytes += job->bytes;
-    queue->contacts += contacts_of(job);
+    queue->contacts += bb_job_contacts(job);
     job->ticket = ++queue->last_ticket;
     bucket = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
     job->next_ticket = *bucket;
@@ -188,7 +183,7 @@ void bb_queue_remove(bb_queue *queue, bb_job *job)
     flow->bytes -= job->bytes;
     queue->count--;
     queue->bytes -= job->bytes;
-    queue->contacts -= contacts_of(job);
+    queue->contacts -= bb_job_contacts(job);
     job->flow = NULL;
     if (flow->first == NULL)
         remove_flow(queue, flow);

@@ -47,6 +47,12 @@ typedef struct bb_queue {
     bb_key_set keys; /* of the group that is being taken */
 } bb_queue;
 
+/* How many contacts a job writes. */
+static inline size_t bb_job_contacts(const bb_job *job)
+{
+    return job->batch != NULL ? job->batch->record_count : 0;
+}
+
 /* BB_OK, or BB_ERR_NOMEM. `seed` keeps clients from choosing what falls into one bucket. */
 int32_t bb_queue_init(bb_queue *queue, const bb_allocator *allocator,
                       const uint8_t seed[crypto_shorthash_KEYBYTES], const bb_queue_limits *limits);

@@ -10,8 +10,7 @@
 #define EXIT_USAGE 2
 
 /* The most threads that --workers can ask for (bb_config.workers), and what it is without. While
- * one group is written, the next is put together; more make groups smaller, and each costs the
- * same. */
+ * one group is written another can be begun if it pays; more are for stores that are far away. */
 enum { MAX_WORKERS = 256, DEFAULT_WORKERS = 2 };
 
 /* Values of options for getopt_long() begin here, above the characters, so that option_error()

@@ -22,7 +22,7 @@ typedef struct bb_pg_store {
     atomic_int is_pooled;    /* new connections start with unnamed statements */
     atomic_uint good_host;   /* of those in conninfo, the one connected to last */
     atomic_int engine;       /* a bb_pg_engine; see engine.h */
-    atomic_int has_triggers; /* or partitions; known once a write has failed for it */
+    atomic_int has_triggers; /* or the like; known once a write has failed for it */
     bb_pg_statement statements[BB_PG_STATEMENT_COUNT];
 } bb_pg_store;
 
