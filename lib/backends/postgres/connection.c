@@ -172,19 +172,29 @@ static int32_t connect_to_any(bb_pg_session *session, const bb_pg_hosts *hosts, 
     return code;
 }
 
+/* Whether a connection may lead to a server that has fallen silent: another one had no answer, and
+ * this has had none since then. It would cost one more request its time to find out. */
+static int is_doubtful(const bb_pg_session *session)
+{
+    return session->heard_at <= atomic_load(&session->store->silent_from) &&
+           PQtransactionStatus(session->conn) == PQTRANS_IDLE;
+}
+
 int32_t bb_pg_connect(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
     bb_pg_hosts hosts;
     int32_t code;
 
-    if (session->conn != NULL && PQstatus(session->conn) == CONNECTION_OK)
+    if (session->conn != NULL && PQstatus(session->conn) == CONNECTION_OK && !is_doubtful(session))
         return BB_OK;
     bb_pg_disconnect(session);
     if (!bb_pg_hosts_read(&hosts, session->store->conninfo))
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a connection");
     code = connect_to_any(session, &hosts, deadline, error);
     bb_pg_hosts_free(&hosts);
-    if (code == BB_OK)
+    if (code == BB_OK) {
+        session->heard_at = bb_deadline_in(0);
         bb_pg_log(session->store, BB_LOG_INFO, "connected to PostgreSQL");
+    }
     return code;
 }

@@ -19,10 +19,11 @@ typedef struct bb_pg_store {
     void *log_ctx;
     char *conninfo; /* may hold a password: never logged */
     bb_pg_names names;
-    atomic_int is_pooled;    /* new connections start with unnamed statements */
-    atomic_uint good_host;   /* of those in conninfo, the one connected to last */
-    atomic_int engine;       /* a bb_pg_engine; see engine.h */
-    atomic_int has_triggers; /* or the like; known once a write has failed for it */
+    atomic_int is_pooled;        /* new connections start with unnamed statements */
+    atomic_uint good_host;       /* of those in conninfo, the one connected to last */
+    atomic_int engine;           /* a bb_pg_engine; see engine.h */
+    atomic_int has_triggers;     /* or the like; known once a write has failed for it */
+    _Atomic int64_t silent_from; /* when that was sent which was not answered last; monotonic ms */
     bb_pg_statement statements[BB_PG_STATEMENT_COUNT];
 } bb_pg_store;
 
@@ -32,6 +33,7 @@ typedef struct bb_pg_session {
     uint32_t prepared; /* bit i: statement i is prepared on conn */
     int is_unnamed;    /* statements are sent with their text each time */
     int has_written;   /* conn has */
+    int64_t heard_at;  /* when the server was last heard on conn; monotonic ms */
 } bb_pg_session;
 
 /* Makes sure that there is a connection. BB_ERR_UNAVAILABLE if the server can't be had, BB_ERR_BUSY

@@ -215,6 +215,7 @@ static int32_t give_up(bb_pg_session *session, const progress *run, size_t count
 static int32_t run_connected(bb_pg_session *session, bb_pg_call *calls, size_t count, progress *run,
                              int64_t deadline, bb_error *error)
 {
+    int64_t sent_at = bb_deadline_in(0);
     int32_t code;
 
     if (!send_all(session, calls, count, &run->preparing)) {
@@ -224,8 +225,11 @@ static int32_t run_connected(bb_pg_session *session, bb_pg_call *calls, size_t c
         return code;
     }
     receive_all(session, calls, count, run, deadline, error);
+    if (run->transport == BB_ERR_BUSY)
+        atomic_store(&session->store->silent_from, sent_at);
     if (run->transport != BB_OK)
         return give_up(session, run, count, error);
+    session->heard_at = bb_deadline_in(0);
     if (run->outcome != BB_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE &&
         !roll_back(session, deadline))
         bb_pg_disconnect(session);

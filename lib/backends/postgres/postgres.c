@@ -107,6 +107,7 @@ static bb_pg_store *store_new(const bb_storage_options *options)
     store->allocator = allocator;
     atomic_init(&store->is_pooled, 0);
     atomic_init(&store->good_host, 0);
+    atomic_init(&store->silent_from, INT64_MIN);
     if (options != NULL) {
         store->log = options->log;
         store->log_ctx = options->log_ctx;
