@@ -3,7 +3,7 @@
  */
 #include "util/buffer.h"
 
-#include "json_scan.h"
+#include "json/scan.h"
 
 enum { FIRST_CAPACITY = 256 };
 

@@ -21,7 +21,7 @@
 #include <time.h>
 
 #include "bb_contacts/storage.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 #include "support/settings.h"
 #include "support/store.h"
 

@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backends/postgres/parameters.h"
+#include "backends/postgres/wire/parameters.h"
 #include "bb_contacts/storage.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"

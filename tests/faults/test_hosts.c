@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "backends/postgres/hosts.h"
+#include "backends/postgres/wire/hosts.h"
 #include "bb_contacts/storage.h"
 
 typedef struct expectation {

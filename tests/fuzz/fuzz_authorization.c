@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "authorization.h"
 #include "fuzz.h"
+#include "request/credentials.h"
 
 /* B1 once more, as naive as can be: cuts a NUL-terminated copy into scheme, spaces and token. */
 static int naive_status(char *text)

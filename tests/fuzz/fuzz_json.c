@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "json_check.h"
-#include "json_value.h"
-#include "json_walk.h"
+#include "json/check.h"
+#include "json/compact.h"
+#include "json/walk.h"
 
 /* Accepted text is a subset of what cJSON accepts, up to its limit on nesting. */
 static void compare_with_cjson(const char *text, size_t size, const bb_json_facts *facts)

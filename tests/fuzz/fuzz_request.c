@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "json_check.h"
+#include "json/check.h"
 
 enum { INPUTS_PER_ENDPOINT = 500, MAX_BODY = 3000 };
 

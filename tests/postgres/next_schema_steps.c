@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #define bb_pg_schema_steps released_schema_steps
-#include "backends/postgres/schema_steps.c" // NOLINT(bugprone-suspicious-include)
+#include "backends/postgres/schema/schema_steps.c" // NOLINT(bugprone-suspicious-include)
 #undef bb_pg_schema_steps
 
 static const bb_pg_step version_2[] = {

@@ -2,7 +2,7 @@
  * other_statements.c: the statements of another build of the library: other texts, which answer
  * alike.
  */
-#include "backends/postgres/statements.h"
+#include "backends/postgres/sql/statements.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@ int released_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
                              const bb_pg_names *names);
 
 #define bb_pg_statements_init released_statements_init
-#include "backends/postgres/statements.c" // NOLINT(bugprone-suspicious-include)
+#include "backends/postgres/sql/statements.c" // NOLINT(bugprone-suspicious-include)
 #undef bb_pg_statements_init
 
 int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backends/postgres/engine.h"
-#include "backends/postgres/statements.h"
+#include "backends/postgres/sql/statements.h"
+#include "backends/postgres/wire/engine.h"
 #include "bb_contacts/storage.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"

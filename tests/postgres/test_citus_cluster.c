@@ -14,8 +14,8 @@
 
 #include "bb_contacts/storage.h"
 #include "conformance.h"
+#include "execute/storage.h"
 #include "postgres/process.h"
-#include "storage_internal.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "bb_contacts/storage.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 

@@ -12,8 +12,8 @@
 #include "support/settings.h"
 #include "support/wait.h"
 #ifdef BB_WITH_POSTGRES
-#include "backends/postgres/engine.h"
-#include "storage_internal.h"
+#include "backends/postgres/wire/engine.h"
+#include "execute/storage.h"
 #include "support/postgres.h"
 #endif
 #ifdef BB_WITH_SQLITE

@@ -6,8 +6,8 @@
 
 #include <sodium.h>
 
-#include "batch.h"
-#include "generated_id.h"
+#include "request/batch.h"
+#include "request/generated_id.h"
 
 /* A batch with what it stands on. */
 typedef struct made {

@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "body.h"
+#include "request/body.h"
 
 /* One reading of a body. */
 typedef struct reading {

@@ -3,7 +3,7 @@
  */
 #include "scripted.h"
 
-#include "contacts.h"
+#include "api/handle.h"
 
 typedef struct base {
     script script;

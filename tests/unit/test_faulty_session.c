@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #include "bb_contacts/backends.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 
 #ifdef BB_WITH_MEMORY
 

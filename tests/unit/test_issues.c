@@ -3,8 +3,8 @@
  */
 #include "unit.h"
 
-#include "issues.h"
-#include "json_check.h"
+#include "request/issues.h"
+#include "json/check.h"
 
 /* The body of a 400 with what was added, which must be JSON; freed with free(). */
 static char *written(const bb_issues *issues, const char *root)

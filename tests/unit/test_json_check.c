@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "json_check.h"
+#include "json/check.h"
 
 /* Checks the next value, going into arrays and objects of so many levels. */
 static int step_through(bb_json_checker *checker, unsigned levels)

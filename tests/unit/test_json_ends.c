@@ -6,8 +6,8 @@
 
 #include <time.h>
 
-#include "json_walk.h"
 #include "util/alloc.h"
+#include "json/walk.h"
 
 /* At every array and object of a text, long or short, the same end as a walk byte by byte finds. */
 static void check_text(const char *text)

@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "json_value.h"
+#include "json/compact.h"
 
 static const bb_json_limits unlimited = {0, 0, SIZE_MAX};
 

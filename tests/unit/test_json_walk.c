@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "json_walk.h"
+#include "json/walk.h"
 
 static void test_C3_types_are_named_as_messages_name_them(void **state)
 {

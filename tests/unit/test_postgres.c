@@ -8,11 +8,11 @@
 
 #ifdef BB_WITH_POSTGRES
 
-#include "backends/postgres/access.h"
-#include "backends/postgres/connection.h"
-#include "backends/postgres/hosts.h"
-#include "backends/postgres/locks.h"
-#include "backends/postgres/sqlstate.h"
+#include "backends/postgres/marshal/access.h"
+#include "backends/postgres/marshal/locks.h"
+#include "backends/postgres/wire/connection.h"
+#include "backends/postgres/wire/hosts.h"
+#include "backends/postgres/wire/sqlstate.h"
 #include "util/alloc.h"
 
 /* ------------------------------------------------------------------------------------- opening */

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "queue.h"
+#include "dispatch/queue.h"
 
 enum { MOST_JOBS = 600, NO_MARGIN = 0, SOON = 10, LATE = 1000 };
 

@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "json_check.h"
-#include "response.h"
+#include "request/response.h"
+#include "json/check.h"
 
 static const struct {
     int32_t status;

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "session_pool.h"
+#include "execute/session_pool.h"
 
 typedef struct pool {
     script script;

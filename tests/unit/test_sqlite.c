@@ -16,7 +16,7 @@
 
 #include "backends/sqlite/result_code.h"
 #include "backends/sqlite/writer_queue.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 
 typedef struct place {
     char folder[200];

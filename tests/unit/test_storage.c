@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 #include "bb_contacts/backends.h"
-#include "storage_internal.h"
+#include "execute/storage.h"
 
 typedef struct admin {
     script script;

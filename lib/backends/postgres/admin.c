@@ -6,7 +6,7 @@
  */
 #include "backends/postgres/admin.h"
 
-#include "backends/postgres/pipeline.h"
+#include "backends/postgres/wire/pipeline.h"
 
 #define CHATBOT_ADD_SQL                                    \
     "INSERT INTO @chatbots (id, workspace_id, created_at)" \

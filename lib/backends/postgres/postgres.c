@@ -3,11 +3,11 @@
  */
 #include <string.h>
 
-#include "backends/postgres/access.h"
 #include "backends/postgres/admin.h"
-#include "backends/postgres/connection.h"
-#include "backends/postgres/schema.h"
-#include "backends/postgres/write.h"
+#include "backends/postgres/marshal/access.h"
+#include "backends/postgres/schema/schema.h"
+#include "backends/postgres/wire/connection.h"
+#include "backends/postgres/write/write.h"
 #include "bb_contacts/backends.h"
 #include "bb_contacts/storage.h"
 

@@ -1,0 +1,226 @@
+/*
+ * handle.c: opens and closes the handle, and settles its limits.
+ */
+#include "api/handle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dispatch/dispatcher.h"
+#include "util/alloc.h"
+#include "util/clock.h"
+
+enum {
+    DEFAULT_BODY = 16 * 1024 * 1024,
+    DEFAULT_ENTRY = 1024 * 1024,
+    MOST_BYTES = 1024 * 1024 * 1024,
+    DEFAULT_DEPTH = 64,
+    MOST_DEPTH = 512,
+    DEFAULT_SESSIONS = 16,
+    MOST_SESSIONS = 10000,
+    DEFAULT_TIMEOUT_MS = 10000,
+    DEFAULT_IDLE_TIMEOUT_MS = 300000,
+    MOST_WORKERS = 256,
+    DEFAULT_QUEUED = 4096,
+    MOST_QUEUED = 1000000,
+    DEFAULT_QUEUED_BYTES = 64 * 1024 * 1024,
+    DEFAULT_GROUP_REQUESTS = 128,
+    MOST_GROUP_REQUESTS = 1000,
+    DEFAULT_GROUP_CONTACTS = 1000,
+    MOST_GROUP_CONTACTS = 10000,
+    DEFAULT_GROUP_BYTES = 4 * 1024 * 1024
+};
+
+const char *bb_version(void)
+{
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+    return TEXT(BB_VERSION_MAJOR) "." TEXT(BB_VERSION_MINOR) "." TEXT(BB_VERSION_PATCH);
+#undef TEXT
+#undef TEXT_OF
+}
+
+static int64_t system_clock(void *ctx)
+{
+    (void)ctx;
+    return bb_wall_clock_us();
+}
+
+void bb_contacts_log(const bb_contacts *contacts, int32_t level, const char *what,
+                     const bb_error *error)
+{
+    char line[512];
+    int len;
+
+    if (contacts->log == NULL)
+        return;
+    len = snprintf(line, sizeof line, "%s: %s: %s%s%s%s", what, contacts->storage->vtable.name,
+                   error->message, error->sqlstate[0] != '\0' ? " (SQLSTATE " : "", error->sqlstate,
+                   error->sqlstate[0] != '\0' ? ")" : "");
+    if (len < 0)
+        return;
+    if ((size_t)len >= sizeof line)
+        len = sizeof line - 1;
+    for (int i = 0; i < len; i++) { /* an engine's message may have several lines */
+        if ((unsigned char)line[i] < 0x20)
+            line[i] = ' ';
+    }
+    contacts->log(contacts->log_ctx, level, line, (size_t)len);
+}
+
+static void fill_in(uint32_t *member, uint32_t value)
+{
+    if (*member == 0)
+        *member = value;
+}
+
+static void fill_in_size(size_t *member, size_t value)
+{
+    if (*member == 0)
+        *member = value;
+}
+
+static void fill_in_defaults(bb_config *config)
+{
+    if (config->clock == NULL)
+        config->clock = system_clock;
+    fill_in_size(&config->max_body_bytes, DEFAULT_BODY);
+    fill_in_size(&config->max_entry_bytes, DEFAULT_ENTRY);
+    fill_in(&config->max_depth, DEFAULT_DEPTH);
+    fill_in(&config->max_sessions, DEFAULT_SESSIONS);
+    if (config->timeout_ms <= 0)
+        config->timeout_ms = DEFAULT_TIMEOUT_MS;
+    if (config->idle_timeout_ms == 0)
+        config->idle_timeout_ms = DEFAULT_IDLE_TIMEOUT_MS;
+    fill_in(&config->max_queued, DEFAULT_QUEUED);
+    fill_in_size(&config->max_queued_bytes, DEFAULT_QUEUED_BYTES);
+    fill_in(&config->max_group_requests, DEFAULT_GROUP_REQUESTS);
+    fill_in(&config->max_group_contacts, DEFAULT_GROUP_CONTACTS);
+    fill_in_size(&config->max_group_bytes, DEFAULT_GROUP_BYTES);
+    if (config->max_sessions < config->workers) /* each writes on a session of its own */
+        config->max_sessions = config->workers;
+}
+
+static int is_within_bounds(const bb_config *config)
+{
+    return config->max_body_bytes <= MOST_BYTES && config->max_entry_bytes <= MOST_BYTES &&
+           config->max_depth <= MOST_DEPTH && config->max_sessions <= MOST_SESSIONS &&
+           config->idle_timeout_ms > 0 && config->workers <= MOST_WORKERS &&
+           config->max_queued <= MOST_QUEUED && config->max_group_requests <= MOST_GROUP_REQUESTS &&
+           config->max_group_contacts <= MOST_GROUP_CONTACTS &&
+           (config->allocator == NULL || bb_allocator_is_valid(config->allocator));
+}
+
+/* The configuration as this version knows it, defaults filled in. 0 if a member is out of bounds.
+ */
+static int read_config(const bb_config *given, bb_config *config)
+{
+    bb_config_init(config);
+    if (given != NULL) {
+        if (given->size < sizeof *config)
+            return 0;
+        memcpy(config, given, sizeof *config);
+    }
+    fill_in_defaults(config);
+    return is_within_bounds(config);
+}
+
+static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, bb_error *error)
+{
+    const bb_storage_vtable *table = &contacts->storage->vtable;
+    bb_queue_limits limits = {.max_queued = config->max_queued,
+                              .max_queued_bytes = config->max_queued_bytes,
+                              .max_group_requests =
+                                  table->write_group != NULL ? config->max_group_requests : 1,
+                              .max_group_contacts = config->max_group_contacts,
+                              .max_group_bytes = config->max_group_bytes,
+                              .is_ordered = (table->flags & BB_STORAGE_ORDERED_GROUPS) != 0};
+    int32_t code;
+
+    if (config->workers == 0)
+        return BB_OK;
+    code = bb_dispatcher_open(contacts, config->workers, &limits, &contacts->dispatcher);
+    return code == BB_OK ? BB_OK : bb_error_set(error, code, "the workers cannot be started");
+}
+
+static void copy_config(bb_contacts *contacts, const bb_config *config)
+{
+    contacts->clock = config->clock;
+    contacts->clock_ctx = config->clock_ctx;
+    contacts->random = config->random;
+    contacts->random_ctx = config->random_ctx;
+    contacts->log = config->log;
+    contacts->log_ctx = config->log_ctx;
+    contacts->max_body_bytes = config->max_body_bytes;
+    contacts->max_entry_bytes = config->max_entry_bytes;
+    contacts->max_depth = config->max_depth;
+    contacts->timeout_ms = config->timeout_ms;
+}
+
+int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contacts **out,
+                         bb_error *error)
+{
+    bb_config config;
+    bb_allocator memory;
+    bb_contacts *contacts;
+    int32_t code;
+
+    if (storage == NULL || out == NULL)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "no storage, or nowhere to put the handle");
+    *out = NULL;
+    if (given != NULL && given->size < sizeof config)
+        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_config_init() was not called");
+    if (!read_config(given, &config))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "a limit is out of its bounds");
+    memory = bb_allocator_or_default(config.allocator);
+    contacts = bb_zalloc(&memory, sizeof *contacts);
+    if (contacts == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    contacts->allocator = memory;
+    contacts->storage = storage;
+    copy_config(contacts, &config);
+    if (bb_session_pool_init(&contacts->pool, storage, &memory, config.max_sessions) != BB_OK) {
+        bb_free(&memory, contacts);
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    }
+    contacts->pool.idle_ms = config.idle_timeout_ms;
+    code = open_dispatcher(contacts, &config, error);
+    if (code == BB_OK)
+        *out = contacts;
+    else
+        bb_contacts_close(contacts);
+    return code;
+}
+
+void bb_contacts_close(bb_contacts *contacts)
+{
+    bb_allocator memory;
+
+    if (contacts == NULL)
+        return;
+    memory = contacts->allocator;
+    bb_dispatcher_close(contacts->dispatcher);
+    bb_session_pool_close(&contacts->pool);
+    bb_free(&memory, contacts);
+}
+
+size_t bb_contacts_max_body(const bb_contacts *contacts)
+{
+    return contacts != NULL ? contacts->max_body_bytes : 0;
+}
+
+int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats)
+{
+    size_t queued = 0;
+    size_t queued_bytes = 0;
+
+    if (contacts == NULL || stats == NULL || stats->size < sizeof *stats)
+        return BB_ERR_ARGUMENT;
+    bb_counters_read(&contacts->counters, stats);
+    if (contacts->dispatcher != NULL)
+        bb_dispatcher_load(contacts->dispatcher, &queued, &queued_bytes);
+    stats->queued = (uint32_t)queued;
+    stats->queued_bytes = queued_bytes;
+    bb_session_pool_load(&contacts->pool, &stats->sessions_open, &stats->sessions_idle);
+    return BB_OK;
+}

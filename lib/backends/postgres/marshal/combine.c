@@ -1,0 +1,127 @@
+/*
+ * combine.c: the records of several writes in one order, and those who ask for them.
+ *
+ * The order is that of the table's primary key, so that lookups go forward through it, and so that
+ * those who write without the locks of locks.c meet the rows in the order in which others do.
+ */
+#include "backends/postgres/marshal/combine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/postgres/wire/connection.h"
+
+/* An asker's number has its place in a record's flags; see statements.c. */
+enum { MOST_WRITES = 1 << 16 };
+
+static int is_same_asker(const bb_access *a, const bb_access *b)
+{
+    if (a->chatbot_id != b->chatbot_id || a->workspace_id != b->workspace_id ||
+        a->key_chatbot_id != b->key_chatbot_id)
+        return 0;
+    if (a->key_hash == NULL || b->key_hash == NULL)
+        return a->key_hash == b->key_hash;
+    return memcmp(a->key_hash, b->key_hash, BB_KEY_HASH_SIZE) == 0;
+}
+
+/* Those who ask alike are likely to come one after the other, so the last is tried first. */
+static void add_asker(bb_pg_merge *merge, size_t write)
+{
+    const bb_access *access = merge->writes[write]->access;
+    size_t asker = merge->asker_count;
+
+    while (asker > 0 && !is_same_asker(merge->askers[asker - 1], access))
+        asker--;
+    if (asker == 0) {
+        merge->askers[merge->asker_count++] = access;
+        asker = merge->asker_count;
+    }
+    merge->asker_of[write] = (uint32_t)(asker - 1);
+}
+
+static int compare_keys(int64_t chatbot_a, bb_slice a, int64_t chatbot_b, bb_slice b)
+{
+    int order;
+
+    if (chatbot_a != chatbot_b)
+        return chatbot_a < chatbot_b ? -1 : 1;
+    order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const bb_pg_item *left = a, *right = b;
+
+    return compare_keys(left->chatbot_id, left->record->external_id, right->chatbot_id,
+                        right->record->external_id);
+}
+
+static void add_items(bb_pg_merge *merge, size_t write)
+{
+    const bb_write *from = merge->writes[write];
+
+    for (size_t i = 0; i < from->record_count; i++) {
+        merge->items[merge->item_count++] = (bb_pg_item){.record = from->records[i],
+                                                         .chatbot_id = from->access->chatbot_id,
+                                                         .index = i,
+                                                         .write = (uint32_t)write,
+                                                         .asker = merge->asker_of[write]};
+        merge->wants_before |= (from->records[i]->flags & BB_RECORD_WANT_BEFORE) != 0;
+    }
+}
+
+static int reserve(bb_pg_merge *merge)
+{
+    size_t items = 0;
+
+    for (size_t i = 0; i < merge->write_count; i++)
+        items += merge->writes[i]->record_count;
+    merge->items = bb_alloc_array(merge->allocator, items, sizeof *merge->items);
+    merge->askers = bb_alloc_array(merge->allocator, merge->write_count, sizeof *merge->askers);
+    merge->asker_of = bb_alloc_array(merge->allocator, merge->write_count, sizeof *merge->asker_of);
+    return merge->items != NULL && merge->askers != NULL && merge->asker_of != NULL;
+}
+
+int32_t bb_pg_merge_init(bb_pg_merge *merge, const bb_allocator *allocator,
+                         const bb_write *const *writes, size_t write_count, bb_error *error)
+{
+    *merge = (bb_pg_merge){.allocator = allocator, .writes = writes, .write_count = write_count};
+    if (write_count > MOST_WRITES)
+        return bb_pg_error(error, BB_ERR_UNSUPPORTED, NULL, "too many writes for a group");
+    if (!reserve(merge))
+        return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
+    for (size_t i = 0; i < write_count; i++) {
+        add_asker(merge, i);
+        add_items(merge, i);
+    }
+    if (write_count > 1) /* one write's records are in order */
+        qsort(merge->items, merge->item_count, sizeof *merge->items, compare_items);
+    return BB_OK;
+}
+
+void bb_pg_merge_free(bb_pg_merge *merge)
+{
+    bb_free(merge->allocator, merge->items);
+    bb_free(merge->allocator, merge->askers);
+    bb_free(merge->allocator, merge->asker_of);
+}
+
+bb_pg_item *bb_pg_merge_find(const bb_pg_merge *merge, int64_t chatbot_id, bb_slice external_id)
+{
+    size_t low = 0, high = merge->item_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        bb_pg_item *item = &merge->items[middle];
+        int order =
+            compare_keys(item->chatbot_id, item->record->external_id, chatbot_id, external_id);
+        if (order == 0)
+            return item;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/*
+ * combine.h: the records of several writes in one order, and those who ask for them.
+ */
+#ifndef BB_POSTGRES_MERGE_H
+#define BB_POSTGRES_MERGE_H
+
+#include "bb_contacts/storage.h"
+#include "util/alloc.h"
+
+/* One record of one write. */
+typedef struct bb_pg_item {
+    const bb_record *record;
+    int64_t chatbot_id;
+    size_t index;   /* of the record in its write */
+    uint32_t write; /* which */
+    uint32_t asker; /* which */
+    int before_row; /* the row with the contact as it was, from 1; 0: there is none */
+} bb_pg_item;
+
+/* Who asks for what is an asker once, however many writes ask for the same in the same name. */
+typedef struct bb_pg_merge {
+    const bb_allocator *allocator;
+    const bb_write *const *writes;
+    size_t write_count;
+    uint32_t *asker_of; /* of each write */
+    const bb_access **askers;
+    size_t asker_count;
+    bb_pg_item *items; /* by chatbot, then by key */
+    size_t item_count;
+    int wants_before; /* some record has BB_RECORD_WANT_BEFORE */
+} bb_pg_merge;
+
+/* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes
+ * must outlive it; it is to be freed in any case. */
+int32_t bb_pg_merge_init(bb_pg_merge *merge, const bb_allocator *allocator,
+                         const bb_write *const *writes, size_t write_count, bb_error *error);
+void bb_pg_merge_free(bb_pg_merge *merge);
+
+/* The item with this key; NULL if there is none. */
+bb_pg_item *bb_pg_merge_find(const bb_pg_merge *merge, int64_t chatbot_id, bb_slice external_id);
+
+#endif

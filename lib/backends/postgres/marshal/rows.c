@@ -1,0 +1,102 @@
+/*
+ * rows.c: the rows that the write statement answers, given to those who wrote.
+ */
+#include "backends/postgres/marshal/rows.h"
+
+#include "backends/postgres/wire/cells.h"
+#include "backends/postgres/wire/connection.h"
+
+/* The write statement's columns; see statements.c. */
+enum {
+    COLUMN_KIND,
+    COLUMN_N,           /* which item, from 1; of a created one its chatbot */
+    COLUMN_EXTERNAL_ID, /* of a created one; otherwise NULL */
+    COLUMN_ID,          /* and the rest of the contact; see cells.h */
+    COLUMN_COUNT = COLUMN_ID + 8
+};
+
+/* A row's kind is a bb_outcome, or this: the contact as it was. */
+enum { KIND_BEFORE = 3 };
+
+/* Which item a row is about; NULL if it is about none. */
+static bb_pg_item *item_of(const bb_pg_merge *merge, const PGresult *result, int row)
+{
+    int64_t n = bb_pg_i64_at(result, row, COLUMN_N);
+    bb_slice key = bb_pg_text_at(result, row, COLUMN_EXTERNAL_ID);
+
+    if (key.data != NULL)
+        return bb_pg_merge_find(merge, n, key);
+    return n < 1 || (uint64_t)n > merge->item_count ? NULL : &merge->items[n - 1];
+}
+
+/* A contact that did not change has one row for both. */
+static void find_before(const bb_pg_merge *merge, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
+        bb_pg_item *item = item_of(merge, result, row);
+        if (item != NULL &&
+            (kind == KIND_BEFORE ||
+             (kind == BB_UNCHANGED && (item->record->flags & BB_RECORD_WANT_BEFORE))))
+            item->before_row = row + 1;
+    }
+}
+
+/* Puts in the values that the record brought: all of a new contact's, else those that it set. */
+static void restore_values(bb_contact *contact, const bb_record *record, int32_t kind)
+{
+    uint32_t fields = kind == BB_CREATED ? ~0u : record->fields;
+
+    if (fields & BB_FIELD_NAME)
+        contact->name = record->name;
+    if (fields & BB_FIELD_EMAIL)
+        contact->email = record->email;
+    if (fields & BB_FIELD_PHONENUMBER)
+        contact->phonenumber = record->phonenumber;
+    if (fields & BB_FIELD_STRIPE_ACCOUNTS)
+        contact->stripe_accounts = record->stripe_accounts;
+    if (fields & BB_FIELD_CUSTOM_ATTRIBUTES)
+        contact->custom_attributes = record->custom_attributes;
+}
+
+static int32_t put_row(const bb_pg_merge *merge, const PGresult *result, int row, int has_values,
+                       const bb_pg_item *item)
+{
+    const bb_write *write = merge->writes[item->write];
+    int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
+    bb_slice key = item->record->external_id;
+    bb_contact contact;
+    bb_contact before;
+
+    bb_pg_contact_at(result, row, COLUMN_ID, key, &contact);
+    if (!has_values)
+        restore_values(&contact, item->record, kind);
+    if (item->before_row != 0)
+        bb_pg_contact_at(result, item->before_row - 1, COLUMN_ID, key, &before);
+    return write->put(write->put_ctx, item->index, kind, &contact,
+                      item->before_row != 0 ? &before : NULL);
+}
+
+int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has_values,
+                       size_t wanted, int32_t *codes, bb_error *error)
+{
+    size_t count = 0;
+
+    if (PQnfields(result) != COLUMN_COUNT)
+        return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "rows of another shape came back");
+    if (merge->wants_before)
+        find_before(merge, result);
+    for (int row = 0; row < PQntuples(result); row++) {
+        const bb_pg_item *item = item_of(merge, result, row);
+        if (bb_pg_i32_at(result, row, COLUMN_KIND) == KIND_BEFORE)
+            continue;
+        if (item == NULL)
+            return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
+        if (codes[item->write] == BB_OK)
+            codes[item->write] = put_row(merge, result, row, has_values, item);
+        count++;
+    }
+    if (count != wanted)
+        return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "not every record came back");
+    return BB_OK;
+}

@@ -1,0 +1,21 @@
+/*
+ * rows.h: the rows that the write statement answers, given to those who wrote.
+ */
+#ifndef BB_POSTGRES_ROWS_H
+#define BB_POSTGRES_ROWS_H
+
+#include <libpq-fe.h>
+
+#include "backends/postgres/marshal/combine.h"
+
+/*
+ * Puts each row to its write, unless that write's code says that it has failed or is refused; the
+ * code of a write whose put() fails becomes what that returned. The rows are committed by now, so
+ * that this can't undo them: the client is told 500, and may repeat the request, which changes
+ * nothing more. BB_ERR_INTERNAL if there are not as many contacts as `wanted`. `has_values` is what
+ * the statement was asked for: if 0, the values that a record brought are not in the rows.
+ */
+int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has_values,
+                       size_t wanted, int32_t *codes, bb_error *error);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * citus_statements.c: the SQL of a request on Citus.
+ *
+ * Citus sends a statement as it is to the node that has the chatbot's contacts if every distributed
+ * table in it is bound to one chatbot_id by a parameter. All of these are such statements but the
+ * insert of several rows, which the coordinator hands on. What they read and lock is then one
+ * node's, whichever node they were given to, and their worker-side transaction is one, too. A WITH
+ * that holds an INSERT is no such statement.
+ *
+ * They are also right on tables that are not Citus's, with the locks of the ordinary write.
+ */
+#include "backends/postgres/sql/citus_statements.h"
+
+#include <stddef.h>
+
+#include "backends/postgres/wire/parameters.h"
+
+/* The SQL is laid out by hand. */
+/* clang-format off */
+
+/*
+ * The settings of every transaction that is not the ordinary write's, on Citus those of the
+ * coordinator. No plan_cache_mode, as Citus could not tell the shard from a plan for any
+ * parameters. The last ends a transaction whose client has gone silent between two round trips.
+ */
+#define TIMEOUTS_SQL                                             \
+    "SELECT set_config('lock_timeout', $1, true),"               \
+    " set_config('statement_timeout', $2, true),"                \
+    " CASE current_setting('synchronous_commit') WHEN 'off'"     \
+    " THEN set_config('synchronous_commit', 'local', true) END," \
+    " set_config('idle_in_transaction_session_timeout', $2, true)"
+
+/* One row with one of the decisions of statements.h. The line break ends a comment that the host's
+ * query may end in. */
+#define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
+
+/*
+ * The decision, the settings and the locks, all on the contacts' node: it has copies of the
+ * reference tables; advisory locks of a coordinator would exclude nothing between two of them; and
+ * settings do not travel. The settings are those of the ordinary write but for the plan's, as the
+ * node plans each statement for its parameters. CASE is what SQL has to say what comes first.
+ *
+ * The contacts that are counted, of which there are none, say which node it is. The locks refer to
+ * the count because the host's query may read a table that only the coordinator has: Citus then
+ * runs it there, and with it each subquery that stands for itself.
+ */
+#define THE_DECISION "(SELECT decision FROM access)"
+#define COUNT_LOCKS(function, locks) \
+    "(SELECT count(" function "(l)) FROM unnest(" locks ") l WHERE count(c.id) >= 0)"
+
+#define ACCESS_SQL                                                                              \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                            \
+    " SELECT " THE_DECISION " AS decision,"                                                     \
+    " set_config('bb_contacts.decision', " THE_DECISION "::text, true),"                        \
+    " CASE WHEN " THE_DECISION " = 2 AND set_config('lock_timeout', $8, true) IS NOT NULL THEN" \
+        " CASE WHEN " COUNT_LOCKS("pg_advisory_xact_lock_shared", "$6") " >= 0 THEN "           \
+            COUNT_LOCKS("pg_advisory_xact_lock", "$7")                                          \
+        " END"                                                                                  \
+    " END,"                                                                                     \
+    " set_config('statement_timeout', $9, true),"                                               \
+    " set_config('idle_in_transaction_session_timeout', $9, true),"                             \
+    " CASE current_setting('synchronous_commit') WHEN 'off'"                                    \
+    " THEN set_config('synchronous_commit', 'local', true) END,"                                \
+    " set_config('enable_seqscan', 'off', true),"                                               \
+    " set_config('enable_sort', 'off', true)"                                                   \
+    " FROM @contacts c WHERE c.chatbot_id = $4 AND c.external_id = ''"
+
+#define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
+
+/* What of a contact is handed back, in the order of citus_records.h. */
+#define STORED "id, created_at, updated_at, " FIELDS
+#define C_STORED                        \
+    "c.id, c.created_at, c.updated_at," \
+    " c.name, c.email, c.phonenumber,"  \
+    " c.stripe_accounts, c.custom_attributes"
+
+#define RECORDS_SQL "unnest($3, $4, $5, $6, $7, $8, $9) AS b (external_id, flags, " FIELDS ")"
+
+/* Whether a field that the record sets differs from what is stored; and its value from then on. The
+ * value is `b.` and the field, with a cast for JSON: that travels as text, which the coordinator
+ * hands on as it is, and is read on the contacts' node where it is needed. */
+#define DIFFERS(bit, field, cast) \
+    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field cast
+#define SET(bit, field, cast) \
+    #field " = CASE WHEN b.flags & " #bit " <> 0 THEN b." #field cast " ELSE c." #field " END"
+
+/*
+ * The contacts that are there, with what becomes of each (1 it is updated, 2 left as it is), and
+ * its values if they are asked for or will stay. A contact is sought as in statements.c, and for
+ * the same reason. The setting is that of the access statement, on the same node; where it has not
+ * run, this is an error.
+ */
+#define FIND_SQL                                                                         \
+    "SELECT c.external_id, k.kind, r.*"                                                  \
+    " FROM " RECORDS_SQL                                                                 \
+    " CROSS JOIN LATERAL (SELECT external_id, " STORED " FROM @contacts"                 \
+        " WHERE chatbot_id = $1"                                                         \
+        " AND external_id >= b.external_id AND external_id <= b.external_id"             \
+        " ORDER BY external_id LIMIT 1) c"                                               \
+    " CROSS JOIN LATERAL (SELECT CASE"                                                   \
+        " WHEN b.flags & 32 <> 0"                                                        \
+        " OR " DIFFERS(1, name, " COLLATE \"C\"")                                        \
+        " OR " DIFFERS(2, email, " COLLATE \"C\"")                                       \
+        " OR " DIFFERS(4, phonenumber, " COLLATE \"C\"")                                 \
+        " OR " DIFFERS(8, stripe_accounts, "::jsonb")                                    \
+        " OR " DIFFERS(16, custom_attributes, "::jsonb") " THEN 1 ELSE 2 END AS kind) k" \
+    " LEFT JOIN LATERAL (SELECT " C_STORED ") r ON k.kind = 2 OR b.flags & 64 <> 0"      \
+    " WHERE current_setting('bb_contacts.decision')::integer = 2"
+
+/* Of the contacts that were found to differ. The keys are named twice, so that they are looked up
+ * in the index, and not all of the chatbot's contacts read, even where the planner thinks these
+ * few because it has no statistics yet. */
+#define UPDATE_SQL                                          \
+    "UPDATE @contacts c SET updated_at = $2, "              \
+        SET(1, name, "") ", "                               \
+        SET(2, email, "") ", "                              \
+        SET(4, phonenumber, "") ", "                        \
+        SET(8, stripe_accounts, "::jsonb") ", "             \
+        SET(16, custom_attributes, "::jsonb")               \
+    " FROM " RECORDS_SQL                                    \
+    " WHERE c.chatbot_id = $1 AND c.external_id = ANY ($3)" \
+    " AND c.external_id = b.external_id"                    \
+    " RETURNING c.external_id, 1, " C_STORED
+
+/* Of those that were not found. Without ON CONFLICT, as in statements.c. */
+#define INSERT_SQL                                                            \
+    "INSERT INTO @contacts"                                                   \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"          \
+    " SELECT $1, external_id, $2, $2, name, email, phonenumber,"              \
+        " stripe_accounts::jsonb, custom_attributes::jsonb FROM " RECORDS_SQL \
+    " RETURNING external_id, 0, " STORED
+
+/* The same for one, which Citus sends to the shard without a detour. */
+#define INSERT_ONE_SQL                                               \
+    "INSERT INTO @contacts"                                          \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")" \
+    " VALUES ($1, ($3)[1], $2, $2, ($5)[1], ($6)[1], ($7)[1],"       \
+        " ($8)[1]::jsonb, ($9)[1]::jsonb)"                           \
+    " RETURNING external_id, 0, " STORED
+
+/* clang-format on */
+
+static const uint32_t timeout_types[] = {BB_PG_TEXT, BB_PG_TEXT};
+static const uint32_t access_types[] = {BB_PG_BYTEA,      BB_PG_INT8,        BB_PG_INT8,
+                                        BB_PG_INT8,       BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
+                                        BB_PG_INT8_ARRAY, BB_PG_TEXT,        BB_PG_TEXT};
+
+/* One list for all, so that a statement need not use every parameter. */
+static const uint32_t record_types[] = {BB_PG_INT8,       BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
+                                        BB_PG_INT4_ARRAY, BB_PG_TEXT_ARRAY,  BB_PG_TEXT_ARRAY,
+                                        BB_PG_TEXT_ARRAY, BB_PG_TEXT_ARRAY,  BB_PG_TEXT_ARRAY};
+
+typedef struct definition {
+    const char *text;
+    const uint32_t *types;
+    size_t size; /* of types, in bytes */
+} definition;
+
+static const definition definitions[BB_PG_STATEMENT_COUNT] = {
+    [BB_PG_TIMEOUTS] = {TIMEOUTS_SQL, timeout_types, sizeof timeout_types},
+    [BB_PG_CITUS_ACCESS] = {ACCESS_SQL, access_types, sizeof access_types},
+    [BB_PG_CITUS_FIND] = {FIND_SQL, record_types, sizeof record_types},
+    [BB_PG_CITUS_UPDATE] = {UPDATE_SQL, record_types, sizeof record_types},
+    [BB_PG_CITUS_INSERT] = {INSERT_SQL, record_types, sizeof record_types},
+    [BB_PG_CITUS_INSERT_ONE] = {INSERT_ONE_SQL, record_types, sizeof record_types},
+};
+
+const char *bb_pg_citus_text(bb_pg_statement_id id)
+{
+    return definitions[id].text;
+}
+
+void bb_pg_citus_set_types(bb_pg_statement statements[BB_PG_STATEMENT_COUNT])
+{
+    for (int i = 0; i < BB_PG_STATEMENT_COUNT; i++) {
+        if (definitions[i].text == NULL)
+            continue;
+        statements[i].types = definitions[i].types;
+        statements[i].type_count = (int)(definitions[i].size / sizeof(uint32_t));
+    }
+}

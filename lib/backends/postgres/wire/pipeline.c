@@ -1,0 +1,298 @@
+/*
+ * pipeline.c: runs several statements in one round trip, with libpq's pipeline mode (chapter 34.5
+ * of PostgreSQL's manual).
+ */
+#include "backends/postgres/wire/pipeline.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "backends/postgres/wire/sqlstate.h"
+
+/* How long the synchronization point is waited for once all results are there. The server sends it
+ * with the last of them; but libpq, if it has no memory for it, says nothing and goes on waiting.
+ */
+enum { SYNC_MS = 500 };
+
+/* The statements of a run that are prepared in it, as a set like bb_pg_session.prepared. */
+typedef uint32_t statement_set;
+
+static statement_set set_of(bb_pg_statement_id statement)
+{
+    return (statement_set)1 << statement;
+}
+
+static const bb_pg_statement *statement_of(const bb_pg_session *session, const bb_pg_call *call)
+{
+    return &session->store->statements[call->statement];
+}
+
+static int send_call(bb_pg_session *session, const bb_pg_call *call)
+{
+    const bb_pg_statement *statement = statement_of(session, call);
+    const bb_pg_params *params = call->params;
+    int count = params == NULL ? 0 : params->count;
+    const char *const *values = params == NULL ? NULL : params->values;
+    const int *lengths = params == NULL ? NULL : params->lengths;
+    const int *formats = params == NULL ? NULL : params->formats;
+
+    if (call->text != NULL)
+        return PQsendQueryParams(session->conn, call->text, count, NULL, values, lengths, formats,
+                                 1);
+    if (session->is_unnamed)
+        return PQsendQueryParams(session->conn, statement->text, count, statement->types, values,
+                                 lengths, formats, 1);
+    return PQsendQueryPrepared(session->conn, statement->name, count, values, lengths, formats, 1);
+}
+
+static int is_prepared(const bb_pg_session *session, const bb_pg_call *call,
+                       statement_set preparing)
+{
+    return call->text != NULL || session->is_unnamed ||
+           ((session->prepared | preparing) & set_of(call->statement)) != 0;
+}
+
+/* Puts everything into libpq's buffer, which begins to send it. */
+static int send_all(bb_pg_session *session, const bb_pg_call *calls, size_t count,
+                    statement_set *preparing)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_prepared(session, &calls[i], *preparing)) {
+            const bb_pg_statement *statement = statement_of(session, &calls[i]);
+            *preparing |= set_of(calls[i].statement);
+            if (!PQsendPrepare(session->conn, statement->name, statement->text,
+                               statement->type_count, statement->types))
+                return 0;
+        }
+        if (!send_call(session, &calls[i]))
+            return 0;
+    }
+    return PQpipelineSync(session->conn);
+}
+
+/* The next result; BB_ERR_LOST, or BB_ERR_BUSY when the deadline passed. Reads while it still has
+ * to write, as the server may not read on before it could write. */
+static int32_t next_result(bb_pg_session *session, int64_t deadline, PGresult **result)
+{
+    PGconn *conn = session->conn;
+    int ends = 0;
+
+    for (;;) {
+        int unsent = PQflush(conn);
+        if (PQisBusy(conn)) {
+            int32_t code = bb_pg_wait(conn, unsent > 0 ? POLLIN | POLLOUT : POLLIN, deadline);
+            if (code != BB_OK)
+                return code;
+            if (!PQconsumeInput(conn) && PQisBusy(conn))
+                return BB_ERR_LOST;
+            continue;
+        }
+        *result = PQgetResult(conn);
+        if (*result != NULL)
+            return BB_OK;
+        /* one NULL ends each call's results, so that two in a row mean that there are no more */
+        if (++ends == 2)
+            return BB_ERR_LOST;
+    }
+}
+
+/* How the calls of a run came out, and what became of the connection. */
+typedef struct progress {
+    size_t next;             /* the call whose result comes next */
+    statement_set preparing; /* what is prepared in this run */
+    statement_set prepared;  /* what of that has been */
+    int32_t outcome;         /* of the first call that failed, or BB_OK */
+    int32_t transport;       /* BB_OK when the synchronization point was reached */
+    int lost_a_name;         /* a prepared statement was not there, or there already */
+} progress;
+
+/* What a call's SQLSTATE means. A statement that was prepared before this run is stale if a table
+ * has changed its shape since; a new session prepares it anew. */
+static int32_t code_of(const bb_pg_call *call, const progress *run, const char *sqlstate)
+{
+    if (call != NULL && call->text == NULL && !(run->preparing & set_of(call->statement)) &&
+        strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0)
+        return BB_ERR_LOST;
+    return bb_pg_sqlstate_code(sqlstate);
+}
+
+/* If a result is the first of a run that failed, its error becomes the run's. */
+static void check(const bb_pg_session *session, const bb_pg_call *call, progress *run,
+                  const PGresult *result, bb_error *error)
+{
+    ExecStatusType status = PQresultStatus(result);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (run->outcome != BB_OK || status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return;
+    run->lost_a_name = sqlstate != NULL && (strcmp(sqlstate, BB_PG_SQLSTATE_NO_STATEMENT) == 0 ||
+                                            strcmp(sqlstate, BB_PG_SQLSTATE_TWO_STATEMENTS) == 0);
+    if (sqlstate != NULL)
+        run->outcome = bb_pg_error(error, code_of(call, run, sqlstate), sqlstate,
+                                   PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    else if (PQstatus(session->conn) == CONNECTION_BAD)
+        run->transport = BB_ERR_LOST;
+    else
+        run->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, PQresultErrorMessage(result));
+}
+
+/* Until when the next result of a run is waited for. */
+static int64_t patience(const progress *run, size_t count, int64_t deadline)
+{
+    return run->next == count && bb_deadline_left(deadline) > SYNC_MS ? bb_deadline_in(SYNC_MS)
+                                                                      : deadline;
+}
+
+/* Takes all results up to the synchronization point. */
+static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count, progress *run,
+                        int64_t deadline, bb_error *error)
+{
+    PGresult *result = NULL;
+
+    while (run->transport == BB_OK) {
+        const bb_pg_call *call = run->next < count ? &calls[run->next] : NULL;
+        statement_set bit = call != NULL && call->text == NULL ? set_of(call->statement) : 0;
+        run->transport = next_result(session, patience(run, count, deadline), &result);
+        if (run->transport != BB_OK)
+            return;
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            return;
+        }
+        check(session, call, run, result, error);
+        if (run->outcome == BB_ERR_NOMEM) /* see SYNC_MS */
+            run->transport = BB_ERR_NOMEM;
+        if (run->transport != BB_OK) {
+            /* libpq's own, in place of the result that never came */
+            PQclear(result);
+            return;
+        }
+        if (run->preparing & ~run->prepared & bit) {
+            run->prepared |= bit;
+            if (run->outcome == BB_OK)
+                session->prepared |= bit;
+            PQclear(result);
+        } else if (call != NULL) {
+            calls[run->next++].result = result;
+        } else {
+            PQclear(result);
+        }
+    }
+}
+
+/* Ends a transaction block that an error left open. */
+static int roll_back(bb_pg_session *session, int64_t deadline)
+{
+    bb_pg_call call = {.text = "ROLLBACK"};
+    progress run = {0};
+
+    if (!send_all(session, &call, 1, &run.preparing))
+        return 0;
+    receive_all(session, &call, 1, &run, deadline, NULL);
+    PQclear(call.result);
+    return run.transport == BB_OK && PQtransactionStatus(session->conn) == PQTRANS_IDLE;
+}
+
+/* The connection is of no more use. What the calls did counts all the same if all results came:
+ * the last is that of COMMIT. */
+static int32_t give_up(bb_pg_session *session, const progress *run, size_t count, bb_error *error)
+{
+    int32_t code = run->transport;
+
+    if (run->outcome != BB_OK)
+        code = code == BB_ERR_LOST ? code : run->outcome;
+    else if (run->next == count)
+        code = BB_OK;
+    else if (code == BB_ERR_BUSY)
+        bb_pg_error(error, code, NULL, "the server did not answer before the deadline");
+    else
+        bb_pg_error(error, code, NULL, PQerrorMessage(session->conn));
+    bb_pg_disconnect(session);
+    return code;
+}
+
+/* Sends all, takes all results, and leaves no transaction open that failed. */
+static int32_t run_connected(bb_pg_session *session, bb_pg_call *calls, size_t count, progress *run,
+                             int64_t deadline, bb_error *error)
+{
+    int64_t sent_at = bb_deadline_in(0);
+    int32_t code;
+
+    if (!send_all(session, calls, count, &run->preparing)) {
+        code = PQstatus(session->conn) == CONNECTION_BAD ? BB_ERR_LOST : BB_ERR_NOMEM;
+        bb_pg_error(error, code, NULL, PQerrorMessage(session->conn));
+        bb_pg_disconnect(session);
+        return code;
+    }
+    receive_all(session, calls, count, run, deadline, error);
+    if (run->transport == BB_ERR_BUSY)
+        atomic_store(&session->store->silent_from, sent_at);
+    if (run->transport != BB_OK)
+        return give_up(session, run, count, error);
+    session->heard_at = bb_deadline_in(0);
+    if (run->outcome != BB_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE &&
+        !roll_back(session, deadline))
+        bb_pg_disconnect(session);
+    return run->outcome;
+}
+
+/* Behind a pooler that hands out a server connection for one transaction, a statement that one
+ * connection has prepared is missing from the next, or there already. From now on statements go
+ * without names, here and on connections to come. */
+static void give_up_names(bb_pg_session *session)
+{
+    session->is_unnamed = 1;
+    session->prepared = 0;
+    if (!atomic_exchange(&session->store->is_pooled, 1))
+        bb_pg_log(session->store, BB_LOG_WARN,
+                  "prepared statements do not last: sending them unnamed from now on");
+}
+
+int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64_t deadline,
+                  bb_error *error)
+{
+    progress run = {0};
+    int32_t code;
+    int is_idle;
+
+    /* what is sent may be done even if nobody waits for it, so nothing is sent too late */
+    if (bb_deadline_left(deadline) == 0)
+        return bb_pg_error(error, BB_ERR_BUSY, NULL, "the deadline had passed already");
+    code = bb_pg_connect(session, deadline, error);
+    if (code != BB_OK) /* a session that can't be had again is broken */
+        return code == BB_ERR_UNAVAILABLE ? BB_ERR_LOST : code;
+    is_idle = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
+    code = run_connected(session, calls, count, &run, deadline, error);
+    if (run.lost_a_name && session->conn != NULL && !session->is_unnamed) {
+        give_up_names(session);
+        /* what began here is undone, and can be begun again */
+        if (is_idle) {
+            bb_pg_calls_clear(calls, count);
+            bb_pg_error(error, BB_OK, NULL, "");
+            run = (progress){0};
+            code = run_connected(session, calls, count, &run, deadline, error);
+        }
+    }
+    if (code == BB_ERR_LOST)
+        bb_pg_disconnect(session);
+    return code;
+}
+
+void bb_pg_calls_clear(bb_pg_call *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        PQclear(calls[i].result);
+        calls[i].result = NULL;
+    }
+}
+
+/* The server gives up on a lock before the deadline, so that the connection can be kept. It must
+ * not cancel a statement before the client has given up: a COMMIT that waits for a synchronous
+ * standby would, canceled, report success. */
+void bb_pg_params_add_timeouts(bb_pg_params *params, int64_t deadline)
+{
+    int64_t left = bb_deadline_left(deadline);
+
+    bb_pg_params_add_milliseconds(params, left - left / 10);
+    bb_pg_params_add_milliseconds(params, left + 1);
+}

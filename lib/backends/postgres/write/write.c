@@ -1,0 +1,279 @@
+/*
+ * write.c: stores the records of one or several requests, all or none, in one round trip.
+ *
+ * Five statements are sent at once: begin, settings, access and locks, write, commit. Each sees
+ * what was committed when it began (read committed), so that the write sees all that was written
+ * by those it had to wait for. If several ask, there is an access statement for each of them, and
+ * one more that takes the locks once it is known who is allowed.
+ */
+#include "backends/postgres/write/write.h"
+
+#include <string.h>
+
+#include "backends/postgres/marshal/access.h"
+#include "backends/postgres/marshal/combine.h"
+#include "backends/postgres/marshal/locks.h"
+#include "backends/postgres/marshal/records.h"
+#include "backends/postgres/marshal/rows.h"
+#include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/sqlstate.h"
+#include "backends/postgres/write/citus_write.h"
+
+/* What is sent: begin, settings, an access statement for each asker, the locks if there are several
+ * askers, write, commit. */
+enum { CALL_BEGIN, CALL_SETTINGS, CALL_ACCESS };
+
+typedef struct batch {
+    bb_pg_session *session;
+    const bb_write_group *group;
+    bb_pg_merge merge;
+    bb_pg_params *access; /* of each asker */
+    bb_pg_params locks;
+    bb_pg_params records;
+    bb_pg_call *calls;
+    size_t call_count; /* the last is commit, the one before write */
+    char wants_values; /* all of them; see statements.c */
+} batch;
+
+/* ----------------------------------------------------------------------------- the parameters */
+
+static void add_askers(bb_pg_params *params, const bb_pg_lock_list *list)
+{
+    bb_pg_params_begin_array(params, BB_PG_INT4, list->count);
+    for (size_t i = 0; i < list->count; i++)
+        bb_pg_params_element_i32(params, (int32_t)list->locks[i].asker + 1);
+    bb_pg_params_end_array(params);
+}
+
+/* The locks of a single asker are taken by its access statement. */
+static int32_t add_own_locks(batch *b, const bb_pg_locks *locks, bb_error *error)
+{
+    bb_pg_params *params = &b->access[0];
+    int32_t code = bb_pg_params_reserve(
+        params, bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive),
+        error);
+
+    if (code != BB_OK)
+        return code;
+    bb_pg_params_add_locks(params, &locks->shared);
+    bb_pg_params_add_locks(params, &locks->exclusive);
+    return BB_OK;
+}
+
+static int32_t add_all_locks(batch *b, const bb_pg_locks *locks, bb_error *error)
+{
+    /* as the binary format has it: no dimensions, no nulls, the element type */
+    static const char none[12] = {[11] = BB_PG_INT8};
+    int32_t code = bb_pg_params_reserve(
+        &b->locks,
+        2 * (bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive)),
+        error);
+
+    if (code != BB_OK)
+        return code;
+    bb_pg_params_add_locks(&b->locks, &locks->shared);
+    add_askers(&b->locks, &locks->shared);
+    bb_pg_params_add_locks(&b->locks, &locks->exclusive);
+    add_askers(&b->locks, &locks->exclusive);
+    bb_pg_params_add_bytes(&b->access[0], none, sizeof none);
+    bb_pg_params_add_bytes(&b->access[0], none, sizeof none);
+    return BB_OK;
+}
+
+static int32_t add_access(batch *b, bb_error *error)
+{
+    bb_pg_locks locks;
+    int32_t code = bb_pg_locks_init(&locks, &b->merge, error);
+
+    if (code != BB_OK)
+        return code;
+    for (size_t i = 0; i < b->merge.asker_count; i++)
+        bb_pg_params_add_access(&b->access[i], b->merge.askers[i]);
+    return b->merge.asker_count == 1 ? add_own_locks(b, &locks, error)
+                                     : add_all_locks(b, &locks, error);
+}
+
+static void add_call(batch *b, bb_pg_statement_id statement, const bb_pg_params *params)
+{
+    b->calls[b->call_count++] = (bb_pg_call){.statement = statement, .params = params};
+}
+
+static int32_t add_calls(batch *b, bb_error *error)
+{
+    const bb_allocator *allocator = &b->session->store->allocator;
+    size_t askers = b->merge.asker_count;
+
+    b->access = bb_alloc_array(allocator, askers, sizeof *b->access);
+    b->calls = bb_alloc_array(allocator, askers + 5, sizeof *b->calls);
+    for (size_t i = 0; b->access != NULL && i < askers; i++)
+        bb_pg_params_init(&b->access[i], allocator);
+    if (b->access == NULL || b->calls == NULL)
+        return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
+    add_call(b, BB_PG_BEGIN, NULL);
+    add_call(b, BB_PG_SETTINGS, NULL);
+    for (size_t i = 0; i < askers; i++)
+        add_call(b, i == 0 ? BB_PG_ACCESS : BB_PG_NEXT_ACCESS, &b->access[i]);
+    if (askers > 1)
+        add_call(b, BB_PG_LOCKS, &b->locks);
+    add_call(b, BB_PG_WRITE, &b->records);
+    add_call(b, BB_PG_COMMIT, NULL);
+    return BB_OK;
+}
+
+/* All memory is had before anything is sent, as running out of it after the commit could not undo
+ * that. */
+static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group *group,
+                          bb_error *error)
+{
+    const bb_allocator *allocator = &session->store->allocator;
+    int32_t code;
+
+    memset(b, 0, sizeof *b);
+    b->session = session;
+    b->group = group;
+    b->wants_values = atomic_load(&session->store->has_triggers) != 0;
+    bb_pg_params_init(&b->locks, allocator);
+    bb_pg_params_init(&b->records, allocator);
+    code = bb_pg_merge_init(&b->merge, allocator, group->writes, group->write_count, error);
+    if (code == BB_OK)
+        code = add_calls(b, error);
+    if (code == BB_OK)
+        code = add_access(b, error);
+    if (code == BB_OK)
+        code = bb_pg_params_add_records(&b->records, &b->merge, group->now_us, &b->wants_values,
+                                        error);
+    return code;
+}
+
+static void batch_free(batch *b)
+{
+    const bb_allocator *allocator = &b->session->store->allocator;
+
+    for (size_t i = 0; b->access != NULL && i < b->merge.asker_count; i++)
+        bb_pg_params_free(&b->access[i]);
+    bb_free(allocator, b->access);
+    bb_free(allocator, b->calls);
+    bb_pg_params_free(&b->records);
+    bb_pg_params_free(&b->locks);
+    bb_pg_merge_free(&b->merge);
+}
+
+/* ---------------------------------------------------------------------------------- the whole */
+
+/* The code of each write, as far as the decisions came; how many records may be written goes to
+ * `*wanted`. */
+static int32_t judge(const batch *b, size_t *wanted, bb_error *error)
+{
+    *wanted = 0;
+    for (size_t i = 0; i < b->group->write_count; i++) {
+        const PGresult *access = b->calls[CALL_ACCESS + b->merge.asker_of[i]].result;
+        int32_t decision = BB_OK;
+        if (PQresultStatus(access) == PGRES_TUPLES_OK)
+            decision = bb_pg_decision(access, error);
+        if (decision == BB_ERR_INTERNAL)
+            return decision;
+        b->group->codes[i] = decision;
+        if (decision == BB_OK)
+            *wanted += b->group->writes[i]->record_count;
+    }
+    return BB_OK;
+}
+
+/* What all results together mean; `code` is what running them returned. */
+static int32_t conclude(batch *b, int32_t code, bb_error *error)
+{
+    const bb_pg_call *commit = &b->calls[b->call_count - 1];
+    const bb_pg_call *write = &b->calls[b->call_count - 2];
+    size_t wanted;
+    int32_t judged = judge(b, &wanted, error);
+
+    /* Refusals stand even if what came after them failed, as the write does on a standby (A1). */
+    if (judged != BB_OK || wanted == 0)
+        return judged;
+    if (code != BB_OK)
+        return code;
+    if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
+        return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
+    b->session->has_written = 1;
+    return bb_pg_put_rows(&b->merge, write->result, b->wants_values, wanted, b->group->codes,
+                          error);
+}
+
+/* One attempt with parameters that are ready. */
+static int32_t attempt(batch *b, bb_error *error)
+{
+    int64_t deadline = b->group->deadline;
+    bb_pg_params timeouts;
+    int32_t code;
+
+    bb_pg_params_init(&timeouts, &b->session->store->allocator);
+    bb_pg_params_add_timeouts(&timeouts, deadline);
+    b->calls[CALL_SETTINGS].params = &timeouts;
+    code = bb_pg_run(b->session, b->calls, b->call_count, deadline, error);
+    code = conclude(b, code, error);
+    bb_pg_calls_clear(b->calls, b->call_count);
+    bb_pg_params_free(&timeouts);
+    return code;
+}
+
+static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error *error)
+{
+    batch b;
+    int32_t code = batch_init(&b, session, group, error);
+
+    if (code == BB_OK)
+        code = attempt(&b, error);
+    /* The table may change values, and from now on that is known. */
+    if (code == BB_ERR_RETRY && strcmp(error->sqlstate, BB_PG_SQLSTATE_TRIGGERS) == 0) {
+        atomic_store(&session->store->has_triggers, 1);
+        b.wants_values = 1;
+        bb_pg_error(error, BB_OK, NULL, "");
+        code = attempt(&b, error);
+    }
+    /* A key that a writer without the locks has just added is there at the second attempt; another
+     * uniqueness rule is broken again. */
+    if (code == BB_ERR_CONFLICT && group->write_count == 1) {
+        bb_pg_error(error, BB_OK, NULL, "");
+        code = attempt(&b, error);
+    }
+    if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
+        code = bb_pg_leave_reader(session);
+    batch_free(&b);
+    return code;
+}
+
+static int32_t write_ordinarily(bb_pg_session *session, const bb_write *write, bb_error *error)
+{
+    int32_t own = BB_OK;
+    const bb_write_group group = {.size = sizeof group,
+                                  .writes = &write,
+                                  .write_count = 1,
+                                  .codes = &own,
+                                  .now_us = write->access->now_us,
+                                  .deadline = write->access->deadline};
+    int32_t code = run(session, &group, error);
+
+    if (code != BB_OK)
+        return code;
+    if (own == BB_ERR_NOMEM || own == BB_ERR_ARGUMENT)
+        return bb_pg_error(error, own, NULL, "a result was not taken");
+    return own;
+}
+
+int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
+{
+    return bb_pg_engine_write(session, write, write_ordinarily, bb_pg_citus_write, error);
+}
+
+/* On Citus each request is written by itself, as it may be for another shard. */
+int32_t bb_pg_write_group(void *session, const bb_write_group *group, bb_error *error)
+{
+    int engine;
+    int32_t code = bb_pg_engine_find_out(session, group->deadline, &engine, error);
+
+    if (code != BB_OK)
+        return code;
+    if (engine == BB_PG_ENGINE_CITUS)
+        return bb_error_set(error, BB_ERR_UNSUPPORTED, "Citus writes no groups");
+    return run(session, group, error);
+}

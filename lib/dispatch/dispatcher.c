@@ -1,0 +1,543 @@
+/*
+ * dispatcher.c: many requests at the price of few: what waits is written by as many workers as the
+ * handle has, several requests in one transaction.
+ *
+ * A request that finds nothing going on is written at once. While a group is being written requests
+ * gather, and the next group takes what is there: when that one is done, or earlier by a free
+ * worker if it pays, see pays(). A caller that waits for its answer anyway does the free worker's
+ * work itself, which saves two changes of threads: so `active` counts those who write, workers or
+ * not, and the workers are there for the rest.
+ */
+#include "dispatch/dispatcher.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/handle.h"
+#include "execute/store.h"
+#include "request/response.h"
+#include "util/alloc.h"
+#include "util/clock.h"
+#include "util/random.h"
+
+/* A request that has less left than this is written alone: as the earliest deadline of a group is
+ * the group's, it would take others down with it. */
+enum { GROUP_MARGIN_MS = 100 };
+
+/* A group that has so many contacts is worth it, as what it costs by itself is little beside them.
+ */
+enum { WORTHWHILE_CONTACTS = 128 };
+
+/* For how long, at most, a further group is put off after another has begun. Where the store is
+ * near that is about as long as one takes; where it is far away, so that there is more to be gained
+ * by several at once, it is little beside the way there. */
+enum { PATIENCE_US = 2000 };
+
+typedef struct worker {
+    bb_dispatcher *dispatcher;
+    pthread_t thread;
+    bb_job **jobs;         /* room for a group */
+    bb_store_group *group; /* what it takes to write one */
+} worker;
+
+struct bb_dispatcher {
+    bb_allocator allocator;
+    bb_contacts *contacts;
+    pthread_mutex_t mutex; /* guards the rest but the workers */
+    pthread_cond_t work;   /* something waits that may be taken */
+    pthread_cond_t sooner; /* something expires before `next_expiry` */
+    pthread_cond_t drained;
+    bb_queue queue;
+    int64_t next_expiry;  /* a deadline that none of those that wait is before */
+    uint32_t active;      /* groups that are being written */
+    size_t written;       /* requests in those that are not yet known to take long */
+    uint32_t period;      /* which began when that was last forgotten */
+    int64_t impatient_us; /* when a further group need not pay any longer; monotonic */
+    int is_watched;       /* a worker waits for that */
+    uint32_t answering;   /* others that are about to tell jobs their answers */
+    int is_closing;       /* nothing more comes in */
+    int is_over;          /* threads end */
+    pthread_t watcher;
+    int has_watcher;
+    uint32_t worker_count; /* that were asked for */
+    uint32_t started;
+    worker workers[];
+};
+
+/* ------------------------------------------------------------------------------------- workers */
+
+static int has_free_worker(const bb_dispatcher *d)
+{
+    return d->active < d->worker_count;
+}
+
+/*
+ * Whether it pays to begin a group of so many requests and contacts. Beside no other, always, and
+ * beside one that takes long. Otherwise a few requests are better off in the next group: two groups
+ * at once share the store's processors, and each costs as much as many contacts. So about twice as
+ * many must wait as are being written; beside a lone one, one is enough.
+ */
+static int pays(const bb_dispatcher *d, size_t requests, size_t contacts)
+{
+    return d->active == 0 || requests + 1 >= 2 * d->written || contacts >= WORTHWHILE_CONTACTS ||
+           requests >= d->queue.limits.max_group_requests ||
+           contacts >= d->queue.limits.max_group_contacts || bb_monotonic_us() >= d->impatient_us;
+}
+
+static int may_take(const bb_dispatcher *d)
+{
+    return d->queue.count > 0 && has_free_worker(d) && pays(d, d->queue.count, d->queue.contacts);
+}
+
+/* Something waits that a free worker may not take yet, and nobody sees to it that it is in time. */
+static int is_neglected(const bb_dispatcher *d)
+{
+    return d->queue.count > 0 && has_free_worker(d) && !d->is_watched;
+}
+
+/* After anything that lets one of the workers do something, with the mutex held. */
+static void call_worker(bb_dispatcher *d)
+{
+    if (is_neglected(d) || may_take(d))
+        pthread_cond_signal(&d->work);
+}
+
+static int is_drained(const bb_dispatcher *d)
+{
+    return d->active == 0 && d->answering == 0 && d->queue.count == 0;
+}
+
+/* A group begins, with the mutex held. Returns the period, for its end. Groups that have taken long
+ * count no more, so that one that is stuck keeps nobody waiting twice. */
+static uint32_t begin(bb_dispatcher *d, size_t requests)
+{
+    int64_t now = bb_monotonic_us();
+
+    if (now >= d->impatient_us) {
+        d->period++;
+        d->written = 0;
+    }
+    d->active++;
+    d->written += requests;
+    d->impatient_us = now + PATIENCE_US;
+    return d->period;
+}
+
+static void tell_if_drained(bb_dispatcher *d)
+{
+    if (d->is_closing && is_drained(d))
+        pthread_cond_signal(&d->drained);
+}
+
+/* The worker or caller that wrote it has to look for more, or to call a worker. */
+static void end(bb_dispatcher *d, size_t requests, uint32_t period)
+{
+    d->active--;
+    if (period == d->period)
+        d->written -= requests;
+    tell_if_drained(d);
+}
+
+static void end_answering(bb_dispatcher *d)
+{
+    d->answering--;
+    tell_if_drained(d);
+}
+
+/* Until there may be something to take, with the mutex held. One of the free workers also waits for
+ * the time when patience ends; it goes on with that until then, so that it is not called for each
+ * group. Returns whether it has still to. */
+static int wait_for_work(bb_dispatcher *d, int is_watcher)
+{
+    struct timespec until = {(time_t)(d->impatient_us / 1000000),
+                             (long)(d->impatient_us % 1000000) * 1000};
+    int has_ended;
+
+    if (!is_watcher && !is_neglected(d)) {
+        pthread_cond_wait(&d->work, &d->mutex);
+        return 0;
+    }
+    d->is_watched = 1;
+    has_ended = pthread_cond_timedwait(&d->work, &d->mutex, &until) != 0;
+    d->is_watched = 0;
+    return !has_ended;
+}
+
+static void *work(void *self_)
+{
+    worker *self = self_;
+    bb_dispatcher *d = self->dispatcher;
+
+    pthread_mutex_lock(&d->mutex);
+    for (;;) {
+        int is_watcher = 0;
+        uint32_t period;
+        size_t count;
+        while (!may_take(d) && !d->is_over)
+            is_watcher = wait_for_work(d, is_watcher);
+        if (d->is_over)
+            break;
+        count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
+        period = begin(d, count);
+        call_worker(d); /* more may be there than fits into one group */
+        pthread_mutex_unlock(&d->mutex);
+        bb_store_write_group(d->contacts, self->group, self->jobs, count);
+        pthread_mutex_lock(&d->mutex);
+        end(d, count, period);
+    }
+    pthread_mutex_unlock(&d->mutex);
+    return NULL;
+}
+
+/* ----------------------------------------------------------------------------------- deadlines */
+
+static struct timespec time_of(int64_t deadline)
+{
+    struct timespec time = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
+
+    return time;
+}
+
+/* Takes the jobs out whose deadlines have passed, as a list by `next`, and finds out when the next
+ * one's will; with the mutex held. */
+static bb_job *take_expired(bb_dispatcher *d)
+{
+    bb_job *expired = NULL;
+    bb_job *job = bb_queue_next(&d->queue, NULL);
+
+    d->next_expiry = INT64_MAX;
+    while (job != NULL) {
+        bb_job *next = bb_queue_next(&d->queue, job);
+        if (bb_deadline_left(job->access.deadline) == 0) {
+            bb_queue_remove(&d->queue, job);
+            job->next = expired;
+            expired = job;
+        } else if (job->access.deadline < d->next_expiry) {
+            d->next_expiry = job->access.deadline;
+        }
+        job = next;
+    }
+    return expired;
+}
+
+static void expire(bb_contacts *contacts, bb_job *job)
+{
+    bb_error error;
+
+    if (job == NULL)
+        return;
+    bb_error_init(&error);
+    bb_error_set(&error, BB_ERR_BUSY, "requests waited for a worker past their deadline");
+    bb_contacts_log(contacts, BB_LOG_ERROR, "queue", &error);
+    while (job != NULL) {
+        bb_job *next = job->next;
+        job->done(job, bb_response_plain(BB_STATUS_UNAVAILABLE));
+        job = next;
+    }
+}
+
+/* The thread that answers what has waited too long, since all workers may be busy for longer. */
+static void *watch(void *dispatcher)
+{
+    bb_dispatcher *d = dispatcher;
+
+    pthread_mutex_lock(&d->mutex);
+    while (!d->is_over) {
+        struct timespec until = time_of(d->next_expiry);
+        if (d->next_expiry == INT64_MAX) {
+            pthread_cond_wait(&d->sooner, &d->mutex);
+        } else if (bb_deadline_left(d->next_expiry) > 0) {
+            pthread_cond_timedwait(&d->sooner, &d->mutex, &until);
+        } else {
+            bb_job *expired = take_expired(d);
+            d->answering++;
+            pthread_mutex_unlock(&d->mutex);
+            expire(d->contacts, expired);
+            pthread_mutex_lock(&d->mutex);
+            end_answering(d);
+        }
+    }
+    pthread_mutex_unlock(&d->mutex);
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------- what comes in */
+
+/* With the mutex held. */
+static int32_t enqueue(bb_dispatcher *d, bb_job *job)
+{
+    int32_t code = d->is_closing ? BB_ERR_BUSY : bb_queue_push(&d->queue, job);
+
+    if (code != BB_OK)
+        return code;
+    if (job->access.deadline < d->next_expiry) {
+        d->next_expiry = job->access.deadline;
+        pthread_cond_signal(&d->sooner);
+    }
+    call_worker(d);
+    return BB_OK;
+}
+
+int32_t bb_dispatcher_submit(bb_dispatcher *d, bb_job *job, uint64_t *ticket)
+{
+    int32_t code;
+
+    pthread_mutex_lock(&d->mutex);
+    code = enqueue(d, job);
+    if (code == BB_OK && ticket != NULL)
+        *ticket = job->ticket;
+    pthread_mutex_unlock(&d->mutex);
+    return code;
+}
+
+int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
+{
+    bb_job *job;
+
+    pthread_mutex_lock(&d->mutex);
+    job = bb_queue_find(&d->queue, ticket);
+    if (job != NULL) {
+        bb_queue_remove(&d->queue, job);
+        d->answering++;
+    }
+    pthread_mutex_unlock(&d->mutex);
+    if (job == NULL)
+        return BB_ERR_NOT_FOUND;
+    job->done(job, bb_response_plain(BB_STATUS_UNAVAILABLE));
+    bb_count(&d->contacts->counters.cancelled, 1);
+    pthread_mutex_lock(&d->mutex);
+    end_answering(d);
+    pthread_mutex_unlock(&d->mutex);
+    return BB_OK;
+}
+
+/* A caller that waits for another thread's answer. A semaphore, as that may be destroyed once it
+ * has been waited for; and whom it wakes need not run into a mutex that the other still holds. */
+typedef struct waiter {
+    sem_t answered;
+    bb_result *result;
+} waiter;
+
+static void wake(bb_job *job, bb_result *result)
+{
+    waiter *w = job->done_ctx;
+
+    w->result = result;
+    sem_post(&w->answered);
+}
+
+static bb_result *wait_for(waiter *w)
+{
+    while (sem_wait(&w->answered) != 0) /* a signal of the host's */
+        continue;
+    return w->result;
+}
+
+/* Lets the job wait among others. */
+static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
+{
+    bb_result *result;
+    int32_t code;
+    waiter w;
+
+    if (sem_init(&w.answered, 0, 0) != 0)
+        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    job->done = wake;
+    // cppcheck-suppress autoVariables ; the job has been answered when this function returns
+    job->done_ctx = &w;
+    code = bb_dispatcher_submit(d, job, NULL);
+    if (code == BB_OK)
+        result = wait_for(&w);
+    else
+        result = bb_response_plain(code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE
+                                                       : BB_STATUS_INTERNAL_ERROR);
+    sem_destroy(&w.answered);
+    return result;
+}
+
+/* Takes a free worker's place, if nobody waits for one and it pays; the period goes to `*period`.
+ */
+static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
+{
+    int is_free;
+
+    pthread_mutex_lock(&d->mutex);
+    is_free = d->queue.count == 0 && has_free_worker(d) && pays(d, 1, bb_job_contacts(job));
+    if (is_free)
+        *period = begin(d, 1);
+    pthread_mutex_unlock(&d->mutex);
+    return is_free;
+}
+
+bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
+{
+    bb_result *result;
+    uint32_t period;
+
+    if (!take_place(d, job, &period))
+        return run_queued(d, job);
+    result = job->run(d->contacts, job);
+    pthread_mutex_lock(&d->mutex);
+    end(d, 1, period);
+    call_worker(d);
+    pthread_mutex_unlock(&d->mutex);
+    return result;
+}
+
+void bb_dispatcher_load(bb_dispatcher *d, size_t *queued, size_t *queued_bytes)
+{
+    pthread_mutex_lock(&d->mutex);
+    *queued = d->queue.count;
+    *queued_bytes = d->queue.bytes;
+    pthread_mutex_unlock(&d->mutex);
+}
+
+/* -------------------------------------------------------------------------- opening and closing */
+
+static int init_conditions(bb_dispatcher *d)
+{
+    pthread_condattr_t attributes;
+    int ok;
+
+    if (pthread_condattr_init(&attributes) != 0)
+        return 0;
+    /* deadlines are of this clock; none of these fails where the clock is known */
+    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+         pthread_cond_init(&d->sooner, &attributes) == 0;
+    if (ok && pthread_cond_init(&d->work, &attributes) != 0) {
+        pthread_cond_destroy(&d->sooner);
+        ok = 0;
+    }
+    pthread_condattr_destroy(&attributes);
+    if (!ok)
+        return 0;
+    pthread_cond_init(&d->drained, NULL);
+    pthread_mutex_init(&d->mutex, NULL);
+    return 1;
+}
+
+/* With all signals blocked: they are for the host's threads to take. */
+static int start_thread(pthread_t *thread, void *(*run)(void *), void *ctx)
+{
+    sigset_t all;
+    sigset_t before;
+    int failed;
+
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return 0;
+    failed = pthread_create(thread, NULL, run, ctx);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0;
+}
+
+/* What a worker needs is there before it starts, so that writing never fails for want of it. */
+static int32_t start_worker(bb_dispatcher *d)
+{
+    worker *w = &d->workers[d->started];
+    size_t max = d->queue.limits.max_group_requests;
+
+    w->dispatcher = d;
+    w->jobs = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
+    w->group = bb_store_group_new(&d->allocator, max);
+    if (w->jobs != NULL && w->group != NULL && start_thread(&w->thread, work, w)) {
+        d->started++;
+        return BB_OK;
+    }
+    bb_store_group_free(w->group);
+    bb_free(&d->allocator, w->jobs);
+    return w->jobs == NULL || w->group == NULL ? BB_ERR_NOMEM : BB_ERR_INTERNAL;
+}
+
+static int32_t start(bb_dispatcher *d)
+{
+    int32_t code = BB_OK;
+
+    if (!start_thread(&d->watcher, watch, d))
+        return BB_ERR_INTERNAL;
+    d->has_watcher = 1;
+    while (code == BB_OK && d->started < d->worker_count)
+        code = start_worker(d);
+    return code;
+}
+
+static int32_t init(bb_dispatcher *d, const bb_queue_limits *limits)
+{
+    uint8_t seed[crypto_shorthash_KEYBYTES];
+    int32_t code;
+
+    if (bb_random_fill(d->contacts->random, d->contacts->random_ctx, seed, sizeof seed) != 0)
+        return BB_ERR_INTERNAL;
+    code = bb_queue_init(&d->queue, &d->allocator, seed, limits);
+    if (code == BB_OK && !init_conditions(d)) {
+        bb_queue_free(&d->queue);
+        code = BB_ERR_INTERNAL;
+    }
+    return code;
+}
+
+int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_queue_limits *limits,
+                           bb_dispatcher **out)
+{
+    bb_dispatcher *d =
+        bb_zalloc(&contacts->allocator, sizeof *d + (size_t)workers * sizeof d->workers[0]);
+    int32_t code;
+
+    if (d == NULL)
+        return BB_ERR_NOMEM;
+    d->allocator = contacts->allocator;
+    d->contacts = contacts;
+    d->worker_count = workers;
+    d->next_expiry = INT64_MAX;
+    code = init(d, limits);
+    if (code != BB_OK) {
+        bb_free(&contacts->allocator, d);
+        return code;
+    }
+    code = start(d);
+    if (code != BB_OK) {
+        bb_dispatcher_close(d);
+        return code;
+    }
+    *out = d;
+    return BB_OK;
+}
+
+/* Waits until nothing is left to be done, then tells the threads to end. */
+static void drain(bb_dispatcher *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    d->is_closing = 1;
+    while (!is_drained(d))
+        pthread_cond_wait(&d->drained, &d->mutex);
+    d->is_over = 1;
+    pthread_cond_broadcast(&d->work);
+    pthread_cond_signal(&d->sooner);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+void bb_dispatcher_close(bb_dispatcher *d)
+{
+    bb_allocator allocator;
+
+    if (d == NULL)
+        return;
+    allocator = d->allocator;
+    drain(d);
+    if (d->has_watcher)
+        pthread_join(d->watcher, NULL);
+    for (uint32_t i = 0; i < d->started; i++) {
+        pthread_join(d->workers[i].thread, NULL);
+        bb_store_group_free(d->workers[i].group);
+        bb_free(&allocator, d->workers[i].jobs);
+    }
+    pthread_mutex_destroy(&d->mutex);
+    pthread_cond_destroy(&d->drained);
+    pthread_cond_destroy(&d->work);
+    pthread_cond_destroy(&d->sooner);
+    bb_queue_free(&d->queue);
+    bb_free(&allocator, d);
+}

@@ -1,0 +1,35 @@
+/*
+ * dispatcher.h: many requests at the price of few: what waits is written by as many workers as the
+ * handle has, several requests in one transaction.
+ */
+#ifndef BB_DISPATCHER_H
+#define BB_DISPATCHER_H
+
+#include "dispatch/queue.h"
+
+typedef struct bb_dispatcher bb_dispatcher;
+
+/* Starts `workers` threads, and one that watches deadlines. BB_OK, BB_ERR_NOMEM, or BB_ERR_INTERNAL
+ * if the system has no more threads or random bytes. */
+int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_queue_limits *limits,
+                           bb_dispatcher **out);
+
+/* Lets what waits be written, then ends the threads. NULL does nothing. */
+void bb_dispatcher_close(bb_dispatcher *dispatcher);
+
+/* Has a job done and waits for its answer, never NULL: on this thread if nothing waits and a
+ * worker is free, that is, could begin at once, otherwise among what waits. Any thread but a
+ * worker. */
+bb_result *bb_dispatcher_run(bb_dispatcher *dispatcher, bb_job *job);
+
+/* Lets a job wait; its done() will be called. `ticket` may be NULL. BB_ERR_BUSY if the queue is
+ * full or the dispatcher is being closed; BB_ERR_NOMEM. Any thread. */
+int32_t bb_dispatcher_submit(bb_dispatcher *dispatcher, bb_job *job, uint64_t *ticket);
+
+/* Takes a job out that waits, and tells it a 503: BB_OK. BB_ERR_NOT_FOUND if there is none. */
+int32_t bb_dispatcher_cancel(bb_dispatcher *dispatcher, uint64_t ticket);
+
+/* How many jobs wait, and the bytes of their bodies. */
+void bb_dispatcher_load(bb_dispatcher *dispatcher, size_t *queued, size_t *queued_bytes);
+
+#endif

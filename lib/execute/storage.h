@@ -1,0 +1,15 @@
+/*
+ * storage.h: what a bb_storage is: a checked copy of a backend's table, and its store.
+ */
+#ifndef BB_STORAGE_INTERNAL_H
+#define BB_STORAGE_INTERNAL_H
+
+#include "bb_contacts/storage.h"
+
+struct bb_storage {
+    bb_allocator allocator;
+    bb_storage_vtable vtable; /* functions that the backend leaves out are stubs here */
+    void *store;
+};
+
+#endif

@@ -1,0 +1,400 @@
+/*
+ * store.c: the one stage that does I/O: authorize and write on a storage session, again if the
+ * store undid it, until the deadline.
+ */
+#include "execute/store.h"
+
+#include <time.h>
+
+#include "util/alloc.h"
+
+enum { LONGEST_PAUSE_MS = 50 };
+
+/* What is done on a session. */
+typedef struct operation {
+    int32_t (*run)(const bb_storage_vtable *table, void *session, struct operation *operation,
+                   bb_error *error);
+    const bb_access *access;
+    bb_batch *batch;
+    bb_rendered rendered;
+    size_t put_count;  /* records that the backend has handed back */
+    int32_t put_code;  /* of the first that could not be taken */
+    bb_result *result; /* once all are there */
+} operation;
+
+/* Pauses before another attempt: longer each time, never past the deadline. */
+static void pause_before(unsigned attempt, int64_t deadline)
+{
+    int32_t ms = attempt < 6 ? 1 << attempt : LONGEST_PAUSE_MS;
+    int32_t left = bb_deadline_left(deadline);
+    struct timespec pause = {0, 0};
+
+    pause.tv_nsec = (long)(ms < left ? ms : left) * 1000000;
+    nanosleep(&pause, NULL);
+}
+
+static int32_t run_once(bb_contacts *contacts, operation *op, bb_error *error)
+{
+    void *session = NULL;
+    int32_t code;
+
+    bb_error_init(error);
+    code = bb_session_pool_take(&contacts->pool, op->access->deadline, &session, error);
+    if (code != BB_OK)
+        return code;
+    code = op->run(&contacts->storage->vtable, session, op, error);
+    bb_session_pool_give(&contacts->pool, session, code == BB_ERR_LOST);
+    return code;
+}
+
+static int32_t status_of(int32_t code)
+{
+    switch (code) {
+    case BB_OK:
+        return BB_STATUS_SUCCESS;
+    case BB_ERR_UNKNOWN_KEY:
+        return BB_STATUS_INVALID_KEY;
+    case BB_ERR_NOT_FOUND:
+        return BB_STATUS_NOT_FOUND;
+    case BB_ERR_CONFLICT:
+        return BB_STATUS_CONFLICT;
+    case BB_ERR_BUSY:
+    case BB_ERR_UNAVAILABLE:
+    case BB_ERR_RETRY: /* still, at the deadline */
+    case BB_ERR_LOST:
+        return BB_STATUS_UNAVAILABLE;
+    default:
+        return BB_STATUS_INTERNAL_ERROR;
+    }
+}
+
+/* The status that a request ends with, which the host is told of if it is not the client's. */
+static int32_t conclude(const bb_contacts *contacts, int32_t code, const char *what,
+                        bb_error *error)
+{
+    int32_t status = status_of(code);
+
+    if (status == BB_STATUS_UNAVAILABLE || status == BB_STATUS_INTERNAL_ERROR) {
+        if (error->message[0] == '\0')
+            bb_error_set(error, code, "%s", bb_code_text(code));
+        bb_contacts_log(contacts, BB_LOG_ERROR, what, error);
+    }
+    return status;
+}
+
+static int32_t run(bb_contacts *contacts, operation *op, const char *what)
+{
+    bb_error error;
+    int32_t code;
+
+    for (unsigned attempt = 0;; attempt++) {
+        code = run_once(contacts, op, &error);
+        if (code != BB_ERR_RETRY && code != BB_ERR_LOST)
+            break;
+        if (bb_deadline_left(op->access->deadline) == 0)
+            break;
+        bb_count(&contacts->counters.retries, 1);
+        bb_contacts_log(contacts, BB_LOG_WARN, "trying again", &error);
+        pause_before(attempt, op->access->deadline);
+    }
+    return conclude(contacts, code, what, &error);
+}
+
+static int32_t run_authorize(const bb_storage_vtable *table, void *session, operation *op,
+                             bb_error *error)
+{
+    return table->authorize(session, op->access, error);
+}
+
+int32_t bb_store_authorize(bb_contacts *contacts, const bb_access *access)
+{
+    operation op = {.run = run_authorize, .access = access};
+
+    return run(contacts, &op, "authorize failed");
+}
+
+static void forget(operation *op)
+{
+    bb_result_free(op->result);
+    op->result = NULL;
+    op->put_count = 0;
+    op->put_code = BB_OK;
+    bb_buffer_reset(&op->rendered.json);
+    for (size_t i = 0; i < op->batch->record_count; i++)
+        op->rendered.len[i] = 0;
+}
+
+static int32_t take(operation *op, size_t index, int32_t outcome, const bb_contact *contact,
+                    const bb_contact *before)
+{
+    int32_t code;
+
+    if (index >= op->batch->record_count || contact == NULL || outcome < BB_CREATED ||
+        outcome > BB_UNCHANGED || op->rendered.len[index] != 0)
+        return BB_ERR_ARGUMENT;
+    code = bb_batch_set_outcomes(op->batch, index, outcome, before);
+    if (code == BB_OK)
+        code = bb_rendered_put(&op->rendered, index, contact);
+    if (code != BB_OK || ++op->put_count < op->batch->record_count)
+        return code;
+    /* the last one: all memory that the answer takes is taken before the backend commits, if it
+     * puts before it commits */
+    op->result = bb_response_success(&op->batch->allocator, op->batch, &op->rendered);
+    return bb_result_status(op->result) == BB_STATUS_SUCCESS ? BB_OK : BB_ERR_NOMEM;
+}
+
+/* Called by the backend for each record that it has written. */
+static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
+                   const bb_contact *before)
+{
+    operation *op = ctx;
+    int32_t code = take(op, index, outcome, contact, before);
+
+    if (op->put_code == BB_OK)
+        op->put_code = code;
+    return code;
+}
+
+static bb_write write_of(operation *op)
+{
+    bb_write write = {.size = sizeof write,
+                      .access = op->access,
+                      .records = op->batch->pointers,
+                      .record_count = op->batch->record_count,
+                      .put = put,
+                      .put_ctx = op};
+
+    return write;
+}
+
+/* BB_OK from a backend counts only if it has handed back what it has written. */
+static int32_t check_puts(const operation *op, int32_t code, bb_error *error)
+{
+    if (code == BB_OK && (op->put_code != BB_OK || op->result == NULL))
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "the backend did not hand back every record once");
+    return code;
+}
+
+static int32_t run_write(const bb_storage_vtable *table, void *session, operation *op,
+                         bb_error *error)
+{
+    bb_write write = write_of(op);
+
+    forget(op);
+    return check_puts(op, table->write(session, &write, error), error);
+}
+
+bb_result *bb_store_write(bb_contacts *contacts, const bb_access *access, bb_batch *batch,
+                          bb_arena *arena)
+{
+    operation op = {.run = run_write, .access = access, .batch = batch};
+    int32_t status = BB_STATUS_INTERNAL_ERROR;
+
+    if (bb_rendered_init(&op.rendered, batch->record_count, arena) == BB_OK)
+        status = run(contacts, &op, "write failed");
+    bb_rendered_free(&op.rendered);
+    if (status != BB_STATUS_SUCCESS) {
+        bb_result_free(op.result);
+        return bb_response_plain(status);
+    }
+    bb_count_write(&contacts->counters, 1);
+    return op.result;
+}
+
+/* -------------------------------------------------------------------------------------- groups */
+
+struct bb_store_group {
+    bb_allocator allocator;
+    operation *operations; /* these have room for `max_jobs` each */
+    bb_access *accesses;
+    bb_write *writes;
+    const bb_write **pointers;
+    int32_t *codes;
+};
+
+bb_store_group *bb_store_group_new(const bb_allocator *allocator, size_t max_jobs)
+{
+    bb_store_group *group = bb_zalloc(allocator, sizeof *group);
+
+    if (group == NULL)
+        return NULL;
+    group->allocator = *allocator;
+    group->operations = bb_alloc_array(allocator, max_jobs, sizeof *group->operations);
+    group->accesses = bb_alloc_array(allocator, max_jobs, sizeof *group->accesses);
+    group->writes = bb_alloc_array(allocator, max_jobs, sizeof *group->writes);
+    group->pointers = bb_alloc_array(allocator, max_jobs, sizeof *group->pointers);
+    group->codes = bb_alloc_array(allocator, max_jobs, sizeof *group->codes);
+    if (group->operations != NULL && group->accesses != NULL && group->writes != NULL &&
+        group->pointers != NULL && group->codes != NULL)
+        return group;
+    bb_store_group_free(group);
+    return NULL;
+}
+
+void bb_store_group_free(bb_store_group *group)
+{
+    bb_allocator allocator;
+
+    if (group == NULL)
+        return;
+    allocator = group->allocator;
+    bb_free(&allocator, group->codes);
+    bb_free(&allocator, group->pointers);
+    bb_free(&allocator, group->writes);
+    bb_free(&allocator, group->accesses);
+    bb_free(&allocator, group->operations);
+    bb_free(&allocator, group);
+}
+
+/* The group's time is that of its latest request, its deadline that of its most urgent one. */
+static bb_write_group describe(const bb_store_group *group, bb_job *const *jobs, size_t count)
+{
+    bb_write_group description = {.size = sizeof description,
+                                  .writes = group->pointers,
+                                  .write_count = count,
+                                  .codes = group->codes,
+                                  .now_us = jobs[0]->access.now_us,
+                                  .deadline = jobs[0]->access.deadline};
+
+    for (size_t i = 1; i < count; i++) {
+        if (jobs[i]->access.now_us > description.now_us)
+            description.now_us = jobs[i]->access.now_us;
+        if (jobs[i]->access.deadline < description.deadline)
+            description.deadline = jobs[i]->access.deadline;
+    }
+    return description;
+}
+
+/* Makes one write of the group ready. BB_OK, or BB_ERR_NOMEM. */
+static int32_t prepare_member(bb_store_group *group, size_t i, bb_job *job,
+                              const bb_write_group *description)
+{
+    operation *op = &group->operations[i];
+
+    group->accesses[i] = job->access;
+    group->accesses[i].now_us = description->now_us;
+    group->accesses[i].deadline = description->deadline;
+    *op = (operation){.access = &group->accesses[i], .batch = job->batch};
+    if (bb_rendered_init(&op->rendered, job->batch->record_count, job->arena) != BB_OK)
+        return BB_ERR_NOMEM;
+    forget(op);
+    group->writes[i] = write_of(op);
+    group->pointers[i] = &group->writes[i];
+    group->codes[i] = BB_OK;
+    return BB_OK;
+}
+
+/* The answer to one write of a group that has gone through. */
+static bb_result *answer_member(bb_contacts *contacts, operation *op, int32_t code)
+{
+    bb_error error;
+    int32_t status;
+
+    bb_error_init(&error);
+    status = conclude(contacts, check_puts(op, code, &error), "write failed", &error);
+    if (status == BB_STATUS_SUCCESS)
+        return op->result;
+    bb_result_free(op->result);
+    return bb_response_plain(status);
+}
+
+/* Writes the group that has been made ready, on a session. */
+static int32_t run_group(bb_contacts *contacts, const bb_write_group *description, bb_error *error)
+{
+    void *session = NULL;
+    int32_t code = bb_session_pool_take(&contacts->pool, description->deadline, &session, error);
+
+    if (code != BB_OK)
+        return code;
+    code = contacts->storage->vtable.write_group(session, description, error);
+    bb_session_pool_give(&contacts->pool, session, code == BB_ERR_LOST);
+    return code;
+}
+
+/* Tells each what came of a group that has gone through; counted before, as a host that has an
+ * answer may ask for the statistics. */
+static void answer_all(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                       size_t count)
+{
+    size_t stored = 0;
+
+    for (size_t i = 0; i < count; i++)
+        stored += group->codes[i] == BB_OK;
+    if (stored > 0)
+        bb_count_write(&contacts->counters, stored);
+    for (size_t i = 0; i < count; i++) {
+        operation *op = &group->operations[i];
+        bb_rendered_free(&op->rendered);
+        jobs[i]->done(jobs[i], answer_member(contacts, op, group->codes[i]));
+    }
+}
+
+static void forget_all(bb_store_group *group, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bb_rendered_free(&group->operations[i].rendered);
+        bb_result_free(group->operations[i].result);
+    }
+}
+
+/* One transaction for all: BB_OK, and each has been told its answer, or nothing counts. */
+static int32_t write_together(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                              size_t count, bb_error *error)
+{
+    bb_write_group description = describe(group, jobs, count);
+    size_t ready = 0;
+    int32_t code = BB_OK;
+
+    while (code == BB_OK && ready < count) {
+        code = prepare_member(group, ready, jobs[ready], &description);
+        ready++;
+    }
+    if (code == BB_OK)
+        code = run_group(contacts, &description, error);
+    if (code == BB_OK)
+        answer_all(contacts, group, jobs, count);
+    else
+        forget_all(group, ready);
+    return code;
+}
+
+static void write_apart(bb_contacts *contacts, bb_job *const *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        jobs[i]->done(jobs[i], jobs[i]->run(contacts, jobs[i]));
+}
+
+/* Whether a group failed for what one of its requests holds, as opposed to for what the store is
+ * going through. */
+static int is_fault_of_one(int32_t code)
+{
+    return code == BB_ERR_CONFLICT || code == BB_ERR_ARGUMENT || code == BB_ERR_INTERNAL;
+}
+
+void bb_store_write_group(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                          size_t count)
+{
+    bb_error error;
+    int32_t code;
+
+    if (count == 1 || contacts->storage->vtable.write_group == NULL) {
+        write_apart(contacts, jobs, count);
+        return;
+    }
+    bb_error_init(&error);
+    code = write_together(contacts, group, jobs, count, &error);
+    if (code == BB_OK)
+        return;
+    if (code != BB_ERR_UNSUPPORTED) {
+        bb_count(&contacts->counters.ungrouped_requests, count);
+        bb_contacts_log(contacts, BB_LOG_WARN, "a group of requests failed", &error);
+    }
+    /* halves, so that one that always fails costs the others a few transactions and not one each */
+    if (is_fault_of_one(code)) {
+        bb_store_write_group(contacts, group, jobs, count / 2);
+        bb_store_write_group(contacts, group, jobs + count / 2, count - count / 2);
+    } else {
+        write_apart(contacts, jobs, count);
+    }
+}

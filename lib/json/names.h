@@ -1,0 +1,39 @@
+/*
+ * names.h: the names of an object's members, and which of them are repeated (C4).
+ */
+#ifndef BB_JSON_NAMES_H
+#define BB_JSON_NAMES_H
+
+#include "json/walk.h"
+
+/* A member: its name, decoded, and whatever its user needs to find it again. */
+typedef struct bb_json_member {
+    bb_slice name;
+    size_t at;
+} bb_json_member;
+
+/* A stack of members: those of an object that is open lie above those of the objects around it. */
+typedef struct bb_json_members {
+    bb_allocator allocator;
+    bb_arena *arena; /* for names that have to be decoded */
+    bb_json_member *list;
+    size_t count;
+    size_t capacity;
+} bb_json_members;
+
+void bb_json_members_init(bb_json_members *members, const bb_allocator *allocator, bb_arena *arena);
+void bb_json_members_free(bb_json_members *members);
+
+/* Adds a member. `name` is in quotes. BB_OK, or BB_ERR_NOMEM. */
+int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at);
+
+/*
+ * Finds repeated names among the members from `first` on. Sets *repeated to 1 and marks each member
+ * that a later one overrides by a null name, or sets it to 0. BB_OK, or BB_ERR_NOMEM.
+ */
+int32_t bb_json_members_drop_repeated(bb_json_members *members, size_t first, int *repeated);
+
+/* Byte by byte, a prefix before what it begins: the order of keys and names everywhere here. */
+int bb_slice_compare(bb_slice a, bb_slice b);
+
+#endif

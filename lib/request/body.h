@@ -1,0 +1,43 @@
+/*
+ * body.h: the body's bytes become a list of entries, or a refusal with its issues: sections C, D.
+ */
+#ifndef BB_BODY_H
+#define BB_BODY_H
+
+#include "util/arena.h"
+#include "json/compact.h"
+
+/* One element of the array, checked. */
+typedef struct bb_entry {
+    bb_slice text;              /* as it was sent */
+    bb_slice external_id;       /* null if one is to be made */
+    uint32_t fields;            /* which of those below the entry sends: BB_FIELD_... */
+    bb_slice name;              /* or null */
+    bb_slice email;             /* or null */
+    bb_slice phonenumber;       /* or null */
+    bb_slice stripe_accounts;   /* compact JSON; "[]" for null */
+    bb_slice custom_attributes; /* compact JSON; "{}" for null */
+} bb_entry;
+
+/* What the stage needs to know. */
+typedef struct bb_body_limits {
+    size_t max_entry_bytes;
+    uint32_t max_depth;
+    bb_json_limits json;
+} bb_body_limits;
+
+/* What it makes. All of it lives in the arena and in the body's own bytes. */
+typedef struct bb_body {
+    bb_entry *entries;
+    size_t count;
+    const char *root; /* the name that the array had: "users" or "contacts" (C2) */
+} bb_body;
+
+/*
+ * BB_STATUS_SUCCESS with entries; BB_STATUS_INVALID_DATA, with issues if it is about entries;
+ * BB_STATUS_TOO_MANY_CONTACTS; BB_STATUS_INTERNAL_ERROR when memory ran out.
+ */
+int32_t bb_body_read(bb_slice text, const bb_body_limits *limits, bb_arena *arena,
+                     bb_issues *issues, bb_body *body);
+
+#endif

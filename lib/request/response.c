@@ -1,0 +1,246 @@
+/*
+ * response.c: the outcome of a request as status and JSON body: section A.
+ */
+#include "request/response.h"
+
+#include <string.h>
+
+static const char success_head[] = "{\"message\":\"Success\",\"data\":[";
+static const char success_tail[] = "]}";
+
+#define MESSAGE_BODY(message) "{\"message\":\"" message "\"}"
+
+bb_result *bb_response_plain(int32_t status)
+{
+    union {
+        const bb_result *constant;
+        bb_result *given;
+    } owned;
+    static const bb_result results[] = {
+#define XX(name, number, http, message)        \
+    [number] = {.status = (number),            \
+                .is_static = 1,                \
+                .body = MESSAGE_BODY(message), \
+                .body_len = sizeof MESSAGE_BODY(message) - 1},
+        BB_STATUS_MAP(XX)
+#undef XX
+    };
+
+    /* callers own what they are given; bb_result_free() knows these and leaves them alone */
+    owned.constant = &results[status];
+    return owned.given;
+}
+
+static const char *message_of(int32_t status)
+{
+    static const char *const messages[] = {
+#define XX(name, number, http, message) [number] = (message),
+        BB_STATUS_MAP(XX)
+#undef XX
+    };
+
+    return messages[status];
+}
+
+static bb_result *new_result(const bb_allocator *allocator, int32_t status)
+{
+    bb_result *result = bb_zalloc(allocator, sizeof *result);
+
+    if (result == NULL)
+        return NULL;
+    result->allocator = *allocator;
+    result->status = status;
+    return result;
+}
+
+bb_result *bb_response_issues(const bb_allocator *allocator, const bb_issues *issues,
+                              const char *root)
+{
+    bb_result *result = new_result(allocator, BB_STATUS_INVALID_DATA);
+    bb_buffer body;
+
+    if (result == NULL)
+        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    bb_buffer_init(&body, allocator, SIZE_MAX);
+    bb_issues_write(issues, message_of(BB_STATUS_INVALID_DATA), root, &body);
+    bb_buffer_append_char(&body, '\0');
+    if (body.failed || issues->json.failed) {
+        bb_buffer_free(&body);
+        bb_result_free(result);
+        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    }
+    result->owned = body.data;
+    result->body = body.data;
+    result->body_len = body.len - 1;
+    return result;
+}
+
+int32_t bb_rendered_init(bb_rendered *rendered, size_t record_count, bb_arena *arena)
+{
+    bb_buffer_init(&rendered->json, &arena->allocator, SIZE_MAX);
+    rendered->start = bb_arena_alloc_array(arena, record_count, sizeof *rendered->start);
+    rendered->len = bb_arena_alloc_array(arena, record_count, sizeof *rendered->len);
+    return rendered->start != NULL && rendered->len != NULL ? BB_OK : BB_ERR_NOMEM;
+}
+
+void bb_rendered_free(bb_rendered *rendered)
+{
+    bb_buffer_free(&rendered->json);
+}
+
+static void append_text_or_null(bb_buffer *json, bb_slice text)
+{
+    if (text.data == NULL)
+        bb_buffer_append(json, "null", 4);
+    else
+        bb_buffer_append_json_string(json, text.data, text.len);
+}
+
+#define APPEND(json, literal) bb_buffer_append(json, literal, sizeof(literal) - 1)
+
+int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact)
+{
+    bb_buffer *json = &rendered->json;
+    size_t start = json->len;
+
+    APPEND(json, "{\"id\":\"contact_");
+    bb_buffer_append_i64(json, contact->id);
+    APPEND(json, "\",\"external_id\":");
+    append_text_or_null(json, contact->external_id);
+    APPEND(json, ",\"name\":");
+    append_text_or_null(json, contact->name);
+    APPEND(json, ",\"email\":");
+    append_text_or_null(json, contact->email);
+    APPEND(json, ",\"phonenumber\":");
+    append_text_or_null(json, contact->phonenumber);
+    APPEND(json, ",\"stripe_accounts\":");
+    bb_buffer_append(json, contact->stripe_accounts.data, contact->stripe_accounts.len);
+    APPEND(json, ",\"custom_attributes\":");
+    bb_buffer_append(json, contact->custom_attributes.data, contact->custom_attributes.len);
+    APPEND(json, ",\"created_at\":");
+    bb_buffer_append_i64(json, contact->created_at_us / 1000000);
+    APPEND(json, ",\"updated_at\":");
+    bb_buffer_append_i64(json, contact->updated_at_us / 1000000);
+    APPEND(json, "}");
+    if (json->failed)
+        return BB_ERR_NOMEM;
+    rendered->start[record] = start;
+    rendered->len[record] = json->len - start;
+    return BB_OK;
+}
+
+/* The length of the whole body; 0 if no size_t can hold it, which duplicates of a large contact
+ * could bring about. */
+static size_t success_length(const bb_batch *batch, const bb_rendered *rendered)
+{
+    size_t total = sizeof success_head + sizeof success_tail; /* with a NUL to spare */
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        size_t len = rendered->len[batch->record_of[i]] + 1;
+        if (len > SIZE_MAX - total)
+            return 0;
+        total += len;
+    }
+    return total;
+}
+
+static char *append(char *to, const char *data, size_t len)
+{
+    memcpy(to, data, len);
+    return to + len;
+}
+
+static void write_success(bb_result *result, const bb_batch *batch, const bb_rendered *rendered)
+{
+    char *to = append(result->owned, success_head, sizeof success_head - 1);
+
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        size_t record = batch->record_of[i];
+        if (i > 0)
+            *to++ = ',';
+        to = append(to, rendered->json.data + rendered->start[record], rendered->len[record]);
+        result->outcomes[i] = batch->outcomes[i];
+        result->counts[batch->outcomes[i]]++;
+    }
+    to = append(to, success_tail, sizeof success_tail - 1);
+    *to = '\0';
+    result->body_len = (size_t)(to - result->owned);
+    result->body = result->owned;
+    result->entry_count = batch->entry_count;
+}
+
+bb_result *bb_response_success(const bb_allocator *allocator, const bb_batch *batch,
+                               const bb_rendered *rendered)
+{
+    size_t length = success_length(batch, rendered);
+    bb_result *result = new_result(allocator, BB_STATUS_SUCCESS);
+
+    if (result == NULL)
+        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    result->outcomes = bb_alloc(allocator, batch->entry_count);
+    result->owned = length > 0 ? bb_alloc(allocator, length) : NULL;
+    if (result->outcomes == NULL || result->owned == NULL) {
+        bb_result_free(result);
+        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    }
+    write_success(result, batch, rendered);
+    return result;
+}
+
+/* --------------------------------------------------------------------------- what callers read */
+
+void bb_result_free(bb_result *result)
+{
+    bb_allocator allocator;
+
+    if (result == NULL || result->is_static)
+        return;
+    allocator = result->allocator;
+    bb_free(&allocator, result->owned);
+    bb_free(&allocator, result->outcomes);
+    bb_free(&allocator, result);
+}
+
+int32_t bb_result_status(const bb_result *result)
+{
+    return result != NULL ? result->status : (int32_t)BB_STATUS_INTERNAL_ERROR;
+}
+
+int32_t bb_result_http_status(const bb_result *result)
+{
+    static const int32_t statuses[] = {
+#define XX(name, number, http, message) [number] = (http),
+        BB_STATUS_MAP(XX)
+#undef XX
+    };
+
+    return statuses[bb_result_status(result)];
+}
+
+const char *bb_result_body(const bb_result *result, size_t *len)
+{
+    if (result == NULL)
+        result = bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    if (len != NULL)
+        *len = result->body_len;
+    return result->body;
+}
+
+size_t bb_result_entries(const bb_result *result)
+{
+    return result != NULL ? result->entry_count : 0;
+}
+
+int32_t bb_result_outcome(const bb_result *result, size_t index)
+{
+    if (result == NULL || index >= result->entry_count)
+        return -1;
+    return result->outcomes[index];
+}
+
+size_t bb_result_count(const bb_result *result, int32_t outcome)
+{
+    if (result == NULL || outcome < BB_CREATED || outcome > BB_UNCHANGED)
+        return 0;
+    return result->counts[outcome];
+}
