@@ -1,18 +1,11 @@
 /*
  * compact.h: a JSON value as it is stored: the client's own text, without what means nothing.
  */
-#ifndef BB_JSON_VALUE_H
-#define BB_JSON_VALUE_H
+#ifndef BB_JSON_COMPACT_H
+#define BB_JSON_COMPACT_H
 
-#include "request/issues.h"
+#include "json/limits.h"
 #include "json/names.h"
-
-/* What a storage backend can hold besides what every one can. */
-typedef struct bb_json_limits {
-    uint32_t max_integer_digits;  /* of a number written without exponent; 0: no limit */
-    uint32_t max_fraction_digits; /* likewise, after the point */
-    size_t max_expanded;          /* bytes that the numbers may take together without exponents */
-} bb_json_limits;
 
 /*
  * `value` without white space and without members that a later one of the same name overrides (C4):
@@ -25,11 +18,5 @@ typedef struct bb_json_limits {
  */
 int32_t bb_json_compact(bb_json_members *members, bb_slice value, const bb_json_limits *limits,
                         bb_slice *out, int *is_suspect);
-
-/* Adds an issue for everything in a compact value that can't be stored: U+0000 (C5) and numbers
- * past the limits (C6). `path` is that of the value; `*expanded` is a sum over all values of a
- * request, 0 at first. */
-void bb_json_find_faults(bb_slice value, const bb_json_limits *limits, const bb_path *path,
-                         size_t *expanded, bb_issues *issues);
 
 #endif

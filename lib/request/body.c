@@ -205,7 +205,8 @@ static int outline(reader *r, array *arrays)
 
 /* ------------------------------------------------------------------------------------- fields */
 
-static void add_type_issue(reader *r, const bb_path *path, const char *expected, bb_slice value)
+static void add_type_issue(reader *r, const bb_json_path *path, const char *expected,
+                           bb_slice value)
 {
     char message[64];
 
@@ -215,7 +216,7 @@ static void add_type_issue(reader *r, const bb_path *path, const char *expected,
 }
 
 /* A string or null (section D). Returns 0 if there is an issue. */
-static int read_text(reader *r, bb_slice value, const bb_path *path, bb_slice *out)
+static int read_text(reader *r, bb_slice value, const bb_json_path *path, bb_slice *out)
 {
     bb_json_type type = bb_json_type_of(value.data[0]);
 
@@ -246,7 +247,7 @@ static size_t count_characters(bb_slice text)
     return count;
 }
 
-static void read_external_id(reader *r, bb_slice value, const bb_path *path, bb_slice *out)
+static void read_external_id(reader *r, bb_slice value, const bb_json_path *path, bb_slice *out)
 {
     if (!read_text(r, value, path, out) || out->data == NULL)
         return;
@@ -258,7 +259,7 @@ static void read_external_id(reader *r, bb_slice value, const bb_path *path, bb_
 
 /* An array or object or null, `empty` for the latter. */
 static void read_json(reader *r, bb_slice value, bb_json_type type, const char *empty,
-                      const bb_path *path, bb_slice *out)
+                      const bb_json_path *path, bb_slice *out)
 {
     bb_json_type actual = bb_json_type_of(value.data[0]);
     int is_suspect = 0;
@@ -274,10 +275,11 @@ static void read_json(reader *r, bb_slice value, bb_json_type type, const char *
     if (bb_json_compact(&r->members, value, &r->limits->json, out, &is_suspect) != BB_OK)
         r->is_out_of_memory = 1;
     else if (is_suspect)
-        bb_json_find_faults(*out, &r->limits->json, path, &r->expanded, r->issues);
+        bb_json_find_faults(*out, &r->limits->json, path, &r->expanded, bb_issues_report,
+                            r->issues);
 }
 
-static void check_stripe_accounts(reader *r, bb_slice value, const bb_path *path)
+static void check_stripe_accounts(reader *r, bb_slice value, const bb_json_path *path)
 {
     bb_json_iterator it = bb_json_iterate(value);
     bb_slice element;
@@ -285,15 +287,15 @@ static void check_stripe_accounts(reader *r, bb_slice value, const bb_path *path
     if (bb_json_type_of(value.data[0]) != BB_JSON_ARRAY)
         return;
     for (size_t i = 0; bb_json_next_element(&it, &element); i++) {
-        bb_path step = {path, {NULL, 0}, i};
+        bb_json_path step = {path, {NULL, 0}, i};
         if (bb_json_type_of(element.data[0]) != BB_JSON_OBJECT)
             add_type_issue(r, &step, "object", element);
     }
 }
 
-static void read_field(reader *r, int field, const bb_path *entry_path, bb_entry *entry)
+static void read_field(reader *r, int field, const bb_json_path *entry_path, bb_entry *entry)
 {
-    bb_path path = {entry_path, field_names[field], 0};
+    bb_json_path path = {entry_path, field_names[field], 0};
     bb_slice *slot = slot_of(entry, field);
     bb_slice value = *slot;
 
@@ -317,7 +319,7 @@ static void read_field(reader *r, int field, const bb_path *entry_path, bb_entry
 
 /* ------------------------------------------------------------------------------------ entries */
 
-static void read_entry(reader *r, const bb_path *path, bb_entry *entry)
+static void read_entry(reader *r, const bb_json_path *path, bb_entry *entry)
 {
     const bb_body_limits *limits = r->limits;
     bb_slice text = entry->text;
@@ -348,10 +350,10 @@ static void read_entry(reader *r, const bb_path *path, bb_entry *entry)
 
 static int32_t read_entries(reader *r, bb_body *body)
 {
-    bb_path root = {NULL, {body->root, strlen(body->root)}, 0};
+    bb_json_path root = {NULL, {body->root, strlen(body->root)}, 0};
 
     for (size_t i = 0; i < body->count; i++) {
-        bb_path path = {&root, {NULL, 0}, i};
+        bb_json_path path = {&root, {NULL, 0}, i};
         read_entry(r, &path, &body->entries[i]);
         if (r->is_out_of_memory)
             return BB_STATUS_INTERNAL_ERROR;

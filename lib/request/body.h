@@ -4,6 +4,7 @@
 #ifndef BB_BODY_H
 #define BB_BODY_H
 
+#include "request/issues.h"
 #include "util/arena.h"
 #include "json/compact.h"
 

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "json/quote.h"
+
 enum {
     MAX_NAME = 64,  /* bytes of a name that a path shows */
     MAX_PATH = 512, /* a path is cut after the step that passes this */
@@ -51,7 +53,7 @@ static size_t cut(bb_slice name)
     return at;
 }
 
-static void append_step(bb_buffer *json, const bb_path *step)
+static void append_step(bb_buffer *json, const bb_json_path *step)
 {
     size_t len;
 
@@ -71,7 +73,7 @@ static void append_step(bb_buffer *json, const bb_path *step)
 
 /* Appends a path from its outermost step on. Returns 0 once it has been cut. The recursion is as
  * deep as the path, which is as deep as an entry may be. */
-static int append_path(bb_buffer *json, const bb_path *path, size_t start)
+static int append_path(bb_buffer *json, const bb_json_path *path, size_t start)
 {
     if (path->outer != NULL && !append_path(json, path->outer, start))
         return 0;
@@ -82,7 +84,7 @@ static int append_path(bb_buffer *json, const bb_path *path, size_t start)
     return 0;
 }
 
-void bb_issues_add(bb_issues *issues, const bb_path *path, const char *message)
+void bb_issues_add(bb_issues *issues, const bb_json_path *path, const char *message)
 {
     bb_buffer *json = &issues->json;
 
@@ -94,15 +96,20 @@ void bb_issues_add(bb_issues *issues, const bb_path *path, const char *message)
     bb_buffer_append_text(json, "{\"field\":\"");
     append_path(json, path, json->len);
     bb_buffer_append_text(json, "\",\"message\":");
-    bb_buffer_append_json_string(json, message, strlen(message));
+    bb_json_append_string(json, message, strlen(message));
     bb_buffer_append_char(json, '}');
+}
+
+void bb_issues_report(void *issues, const bb_json_path *path, const char *message)
+{
+    bb_issues_add(issues, path, message);
 }
 
 void bb_issues_write(const bb_issues *issues, const char *message, const char *root,
                      bb_buffer *body)
 {
     bb_buffer_append_text(body, "{\"message\":");
-    bb_buffer_append_json_string(body, message, strlen(message));
+    bb_json_append_string(body, message, strlen(message));
     bb_buffer_append_text(body, ",\"issues\":[");
     bb_buffer_append(body, issues->json.data, issues->json.len);
     if (issues->count > BB_MAX_ISSUES) {

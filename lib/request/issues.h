@@ -4,15 +4,8 @@
 #ifndef BB_ISSUES_H
 #define BB_ISSUES_H
 
-#include "bb_contacts/storage.h"
 #include "util/buffer.h"
-
-/* A place in the body, as a chain from the innermost step to the outermost. */
-typedef struct bb_path {
-    const struct bb_path *outer; /* NULL for the first step */
-    bb_slice name;               /* a member's name in JSON's own spelling, without the quotes; */
-    size_t index;                /* or, if the name is null, an element's index */
-} bb_path;
+#include "json/path.h"
 
 /* So many issues are listed; the others are counted. */
 enum { BB_MAX_ISSUES = 100 };
@@ -26,7 +19,10 @@ void bb_issues_init(bb_issues *issues, const bb_allocator *allocator);
 void bb_issues_free(bb_issues *issues);
 
 /* Adds a fault. A failing allocation is remembered in json.failed. */
-void bb_issues_add(bb_issues *issues, const bb_path *path, const char *message);
+void bb_issues_add(bb_issues *issues, const bb_json_path *path, const char *message);
+
+/* The same, as a bb_json_report_fn. */
+void bb_issues_report(void *issues, const bb_json_path *path, const char *message);
 
 /* The response body of a 400 with these issues, to `body`. `root` is the array's name. */
 void bb_issues_write(const bb_issues *issues, const char *message, const char *root,

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "json/quote.h"
+
 static const char success_head[] = "{\"message\":\"Success\",\"data\":[";
 static const char success_tail[] = "]}";
 
@@ -93,7 +95,7 @@ static void append_text_or_null(bb_buffer *json, bb_slice text)
     if (text.data == NULL)
         bb_buffer_append(json, "null", 4);
     else
-        bb_buffer_append_json_string(json, text.data, text.len);
+        bb_json_append_string(json, text.data, text.len);
 }
 
 #define APPEND(json, literal) bb_buffer_append(json, literal, sizeof(literal) - 1)

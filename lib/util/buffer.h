@@ -51,7 +51,4 @@ void bb_buffer_append_char(bb_buffer *buffer, char c);
 void bb_buffer_append_text(bb_buffer *buffer, const char *text);
 void bb_buffer_append_i64(bb_buffer *buffer, int64_t value);
 
-/* `data` as a JSON string with its quotes (RFC 8259, section 7): escapes what must be escaped. */
-void bb_buffer_append_json_string(bb_buffer *buffer, const char *data, size_t len);
-
 #endif

@@ -27,7 +27,7 @@ static char *written(const bb_issues *issues, const char *root)
 }
 
 /* What one issue at `path` reads like; freed with free(). */
-static char *field_of(const bb_path *path)
+static char *field_of(const bb_json_path *path)
 {
     static const char head[] = "{\"message\":\"Invalid request data\",\"issues\":[{\"field\":\"";
     static const char tail[] = "\",\"message\":\"m\"}]}";
@@ -53,10 +53,10 @@ static char *field_of(const bb_path *path)
 
 static void expect_name(const char *name, const char *expected)
 {
-    const bb_path root = {NULL, {"users", 5}, 0};
-    const bb_path entry = {&root, {NULL, 0}, 3};
+    const bb_json_path root = {NULL, {"users", 5}, 0};
+    const bb_json_path entry = {&root, {NULL, 0}, 3};
     bb_slice copy = tight(slice_of(name));
-    const bb_path member = {&entry, copy, 0};
+    const bb_json_path member = {&entry, copy, 0};
     builder all = {NULL, 0, 0};
     char *field = field_of(&member);
 
@@ -70,15 +70,15 @@ static void expect_name(const char *name, const char *expected)
 
 static void test_A3_a_place_is_a_path_from_the_body(void **state)
 {
-    const bb_path root = {NULL, {"users", 5}, 0};
-    const bb_path entry = {&root, {NULL, 0}, 999};
-    const bb_path field = {&entry, {"custom_attributes", 17}, 0};
-    const bb_path member = {&field, {"a b", 3}, 0};
-    const bb_path element = {&member, {NULL, 0}, 0};
+    const bb_json_path root = {NULL, {"users", 5}, 0};
+    const bb_json_path entry = {&root, {NULL, 0}, 999};
+    const bb_json_path field = {&entry, {"custom_attributes", 17}, 0};
+    const bb_json_path member = {&field, {"a b", 3}, 0};
+    const bb_json_path element = {&member, {NULL, 0}, 0};
     static const char *const expected[] = {"users", "users[999]", "users[999].custom_attributes",
                                            "users[999].custom_attributes.a b",
                                            "users[999].custom_attributes.a b[0]"};
-    const bb_path *const paths[] = {&root, &entry, &field, &member, &element};
+    const bb_json_path *const paths[] = {&root, &entry, &field, &member, &element};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
@@ -155,7 +155,7 @@ static void test_A3_names_of_any_length_are_cut(void **state)
 static void test_A3_long_paths_are_cut(void **state)
 {
     enum { STEPS = 500 };
-    static bb_path steps[STEPS];
+    static bb_json_path steps[STEPS];
     char *text;
 
     (void)state;
@@ -174,10 +174,10 @@ static void test_A3_long_paths_are_cut(void **state)
 
 static void add_many(bb_issues *issues, size_t count)
 {
-    const bb_path root = {NULL, {"contacts", 8}, 0};
+    const bb_json_path root = {NULL, {"contacts", 8}, 0};
 
     for (size_t i = 0; i < count; i++) {
-        const bb_path entry = {&root, {NULL, 0}, i};
+        const bb_json_path entry = {&root, {NULL, 0}, i};
         bb_issues_add(issues, &entry, "wrong");
     }
 }
@@ -227,7 +227,7 @@ static void test_A3_a_hundred_issues_are_listed_and_the_rest_counted(void **stat
 
 static void test_A3_messages_are_escaped(void **state)
 {
-    const bb_path root = {NULL, {"users", 5}, 0};
+    const bb_json_path root = {NULL, {"users", 5}, 0};
     bb_allocator memory = bb_allocator_or_default(NULL);
     bb_issues issues;
     char *text;

@@ -230,9 +230,9 @@ static void test_A3_a_contact_without_memory_is_reported(void **state)
 
 static void test_A3_issues_make_a_400(void **state)
 {
-    const bb_path root = {NULL, {"users", 5}, 0};
-    const bb_path entry = {&root, {NULL, 0}, 3};
-    const bb_path field = {&entry, {"email", 5}, 0};
+    const bb_json_path root = {NULL, {"users", 5}, 0};
+    const bb_json_path entry = {&root, {NULL, 0}, 3};
+    const bb_json_path field = {&entry, {"email", 5}, 0};
     static const char expected[] =
         "{\"message\":\"Invalid request data\",\"issues\":[{\"field\":\"users[3].email\","
         "\"message\":\"Expected string, received number\"}]}";
@@ -268,7 +268,7 @@ static void test_A3_issues_make_a_400(void **state)
 
 static void test_A3_issues_that_did_not_fit_into_memory_make_a_500(void **state)
 {
-    const bb_path root = {NULL, {"users", 5}, 0};
+    const bb_json_path root = {NULL, {"users", 5}, 0};
     unit_memory memory;
     bb_issues issues;
     bb_result *result;

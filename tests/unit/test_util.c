@@ -7,6 +7,7 @@
 #include "util/buffer.h"
 #include "util/clock.h"
 #include "util/random.h"
+#include "json/quote.h"
 
 /* --------------------------------------------------------------------------------------- buffer */
 
@@ -116,7 +117,7 @@ static void test_E3_every_byte_is_escaped_as_JSON_wants(void **state)
         else
             snprintf(expected, sizeof expected, "\"<%c>\"", byte);
         bb_buffer_init(&buffer, &memory, 100);
-        bb_buffer_append_json_string(&buffer, text, sizeof text);
+        bb_json_append_string(&buffer, text, sizeof text);
         assert_slice(((bb_slice){buffer.data, buffer.len}), expected);
         bb_buffer_free(&buffer);
     }

@@ -1,8 +1,9 @@
 /*
- * test_json_value.c: JSON as it is stored (C4, C6), and what no store can hold (C5, C6).
+ * test_json_compact.c: JSON as it is stored (C4, C6), and what no store can hold (C5, C6).
  */
 #include "unit.h"
 
+#include "request/issues.h"
 #include "json/compact.h"
 
 static const bb_json_limits unlimited = {0, 0, SIZE_MAX};
@@ -230,7 +231,7 @@ static const bb_json_limits postgres_limits = {131072, 16383, 1 << 20};
 /* The issues about a value, found the way the body's reader does; freed with free(). */
 static char *faults(bb_slice text, const bb_json_limits *limits)
 {
-    const bb_path path = {NULL, {"v", 1}, 0};
+    const bb_json_path path = {NULL, {"v", 1}, 0};
     bb_allocator memory = {NULL, NULL, NULL, NULL};
     unit_memory unit;
     bb_issues issues;
@@ -243,7 +244,7 @@ static char *faults(bb_slice text, const bb_json_limits *limits)
     memory = unit.allocator;
     bb_issues_init(&issues, &memory);
     if (is_suspect)
-        bb_json_find_faults(slice_of(value), limits, &path, &expanded, &issues);
+        bb_json_find_faults(slice_of(value), limits, &path, &expanded, bb_issues_report, &issues);
     assert_false(issues.json.failed);
     result = must_alloc(issues.json.len + 1);
     if (issues.json.len > 0)
