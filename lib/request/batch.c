@@ -8,37 +8,27 @@
 
 #include "request/generated_id.h"
 
-/* The values that an entry may set, so that folding and comparing can be written once. */
-enum { VALUE_COUNT = 5 };
-
+/* A contact's values, each in its field's place. */
 typedef struct values {
-    bb_slice value[VALUE_COUNT]; /* the one of bit i of `fields` in value[i] */
+    bb_slice value[BB_FIELD_COUNT];
 } values;
 
-static int is_json(int i)
+static values values_of_contact(const bb_contact *contact)
 {
-    return (1u << i) & (BB_FIELD_STRIPE_ACCOUNTS | BB_FIELD_CUSTOM_ATTRIBUTES);
-}
+    values v;
 
-static values values_of(const bb_entry *e)
-{
-    values v = {{e->name, e->email, e->phonenumber, e->stripe_accounts, e->custom_attributes}};
-
-    return v;
-}
-
-static values values_of_contact(const bb_contact *c)
-{
-    values v = {{c->name, c->email, c->phonenumber, c->stripe_accounts, c->custom_attributes}};
-
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        v.value[i] = bb_contact_value(contact, &bb_fields[i]);
     return v;
 }
 
 /* What a contact has of which nothing was said (section D). */
 static values values_of_new(void)
 {
-    values v = {{{NULL, 0}, {NULL, 0}, {NULL, 0}, {"[]", 2}, {"{}", 2}}};
+    values v;
 
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        v.value[i] = bb_fields[i].initial;
     return v;
 }
 
@@ -49,7 +39,7 @@ static int32_t equal_values(const bb_allocator *allocator, int i, bb_slice a, bb
         *equal = a.data == b.data;
     else
         *equal = a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-    if (*equal || !is_json(i))
+    if (*equal || bb_fields[i].kind == BB_FIELD_TEXT)
         return BB_OK;
     return bb_json_equal(allocator, a, b, equal);
 }
@@ -115,21 +105,19 @@ static int32_t sort_entries(bb_batch *batch, bb_arena *arena)
  * have (E1). */
 static int32_t fold(bb_batch *batch, const bb_entry *entry, bb_record *record, values *folded)
 {
-    values sent = values_of(entry);
-
-    for (int i = 0; i < VALUE_COUNT; i++) {
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
         int32_t equal = 1;
-        if (!(entry->fields >> i & 1))
+        if (!(entry->fields & bb_fields[i].bit))
             continue;
-        if (record->fields >> i & 1 && !(record->flags & BB_RECORD_TOUCH)) {
+        if (record->fields & bb_fields[i].bit && !(record->flags & BB_RECORD_TOUCH)) {
             int32_t code =
-                equal_values(&batch->allocator, i, folded->value[i], sent.value[i], &equal);
+                equal_values(&batch->allocator, i, folded->value[i], entry->value[i], &equal);
             if (code != BB_OK)
                 return code;
             if (!equal)
                 record->flags |= BB_RECORD_TOUCH;
         }
-        folded->value[i] = sent.value[i];
+        folded->value[i] = entry->value[i];
     }
     record->fields |= entry->fields;
     return BB_OK;
@@ -151,11 +139,8 @@ static int32_t make_record(bb_batch *batch, size_t index, size_t begin, size_t e
             return code;
         batch->record_of[batch->order[i]] = (uint32_t)index;
     }
-    record->name = folded.value[0];
-    record->email = folded.value[1];
-    record->phonenumber = folded.value[2];
-    record->stripe_accounts = folded.value[3];
-    record->custom_attributes = folded.value[4];
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        bb_record_set_value(record, &bb_fields[i], folded.value[i]);
     batch->pointers[index] = record;
     batch->first[index] = (uint32_t)begin;
     return BB_OK;
@@ -215,20 +200,18 @@ int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, b
 /* Applies an entry to a contact's values; tells whether that changed any. */
 static int32_t apply(bb_batch *batch, const bb_entry *entry, values *contact, int *changed)
 {
-    values sent = values_of(entry);
-
     *changed = 0;
-    for (int i = 0; i < VALUE_COUNT; i++) {
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
         int32_t equal = 1;
         int32_t code;
-        if (!(entry->fields >> i & 1))
+        if (!(entry->fields & bb_fields[i].bit))
             continue;
-        code = equal_values(&batch->allocator, i, contact->value[i], sent.value[i], &equal);
+        code = equal_values(&batch->allocator, i, contact->value[i], entry->value[i], &equal);
         if (code != BB_OK)
             return code;
         if (!equal)
             *changed = 1;
-        contact->value[i] = sent.value[i];
+        contact->value[i] = entry->value[i];
     }
     return BB_OK;
 }

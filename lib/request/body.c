@@ -15,15 +15,14 @@ enum { USERS, CONTACTS, ROOT_COUNT };
 
 static const bb_slice root_names[ROOT_COUNT] = {{"users", 5}, {"contacts", 8}};
 
-/* The fields of an entry, in the order of section D. */
-enum { EXTERNAL_ID, NAME, EMAIL, PHONENUMBER, STRIPE_ACCOUNTS, CUSTOM_ATTRIBUTES, FIELD_COUNT };
+/* The names that an entry may have: the fields', in the order of their table, and the key's. */
+enum { EXTERNAL_ID = BB_FIELD_COUNT, NAME_COUNT };
 
-static const bb_slice field_names[FIELD_COUNT] = {{"external_id", 11},
-                                                  {"name", 4},
-                                                  {"email", 5},
-                                                  {"phonenumber", 11},
-                                                  {"stripe_accounts", 15},
-                                                  {"custom_attributes", 17}};
+static const bb_slice entry_names[NAME_COUNT] = {
+#define XX(name, NAME, KIND) {#name, sizeof #name - 1},
+    BB_FIELD_MAP(XX)
+#undef XX
+        {"external_id", 11}};
 
 /* What the body has under one of the names of the array. */
 typedef struct array {
@@ -48,14 +47,10 @@ typedef struct reader {
     int is_out_of_memory;
 } reader;
 
-/* Where the text of a field is kept until it is judged, and its value after that. */
-static bb_slice *slot_of(bb_entry *entry, int field)
+/* Where what an entry has under a name is kept until it is judged, and its value after that. */
+static bb_slice *slot_of(bb_entry *entry, int name)
 {
-    bb_slice *const slots[FIELD_COUNT] = {&entry->external_id,     &entry->name,
-                                          &entry->email,           &entry->phonenumber,
-                                          &entry->stripe_accounts, &entry->custom_attributes};
-
-    return slots[field];
+    return name == EXTERNAL_ID ? &entry->external_id : &entry->value[name];
 }
 
 /* ------------------------------------------------------------------------------------ outline */
@@ -102,11 +97,11 @@ static int outline_members(reader *r, bb_entry *entry)
         return 0;
     for (step = bb_json_checker_next(c, &name); step == BB_JSON_MORE;
          step = bb_json_checker_next(c, &name)) {
-        int field = find_quoted(r, name, field_names, FIELD_COUNT);
+        int known = find_quoted(r, name, entry_names, NAME_COUNT);
         if (!bb_json_checker_value(c, &value))
             return 0;
-        if (field >= 0)
-            *slot_of(entry, field) = value;
+        if (known >= 0)
+            *slot_of(entry, known) = value;
     }
     return step == BB_JSON_END && !r->is_out_of_memory;
 }
@@ -257,15 +252,14 @@ static void read_external_id(reader *r, bb_slice value, const bb_json_path *path
         bb_issues_add(r->issues, path, "String must contain at most 255 character(s)");
 }
 
-/* An array or object or null, `empty` for the latter. */
-static void read_json(reader *r, bb_slice value, bb_json_type type, const char *empty,
+/* An array or object or null, which resets the field (section D). */
+static void read_json(reader *r, bb_slice value, bb_json_type type, const bb_field *field,
                       const bb_json_path *path, bb_slice *out)
 {
     bb_json_type actual = bb_json_type_of(value.data[0]);
     int is_suspect = 0;
 
-    out->data = empty;
-    out->len = strlen(empty);
+    *out = field->initial;
     if (actual == BB_JSON_NULL)
         return;
     if (actual != type) {
@@ -279,7 +273,8 @@ static void read_json(reader *r, bb_slice value, bb_json_type type, const char *
                             r->issues);
 }
 
-static void check_stripe_accounts(reader *r, bb_slice value, const bb_json_path *path)
+/* An array's elements are objects (section D). */
+static void check_elements(reader *r, bb_slice value, const bb_json_path *path)
 {
     bb_json_iterator it = bb_json_iterate(value);
     bb_slice element;
@@ -293,27 +288,37 @@ static void check_stripe_accounts(reader *r, bb_slice value, const bb_json_path 
     }
 }
 
-static void read_field(reader *r, int field, const bb_json_path *entry_path, bb_entry *entry)
+static void read_field(reader *r, const bb_field *field, const bb_json_path *entry_path,
+                       bb_entry *entry)
 {
-    bb_json_path path = {entry_path, field_names[field], 0};
-    bb_slice *slot = slot_of(entry, field);
+    bb_json_path path = {entry_path, field->name, 0};
+    bb_slice *slot = &entry->value[field - bb_fields];
     bb_slice value = *slot;
 
-    if (field != EXTERNAL_ID)
-        entry->fields |= 1u << (field - NAME);
-    switch (field) {
-    case EXTERNAL_ID:
-        read_external_id(r, value, &path, slot);
-        break;
-    case STRIPE_ACCOUNTS:
-        check_stripe_accounts(r, value, &path);
-        read_json(r, value, BB_JSON_ARRAY, "[]", &path, slot);
-        break;
-    case CUSTOM_ATTRIBUTES:
-        read_json(r, value, BB_JSON_OBJECT, "{}", &path, slot);
-        break;
-    default:
+    entry->fields |= field->bit;
+    switch (field->kind) {
+    case BB_FIELD_TEXT:
         read_text(r, value, &path, slot);
+        break;
+    case BB_FIELD_ARRAY:
+        check_elements(r, value, &path);
+        read_json(r, value, BB_JSON_ARRAY, field, &path, slot);
+        break;
+    case BB_FIELD_OBJECT:
+        read_json(r, value, BB_JSON_OBJECT, field, &path, slot);
+        break;
+    }
+}
+
+static void read_fields(reader *r, const bb_json_path *entry_path, bb_entry *entry)
+{
+    bb_json_path path = {entry_path, entry_names[EXTERNAL_ID], 0};
+
+    if (entry->external_id.data != NULL)
+        read_external_id(r, entry->external_id, &path, &entry->external_id);
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        if (entry->value[i].data != NULL)
+            read_field(r, &bb_fields[i], entry_path, entry);
     }
 }
 
@@ -342,10 +347,7 @@ static void read_entry(reader *r, const bb_json_path *path, bb_entry *entry)
         bb_issues_add(r->issues, path, message);
         return;
     }
-    for (int field = 0; field < FIELD_COUNT; field++) {
-        if (slot_of(entry, field)->data != NULL)
-            read_field(r, field, path, entry);
-    }
+    read_fields(r, path, entry);
 }
 
 static int32_t read_entries(reader *r, bb_body *body)

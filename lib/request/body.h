@@ -6,18 +6,22 @@
 
 #include "request/issues.h"
 #include "util/arena.h"
+#include "util/fields.h"
 #include "json/compact.h"
 
 /* One element of the array, checked. */
 typedef struct bb_entry {
-    bb_slice text;              /* as it was sent */
-    bb_slice external_id;       /* null if one is to be made */
-    uint32_t fields;            /* which of those below the entry sends: BB_FIELD_... */
-    bb_slice name;              /* or null */
-    bb_slice email;             /* or null */
-    bb_slice phonenumber;       /* or null */
-    bb_slice stripe_accounts;   /* compact JSON; "[]" for null */
-    bb_slice custom_attributes; /* compact JSON; "{}" for null */
+    bb_slice text;        /* as it was sent */
+    bb_slice external_id; /* null if one is to be made */
+    uint32_t fields;      /* which of the values the entry sends: BB_FIELD_... */
+    union {               /* text or null; compact JSON, "[]" or "{}" for null */
+        bb_slice value[BB_FIELD_COUNT];
+        struct {
+#define XX(name, NAME, KIND) bb_slice name;
+            BB_FIELD_MAP(XX)
+#undef XX
+        };
+    };
 } bb_entry;
 
 /* What the stage needs to know. */

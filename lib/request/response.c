@@ -90,7 +90,7 @@ void bb_rendered_free(bb_rendered *rendered)
     bb_buffer_free(&rendered->json);
 }
 
-static void append_text_or_null(bb_buffer *json, bb_slice text)
+static void append_text(bb_buffer *json, bb_slice text)
 {
     if (text.data == NULL)
         bb_buffer_append(json, "null", 4);
@@ -98,7 +98,15 @@ static void append_text_or_null(bb_buffer *json, bb_slice text)
         bb_json_append_string(json, text.data, text.len);
 }
 
+static void append_json(bb_buffer *json, bb_slice value)
+{
+    bb_buffer_append(json, value.data, value.len);
+}
+
 #define APPEND(json, literal) bb_buffer_append(json, literal, sizeof(literal) - 1)
+#define APPEND_TEXT           append_text
+#define APPEND_ARRAY          append_json
+#define APPEND_OBJECT         append_json
 
 int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact)
 {
@@ -108,17 +116,12 @@ int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *
     APPEND(json, "{\"id\":\"contact_");
     bb_buffer_append_i64(json, contact->id);
     APPEND(json, "\",\"external_id\":");
-    append_text_or_null(json, contact->external_id);
-    APPEND(json, ",\"name\":");
-    append_text_or_null(json, contact->name);
-    APPEND(json, ",\"email\":");
-    append_text_or_null(json, contact->email);
-    APPEND(json, ",\"phonenumber\":");
-    append_text_or_null(json, contact->phonenumber);
-    APPEND(json, ",\"stripe_accounts\":");
-    bb_buffer_append(json, contact->stripe_accounts.data, contact->stripe_accounts.len);
-    APPEND(json, ",\"custom_attributes\":");
-    bb_buffer_append(json, contact->custom_attributes.data, contact->custom_attributes.len);
+    append_text(json, contact->external_id);
+#define XX(name, NAME, KIND)         \
+    APPEND(json, ",\"" #name "\":"); \
+    APPEND_##KIND(json, contact->name);
+    BB_FIELD_MAP(XX)
+#undef XX
     APPEND(json, ",\"created_at\":");
     bb_buffer_append_i64(json, contact->created_at_us / 1000000);
     APPEND(json, ",\"updated_at\":");

@@ -12,6 +12,7 @@
 #include "bb_contacts/backends.h"
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
+#include "util/fields.h"
 #include "util/random.h"
 
 enum { FIRST_BUCKETS = 64, FIRST_ITEMS = 8 };
@@ -196,44 +197,42 @@ static int32_t reserve_buckets(memory_store *store, size_t added)
 
 /* ------------------------------------------------------------------------------------ contacts */
 
-/* Moves a string's bytes to `*to`, which moves on. */
-static void move_slice(bb_slice *slice, char **to)
+/* A copy of a string's bytes at `*to`, which moves past them. */
+static bb_slice move_slice(bb_slice slice, char **to)
 {
-    if (slice->data == NULL)
-        return;
-    if (slice->len > 0)
-        memcpy(*to, slice->data, slice->len);
-    slice->data = *to;
-    *to += slice->len;
+    bb_slice moved = {*to, slice.len};
+
+    if (slice.data == NULL)
+        return slice;
+    if (slice.len > 0)
+        memcpy(*to, slice.data, slice.len);
+    *to += slice.len;
+    return moved;
 }
 
 /* A row of its own for a contact whose strings are someone else's; NULL if there is no memory. */
 static row *make_row(const memory_store *store, int64_t chatbot_id, uint64_t hash,
                      const bb_contact *contact)
 {
-    const size_t lengths[] = {contact->external_id.len,     contact->name.len,
-                              contact->email.len,           contact->phonenumber.len,
-                              contact->stripe_accounts.len, contact->custom_attributes.len};
-    size_t size = sizeof(row);
+    size_t size = sizeof(row) + contact->external_id.len; /* at most 1020 bytes */
     char *to;
     row *made;
 
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        if (lengths[i] > SIZE_MAX - size)
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        size_t len = bb_contact_value(contact, &bb_fields[i]).len;
+        if (len > SIZE_MAX - size)
             return NULL;
-        size += lengths[i];
+        size += len;
     }
     made = bb_alloc(&store->allocator, size);
     if (made == NULL)
         return NULL;
     *made = (row){.hash = hash, .chatbot_id = chatbot_id, .contact = *contact};
     to = (char *)(made + 1);
-    move_slice(&made->contact.external_id, &to);
-    move_slice(&made->contact.name, &to);
-    move_slice(&made->contact.email, &to);
-    move_slice(&made->contact.phonenumber, &to);
-    move_slice(&made->contact.stripe_accounts, &to);
-    move_slice(&made->contact.custom_attributes, &to);
+    made->contact.external_id = move_slice(contact->external_id, &to);
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        bb_contact_set_value(&made->contact, &bb_fields[i],
+                             move_slice(bb_contact_value(contact, &bb_fields[i]), &to));
     return made;
 }
 
