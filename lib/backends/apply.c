@@ -4,6 +4,7 @@
 #include "backends/apply.h"
 
 #include "util/fields.h"
+#include "util/slice.h"
 
 bb_contact bb_record_apply(const bb_record *record, const bb_contact *before)
 {
@@ -24,21 +25,13 @@ bb_contact bb_record_apply(const bb_record *record, const bb_contact *before)
     return after;
 }
 
-/* A kept field is one and the same string on both sides, and needs no look at its bytes. */
-static int same_text(bb_slice a, bb_slice b)
-{
-    if (a.data == NULL || b.data == NULL)
-        return a.data == b.data;
-    return a.len == b.len && (a.data == b.data || memcmp(a.data, b.data, a.len) == 0);
-}
-
 static int32_t same_value(const bb_allocator *allocator, const bb_field *field,
                           const bb_contact *before, const bb_contact *after, int32_t *same)
 {
     bb_slice a = bb_contact_value(before, field);
     bb_slice b = bb_contact_value(after, field);
 
-    *same = same_text(a, b);
+    *same = bb_slice_equal(a, b); /* at once for a kept field, which is the same bytes */
     if (*same || field->kind == BB_FIELD_TEXT)
         return BB_OK;
     return bb_json_equal(allocator, a, b, same);

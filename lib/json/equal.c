@@ -28,17 +28,12 @@ typedef struct comparison {
 
 static int equal_values(comparison *c, bb_slice a, bb_slice b);
 
-static int same_text(bb_slice a, bb_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 static int equal_strings(comparison *c, bb_slice a, bb_slice b)
 {
     bb_slice left;
     bb_slice right;
 
-    if (same_text(a, b))
+    if (bb_slice_equal(a, b))
         return 1;
     if (bb_json_has_nul(a) || bb_json_has_nul(b))
         return 0;
@@ -47,7 +42,7 @@ static int equal_strings(comparison *c, bb_slice a, bb_slice b)
         c->code = BB_ERR_NOMEM;
         return 0;
     }
-    return same_text(left, right);
+    return bb_slice_equal(left, right);
 }
 
 /* A number taken apart: its significant digits, without zeros at either end, stand in the text
@@ -122,7 +117,7 @@ static int equal_numbers(bb_slice a, bb_slice b)
     decimal y = take_apart(b);
 
     if (!x.is_exact || !y.is_exact || x.is_negative != y.is_negative || x.exponent != y.exponent)
-        return same_text(a, b);
+        return bb_slice_equal(a, b);
     while (x.first < x.last && y.first < y.last) {
         if (*x.first == '.') {
             x.first++;
@@ -198,8 +193,8 @@ static int equal_members(comparison *c, bb_slice a, size_t first_left, bb_slice 
     int equal = c->right.members.count - first_right == count;
 
     for (size_t i = 0; equal && i < count; i++) {
-        equal = same_text(c->left.members.list[first_left + i].name,
-                          c->right.members.list[first_right + i].name) &&
+        equal = bb_slice_equal(c->left.members.list[first_left + i].name,
+                               c->right.members.list[first_right + i].name) &&
                 equal_values(c, value_at(&c->left, first_left + i, a),
                              value_at(&c->right, first_right + i, b));
     }
@@ -226,7 +221,7 @@ static int equal_values(comparison *c, bb_slice a, bb_slice b)
 {
     bb_json_type type;
 
-    if (same_text(a, b))
+    if (bb_slice_equal(a, b))
         return 1;
     if (a.len == 0 || b.len == 0)
         return 0;
@@ -293,7 +288,7 @@ int32_t bb_json_equal(const bb_allocator *allocator, bb_slice a, bb_slice b, int
 
     if (equal == NULL || (a.data == NULL && a.len > 0) || (b.data == NULL && b.len > 0))
         return BB_ERR_ARGUMENT;
-    *equal = same_text(a, b);
+    *equal = bb_slice_equal(a, b);
     if (*equal)
         return BB_OK;
     c.code = BB_OK;

@@ -87,30 +87,14 @@ int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at)
     return BB_OK;
 }
 
-int bb_slice_compare(bb_slice a, bb_slice b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
-
-    if (order != 0)
-        return order;
-    return (a.len > b.len) - (a.len < b.len);
-}
-
-static int same_name(bb_slice a, bb_slice b)
-{
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 static int drop_among_few(bb_json_member *list, size_t count)
 {
     int repeated = 0;
 
     for (size_t i = 0; i + 1 < count; i++) {
         for (size_t j = i + 1; j < count; j++) {
-            if (same_name(list[i].name, list[j].name)) {
-                list[i].name.data = NULL;
-                list[i].name.len = SIZE_MAX; /* no other has this length */
+            if (bb_slice_equal(list[i].name, list[j].name)) {
+                list[i].name = bb_slice_of(NULL, 0);
                 repeated = 1;
                 break;
             }
@@ -140,9 +124,8 @@ static int32_t drop_among_many(bb_json_members *members, size_t first, int *repe
         sorted[i] = &members->list[first + i];
     qsort(sorted, count, sizeof *sorted, compare_members);
     for (size_t i = 0; i + 1 < count; i++) {
-        if (same_name(sorted[i]->name, sorted[i + 1]->name)) {
-            sorted[i]->name.data = NULL;
-            sorted[i]->name.len = SIZE_MAX;
+        if (bb_slice_equal(sorted[i]->name, sorted[i + 1]->name)) {
+            sorted[i]->name = bb_slice_of(NULL, 0);
             *repeated = 1;
         }
     }

@@ -4,6 +4,7 @@
 #ifndef BB_JSON_NAMES_H
 #define BB_JSON_NAMES_H
 
+#include "util/slice.h"
 #include "json/walk.h"
 
 /* A member: its name, decoded, and whatever its user needs to find it again. */
@@ -32,8 +33,5 @@ int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at)
  * that a later one overrides by a null name, or sets it to 0. BB_OK, or BB_ERR_NOMEM.
  */
 int32_t bb_json_members_drop_repeated(bb_json_members *members, size_t first, int *repeated);
-
-/* Byte by byte, a prefix before what it begins: the order of keys and names everywhere here. */
-int bb_slice_compare(bb_slice a, bb_slice b);
 
 #endif

@@ -35,10 +35,7 @@ static values values_of_new(void)
 static int32_t equal_values(const bb_allocator *allocator, int i, bb_slice a, bb_slice b,
                             int32_t *equal)
 {
-    if (a.data == NULL || b.data == NULL)
-        *equal = a.data == b.data;
-    else
-        *equal = a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    *equal = bb_slice_equal(a, b);
     if (*equal || bb_fields[i].kind == BB_FIELD_TEXT)
         return BB_OK;
     return bb_json_equal(allocator, a, b, equal);
@@ -148,8 +145,8 @@ static int32_t make_record(bb_batch *batch, size_t index, size_t begin, size_t e
 
 static int same_key(const bb_batch *batch, size_t a, size_t b)
 {
-    return bb_slice_compare(batch->entries[batch->order[a]].external_id,
-                            batch->entries[batch->order[b]].external_id) == 0;
+    return bb_slice_equal(batch->entries[batch->order[a]].external_id,
+                          batch->entries[batch->order[b]].external_id);
 }
 
 static int32_t make_records(bb_batch *batch)

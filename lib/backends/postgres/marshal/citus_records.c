@@ -7,6 +7,7 @@
 
 #include "backends/postgres/marshal/records.h"
 #include "backends/postgres/wire/cells.h"
+#include "util/slice.h"
 
 /* The columns that are text on the way. */
 enum { EXTERNAL_ID, NAME, EMAIL, PHONENUMBER, STRIPE_ACCOUNTS, CUSTOM_ATTRIBUTES, SLICES };
@@ -101,14 +102,6 @@ void bb_pg_row_contact(const PGresult *rows, int row, bb_contact *contact)
     bb_pg_contact_at(rows, row, BB_PG_ROW_ID, bb_pg_text_at(rows, row, BB_PG_ROW_KEY), contact);
 }
 
-/* Byte by byte, the shorter first. */
-static int compare(bb_slice a, bb_slice b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The records are sorted by their keys. */
 size_t bb_pg_row_record(const bb_write *write, const PGresult *rows, int row)
 {
@@ -118,7 +111,7 @@ size_t bb_pg_row_record(const bb_write *write, const PGresult *rows, int row)
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(write->records[middle]->external_id, key);
+        int order = bb_slice_compare(write->records[middle]->external_id, key);
         if (order == 0)
             return middle;
         if (order < 0)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/postgres/wire/connection.h"
+#include "util/slice.h"
 
 /* An asker's number has its place in a record's flags; see statements.c. */
 enum { MOST_WRITES = 1 << 16 };
@@ -41,12 +42,9 @@ static void add_asker(bb_pg_merge *merge, size_t write)
 
 static int compare_keys(int64_t chatbot_a, bb_slice a, int64_t chatbot_b, bb_slice b)
 {
-    int order;
-
     if (chatbot_a != chatbot_b)
         return chatbot_a < chatbot_b ? -1 : 1;
-    order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+    return bb_slice_compare(a, b);
 }
 
 static int compare_items(const void *a, const void *b)
