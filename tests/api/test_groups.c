@@ -16,6 +16,7 @@
 
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 enum { MOST = 400 };
 
@@ -214,14 +215,14 @@ static void test_B1_B3_refused_ones_among_others(void **state)
     bb_key_options options;
     char id[20];
 
-    assert_int_equal(bb_storage_chatbot_add(storage, 124, 1, 0, NULL), BB_OK);
-    assert_int_equal(bb_storage_chatbot_add(storage, 900, 2, 0, NULL), BB_OK);
+    assert_int_equal(bb_storage_chatbot_add(storage, 124, 1, TEST_PATIENCE_MS, NULL), BB_OK);
+    assert_int_equal(bb_storage_chatbot_add(storage, 900, 2, TEST_PATIENCE_MS, NULL), BB_OK);
     bb_key_options_init(&options);
     options.workspace_id = 1;
     options.chatbot_id = 124;
     options.token = KEY;
     options.token_len = strlen(KEY);
-    assert_int_equal(bb_storage_key_add(storage, &options, NULL, 0, 0, NULL), BB_OK);
+    assert_int_equal(bb_storage_key_add(storage, &options, NULL, 0, TEST_PATIENCE_MS, NULL), BB_OK);
     for (int i = 0; i < 40; i++) {
         snprintf(id, sizeof id, "u%d", i);
         submit_contact(c, "123", NULL, id, id);                    /* 200 */

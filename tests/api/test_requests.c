@@ -13,6 +13,7 @@
 #include "support/match.h"
 #include "support/settings.h"
 #include "support/store.h"
+#include "support/wait.h"
 
 enum { MAX_FILES = 500, MAX_KEYS = 16, PROBLEM = 1000 };
 
@@ -95,11 +96,11 @@ static int add_chatbots(run *r)
         int64_t id = json_integer(at, "id", 0);
         bb_error error;
         bb_error_init(&error);
-        if (bb_storage_chatbot_add(r->store.storage, id, json_integer(at, "workspace", 0), 0,
-                                   &error) != BB_OK)
+        if (bb_storage_chatbot_add(r->store.storage, id, json_integer(at, "workspace", 0),
+                                   TEST_PATIENCE_MS, &error) != BB_OK)
             ok = fail(r, "chatbot_add: %s", error.message);
         if (json_member(at, "archived") != NULL &&
-            bb_storage_chatbot_archive(r->store.storage, id, 1, 0, &error) != BB_OK)
+            bb_storage_chatbot_archive(r->store.storage, id, 1, TEST_PATIENCE_MS, &error) != BB_OK)
             ok = fail(r, "chatbot_archive: %s", error.message);
     }
     json_free(otherwise);
@@ -122,12 +123,13 @@ static int add_key(run *r, const json *spec)
     options.env = json_text(spec, "env", NULL);
     options.env_len = options.env != NULL ? strlen(options.env) : 0;
     key->name = spec->name;
-    if (bb_storage_key_add(r->store.storage, &options, key->text, sizeof key->text, 0, &error) !=
-        BB_OK)
+    if (bb_storage_key_add(r->store.storage, &options, key->text, sizeof key->text,
+                           TEST_PATIENCE_MS, &error) != BB_OK)
         return fail(r, "key_add: %s", error.message);
     r->key_count++;
     if (json_member(spec, "revoked") != NULL &&
-        bb_storage_key_revoke(r->store.storage, key->text, strlen(key->text), 0, &error) != BB_OK)
+        bb_storage_key_revoke(r->store.storage, key->text, strlen(key->text), TEST_PATIENCE_MS,
+                              &error) != BB_OK)
         return fail(r, "key_revoke: %s", error.message);
     return 1;
 }

@@ -354,7 +354,9 @@ static void test_B2_only_the_hash_of_a_key_is_stored(void **state)
         skip();
     bb_key_options_init(&options);
     options.workspace_id = 1;
-    assert_int_equal(bb_storage_key_add(store->storage, &options, key, sizeof key, 0, NULL), BB_OK);
+    assert_int_equal(
+        bb_storage_key_add(store->storage, &options, key, sizeof key, TEST_PATIENCE_MS, NULL),
+        BB_OK);
     random_part = strrchr(key, '_') + 1;
     crypto_hash_sha256(hash, (const unsigned char *)key, strlen(key));
     assert_int_equal(test_store_holds(store, hash, sizeof hash), 1);

@@ -180,7 +180,8 @@ static int open_host(host *h, const char *backend)
     bb_config_init(&config);
     config.allocator = &allocator;
     CHECK(open_storage(&h->store, &h->storage) == BB_OK, "opening the storage");
-    CHECK(bb_storage_chatbot_add(h->storage, 123, 1, 0, NULL) == BB_OK, "adding the chatbot");
+    CHECK(bb_storage_chatbot_add(h->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+          "adding the chatbot");
     CHECK(test_open_contacts(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
     return check_status();
 }

@@ -9,6 +9,7 @@
 #include "hostile/check.h"
 #include "support/endpoint.h"
 #include "support/store.h"
+#include "support/wait.h"
 
 static const char *table_of(const test_store *store)
 {
@@ -33,7 +34,7 @@ static void expect_refused(const test_store *store, const char *version)
 
     set_version(store, version);
     bb_error_init(&error);
-    code = bb_storage_migrate(store->storage, 0, &error);
+    code = bb_storage_migrate(store->storage, TEST_PATIENCE_MS, &error);
     CHECK(code == BB_ERR_SCHEMA, "version %s: %s: %s", version, bb_code_name(code), error.message);
     snprintf(sql, sizeof sql, "SELECT version FROM %s", table_of(store));
     CHECK(test_store_sql(store, sql, found, sizeof found) == 0 && strcmp(found, version) == 0,
@@ -55,8 +56,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; strcmp(store.backend, "sqlite") == 0 && i < 2; i++)
         expect_refused(&store, wide[i]);
     set_version(&store, "1");
-    CHECK(bb_storage_migrate(store.storage, 0, NULL) == BB_OK, "version 1 is right");
-    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, 0, NULL) == BB_OK, "it serves");
+    CHECK(bb_storage_migrate(store.storage, TEST_PATIENCE_MS, NULL) == BB_OK, "version 1 is right");
+    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+          "it serves");
     test_store_close(&store);
     return check_status();
 }

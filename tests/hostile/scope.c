@@ -10,6 +10,7 @@
 #include "hostile/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -101,8 +102,8 @@ static const char *const odd_segments[] = {
 static void make_tenants(const test_store *store)
 {
     for (size_t i = 0; i < COUNT(chatbots); i++)
-        CHECK(bb_storage_chatbot_add(store->storage, chatbots[i].id, chatbots[i].workspace, 0,
-                                     NULL) == BB_OK,
+        CHECK(bb_storage_chatbot_add(store->storage, chatbots[i].id, chatbots[i].workspace,
+                                     TEST_PATIENCE_MS, NULL) == BB_OK,
               "chatbot %s", chatbots[i].segment);
     for (size_t i = 0; i < COUNT(callers) && callers[i].key != NULL; i++) {
         bb_key_options key;
@@ -113,10 +114,12 @@ static void make_tenants(const test_store *store)
         key.token_len = strlen(callers[i].key);
         key.expires_at = strstr(callers[i].key, "expired") != NULL;
         if (key.workspace_id > 0)
-            CHECK(bb_storage_key_add(store->storage, &key, NULL, 0, 0, NULL) == BB_OK, "%s",
-                  callers[i].key);
+            CHECK(bb_storage_key_add(store->storage, &key, NULL, 0, TEST_PATIENCE_MS, NULL) ==
+                      BB_OK,
+                  "%s", callers[i].key);
         if (strstr(callers[i].key, "revoked") != NULL)
-            CHECK(bb_storage_key_revoke(store->storage, key.token, key.token_len, 0, NULL) == BB_OK,
+            CHECK(bb_storage_key_revoke(store->storage, key.token, key.token_len, TEST_PATIENCE_MS,
+                                        NULL) == BB_OK,
                   "%s", callers[i].key);
     }
 }
@@ -298,7 +301,8 @@ int main(int argc, char **argv)
     config.timeout_ms = 60000;
     CHECK(test_open_contacts(store.storage, &config, &contacts, NULL) == BB_OK, "opening");
     make_tenants(&store);
-    CHECK(bb_storage_chatbot_archive(store.storage, chatbots[ARCHIVED].id, 1, 0, NULL) == BB_OK,
+    CHECK(bb_storage_chatbot_archive(store.storage, chatbots[ARCHIVED].id, 1, TEST_PATIENCE_MS,
+                                     NULL) == BB_OK,
           "archiving");
     test_B3_every_caller_and_every_chatbot(contacts);
     test_B3_two_workspaces_write_the_same_external_ids(contacts);

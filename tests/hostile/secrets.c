@@ -16,6 +16,7 @@
 #include "hostile/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 enum { RANDOM_LENGTH = 64, MASK = 0x55, PAGE = 1 << 16, MOST_REGION = 1 << 30 };
 
@@ -183,7 +184,7 @@ static int32_t add_key(bb_storage *storage, spy *s)
 
     bb_key_options_init(&key);
     key.workspace_id = 1;
-    code = bb_storage_key_add(storage, &key, text, sizeof text, 0, NULL);
+    code = bb_storage_key_add(storage, &key, text, sizeof text, TEST_PATIENCE_MS, NULL);
     s->key = mask(text);
     sodium_memzero(text, sizeof text);
     return code;
@@ -204,11 +205,11 @@ static void test_A5_administration(bb_storage *storage, const masked_key *key)
     options.workspace_id = 1;
     options.token = text;
     options.token_len = key->len;
-    codes[0] = bb_storage_key_add(storage, &options, NULL, 0, 0, &error);
+    codes[0] = bb_storage_key_add(storage, &options, NULL, 0, TEST_PATIENCE_MS, &error);
     options.workspace_id = 2;
-    codes[1] = bb_storage_key_add(storage, &options, NULL, 0, 0, &error);
+    codes[1] = bb_storage_key_add(storage, &options, NULL, 0, TEST_PATIENCE_MS, &error);
     CHECK(!holds(error.message, sizeof error.message, key), "A5: the key is in an error");
-    codes[2] = bb_storage_key_revoke(storage, text, key->len, 0, &error);
+    codes[2] = bb_storage_key_revoke(storage, text, key->len, TEST_PATIENCE_MS, &error);
     sodium_memzero(text, sizeof text);
     CHECK(codes[0] == BB_OK && codes[1] == BB_ERR_CONFLICT && codes[2] == BB_OK, "%d %d %d",
           codes[0], codes[1], codes[2]);

@@ -154,8 +154,9 @@ static void open_host(host *h)
 
     make_folder(h);
     open_handle(h);
-    CHECK(bb_storage_migrate(h->storage, 0, NULL) == BB_OK, "migrating");
-    CHECK(bb_storage_chatbot_add(h->storage, 123, 1, 0, NULL) == BB_OK, "adding a chatbot");
+    CHECK(bb_storage_migrate(h->storage, TEST_PATIENCE_MS, NULL) == BB_OK, "migrating");
+    CHECK(bb_storage_chatbot_add(h->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+          "adding a chatbot");
     expect(h, read_body, 200, "at first");
     expect(h, body, 200, "at first");
     free(body);
@@ -303,8 +304,9 @@ static void test_E11_disk_full(void)
         return;
     }
     open_handle(&h);
-    CHECK(bb_storage_migrate(h.storage, 0, NULL) == BB_OK, "migrating");
-    CHECK(bb_storage_chatbot_add(h.storage, 123, 1, 0, NULL) == BB_OK, "adding a chatbot");
+    CHECK(bb_storage_migrate(h.storage, TEST_PATIENCE_MS, NULL) == BB_OK, "migrating");
+    CHECK(bb_storage_chatbot_add(h.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+          "adding a chatbot");
     expect(&h, body, 200, "at first");
     run_out_of_room(&h, enlarge_disk);
     close_handle(&h);

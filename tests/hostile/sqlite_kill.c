@@ -208,7 +208,8 @@ int main(void)
 
     if (shared == MAP_FAILED || test_store_open_migrated(&store, "sqlite") != 0)
         return 1;
-    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, 0, NULL) == BB_OK, "adding a chatbot");
+    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+          "adding a chatbot");
     bb_storage_close(store.storage);
     store.storage = NULL;
     snprintf(path, sizeof path, "%s/contacts.db", store.place);

@@ -17,6 +17,7 @@
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 static char *conninfo;
 static unsigned problems;
@@ -130,7 +131,7 @@ static int migrate(bb_storage *storage)
     bb_error error;
 
     bb_error_init(&error);
-    if (bb_storage_migrate(storage, 0, &error) == BB_OK)
+    if (bb_storage_migrate(storage, TEST_PATIENCE_MS, &error) == BB_OK)
         return 1;
     fprintf(stderr, "migrate: %s\n", error.message);
     return 0;
@@ -230,7 +231,7 @@ static void test_stores(void)
     bb_storage *newer;
 
     CHECK(migrate(older) && engine_of(older) == BB_PG_ENGINE_UNKNOWN);
-    CHECK(bb_storage_chatbot_add(older, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(older, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(writes(older) && engine_of(older) == BB_PG_ENGINE_ORDINARY);
     CHECK(run_sql(stand_in));
     newer = open_store(NULL); /* the extension is there, but has not been given the tables */
@@ -268,7 +269,7 @@ static void test_script(void)
                                         " schema_version n t"));
     storage = open_store(&options);
     CHECK(migrate(storage));
-    CHECK(bb_storage_chatbot_add(storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(writes(storage) && engine_of(storage) == BB_PG_ENGINE_CITUS);
     bb_storage_close(storage);
 }

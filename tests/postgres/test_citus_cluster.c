@@ -342,7 +342,7 @@ static int take_nodes_down(const char *script)
     if (test_endpoint_open(&endpoint, "postgres", &config) != 0)
         return -1;
     for (unsigned i = 1; i <= CHATBOTS; i++)
-        bb_storage_chatbot_add(endpoint.store.storage, i, 1, 0, NULL);
+        bb_storage_chatbot_add(endpoint.store.storage, i, 1, TEST_PATIENCE_MS, NULL);
     failed = crash(&endpoint, script) != 0;
     bb_contacts_close(endpoint.contacts);
     config.max_sessions = 1;

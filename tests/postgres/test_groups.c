@@ -15,6 +15,7 @@
 #include "execute/storage.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 enum { THREADS = 16, KEYS = 200, CHATBOTS = 5, MOST = 160, FIRST_CHATBOT = 123 };
 
@@ -212,7 +213,8 @@ int main(void)
     if (status != 0)
         return status;
     for (int i = 1; i < CHATBOTS; i++)
-        status |= bb_storage_chatbot_add(endpoint.store.storage, FIRST_CHATBOT + i, 1, 0, NULL);
+        status |= bb_storage_chatbot_add(endpoint.store.storage, FIRST_CHATBOT + i, 1,
+                                         TEST_PATIENCE_MS, NULL);
     if (status == 0)
         status = test_E7_groups_in_opposite_orders(endpoint.store.storage) != 0;
     status |= check_deadlocks(&endpoint) != 0;

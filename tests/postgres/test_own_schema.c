@@ -9,6 +9,7 @@
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
+#include "support/wait.h"
 
 static char database[64];
 static char role[64];
@@ -84,7 +85,7 @@ static int open_endpoint(test_endpoint *endpoint, const char *place,
     code = bb_storage_open_postgres_with(place, strlen(place), NULL, options,
                                          &endpoint->store.storage, &error);
     if (code == BB_OK)
-        code = bb_storage_migrate(endpoint->store.storage, 0, &error);
+        code = bb_storage_migrate(endpoint->store.storage, TEST_PATIENCE_MS, &error);
     if (code == BB_OK)
         code = test_open_contacts(endpoint->store.storage, &config, &endpoint->contacts, &error);
     if (code != BB_OK)
@@ -156,8 +157,8 @@ static void test_names_of_any_spelling(void)
     options.version_table = "v'1";
     options.version_table_len = strlen(options.version_table);
     CHECK(open_endpoint(&endpoint, conninfo, &options));
-    CHECK(bb_storage_migrate(endpoint.store.storage, 0, NULL) == BB_OK);
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     check_writes(&endpoint);
     CHECK(is_sql("SELECT string_agg(relname, ',' ORDER BY relname COLLATE \"C\")"
                  " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
@@ -298,7 +299,8 @@ static void test_access_by_the_hosts_own_tables(void)
     CHECK(is_sql("SELECT string_agg(tablename, ',' ORDER BY tablename) FROM pg_tables"
                  " WHERE schemaname = 'own_access'",
                  "contacts,schema_version"));
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 1, 1, 0, NULL) == BB_ERR_UNSUPPORTED);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 1, 1, TEST_PATIENCE_MS, NULL) ==
+          BB_ERR_UNSUPPORTED);
     close_endpoint(&endpoint);
 }
 
@@ -349,7 +351,7 @@ static void test_least_privilege(void)
     options.role = role;
     options.role_len = strlen(role);
     CHECK(open_endpoint(&endpoint, conninfo, &options));
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     close_endpoint(&endpoint);
     CHECK(is_sql(privileges,
                  "api_keys=SELECT chatbots=SELECT contacts.chatbot_id=INSERT"
@@ -360,7 +362,8 @@ static void test_least_privilege(void)
                  " contacts=SELECT schema_version=SELECT"));
     CHECK(open_endpoint(&endpoint, as_role, &options)); /* migrate() finds all in place */
     check_writes(&endpoint);
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 124, 1, 0, NULL) == BB_ERR_INTERNAL);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 124, 1, TEST_PATIENCE_MS, NULL) ==
+          BB_ERR_INTERNAL);
     close_endpoint(&endpoint);
     CHECK(is_refused("CREATE TABLE narrow.mine ()"));
     CHECK(is_refused("DELETE FROM narrow.contacts"));
@@ -476,7 +479,7 @@ static void test_triggers_that_change_values(void)
     test_endpoint endpoint;
 
     CHECK(open_endpoint(&endpoint, conninfo, &options));
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
     CHECK(is_answered(&endpoint, "one", "Ada", BB_UNCHANGED, "\"name\":\"Ada\""));
     CHECK(run_sql("CREATE FUNCTION triggered.shout() RETURNS trigger LANGUAGE plpgsql AS"
@@ -500,7 +503,7 @@ static void test_triggers_of_a_partition(void)
     test_endpoint endpoint;
 
     CHECK(open_endpoint(&endpoint, conninfo, &options));
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(run_sql("ALTER TABLE parted.contacts RENAME TO before;"
                   " CREATE TABLE parted.contacts (LIKE parted.before INCLUDING ALL)"
                   " PARTITION BY HASH (chatbot_id);"
@@ -527,7 +530,7 @@ static void test_a_collation_without_case(void)
     test_endpoint endpoint;
 
     CHECK(open_endpoint(&endpoint, conninfo, &options));
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(run_sql("CREATE COLLATION caseless.any (provider = icu, locale = 'und-u-ks-level2',"
                   " deterministic = false);"
                   " ALTER TABLE caseless.contacts ALTER name TYPE text COLLATE caseless.any"));
@@ -545,7 +548,7 @@ static void test_json_that_is_missing(void)
     test_endpoint endpoint;
 
     CHECK(open_endpoint(&endpoint, conninfo, &options));
-    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
     CHECK(run_sql("ALTER TABLE missing.contacts ALTER stripe_accounts DROP NOT NULL,"
                   " ALTER custom_attributes DROP NOT NULL;"

@@ -235,7 +235,7 @@ static void test_C5_another_encoding_is_refused(void)
     bb_error_init(&error);
     CHECK(latin != NULL &&
           bb_storage_open_postgres(latin, strlen(latin), NULL, &storage, &error) == BB_OK);
-    CHECK(bb_storage_migrate(storage, 0, &error) == BB_ERR_UNSUPPORTED);
+    CHECK(bb_storage_migrate(storage, TEST_PATIENCE_MS, &error) == BB_ERR_UNSUPPORTED);
     CHECK(strstr(error.message, "LATIN1") != NULL);
     bb_storage_close(storage);
     test_postgres_drop(name);

@@ -54,7 +54,7 @@ static int check_older_build(const char *conninfo)
     bb_error_init(&error);
     if (bb_storage_open_postgres(conninfo, strlen(conninfo), NULL, &storage, &error) != BB_OK)
         return -1;
-    code = bb_storage_migrate(storage, 0, &error);
+    code = bb_storage_migrate(storage, TEST_PATIENCE_MS, &error);
     bb_storage_close(storage);
     if (code == BB_ERR_SCHEMA)
         return 0;

@@ -14,6 +14,7 @@
 
 #include "bb_contacts/storage.h"
 #include "support/endpoint.h"
+#include "support/wait.h"
 
 enum { MAX_THREADS = 64, MOST_CONTACTS = 40 };
 
@@ -138,9 +139,9 @@ static int32_t open_endpoint(writer *w, const char *conninfo, int is_unnamed)
     code = bb_storage_open_postgres_with(conninfo, strlen(conninfo), &options, &postgres,
                                          &w->endpoint.store.storage, &error);
     if (code == BB_OK)
-        code = bb_storage_migrate(w->endpoint.store.storage, 0, &error);
+        code = bb_storage_migrate(w->endpoint.store.storage, TEST_PATIENCE_MS, &error);
     if (code == BB_OK)
-        code = bb_storage_chatbot_add(w->endpoint.store.storage, 123, 1, 0, &error);
+        code = bb_storage_chatbot_add(w->endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, &error);
     if (code == BB_OK)
         code =
             test_open_contacts(w->endpoint.store.storage, &config, &w->endpoint.contacts, &error);
