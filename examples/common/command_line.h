@@ -13,6 +13,9 @@
  * one group is written another can be begun if it pays; more are for stores that are far away. */
 enum { MAX_WORKERS = 256, DEFAULT_WORKERS = 2 };
 
+/* Seconds for --timeout. */
+enum { MAX_TIMEOUT = 86400, DEFAULT_TIMEOUT = 10 };
+
 /* Values of options for getopt_long() begin here, above the characters, so that option_error()
  * tells them from letters. */
 enum { FIRST_OPTION = 0x100 };

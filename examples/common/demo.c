@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-int demo_prepare(bb_storage *storage)
+int demo_prepare(bb_storage *storage, int64_t timeout_ms)
 {
     const char *given = getenv("BOOKBAG_API_KEY");
     int made = given == NULL || given[0] == '\0';
@@ -17,8 +17,8 @@ int demo_prepare(bb_storage *storage)
     bb_error error;
     int32_t code;
 
-    bb_error_init(&error); /* 0 below is the default timeout */
-    code = bb_storage_chatbot_add(storage, 123, 1, 0, &error);
+    bb_error_init(&error);
+    code = bb_storage_chatbot_add(storage, 123, 1, timeout_ms, &error);
     if (code != BB_OK)
         return log_failure("--demo: chatbot 123", code, &error);
 
@@ -28,7 +28,8 @@ int demo_prepare(bb_storage *storage)
     scope.env_len = 4;
     scope.token = made ? NULL : given;
     scope.token_len = made ? 0 : strlen(given);
-    code = bb_storage_key_add(storage, &scope, made ? key : NULL, made ? sizeof key : 0, 0, &error);
+    code = bb_storage_key_add(storage, &scope, made ? key : NULL, made ? sizeof key : 0, timeout_ms,
+                              &error);
     if (code != BB_OK)
         return log_failure(made ? "--demo" : "--demo: BOOKBAG_API_KEY", code, &error);
     return made ? print_line("BOOKBAG_API_KEY=", key) : EXIT_SUCCESS;

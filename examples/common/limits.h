@@ -19,9 +19,9 @@ enum { IDLE_SECONDS = 30 };
  * (RFC 9112, section 9.6). */
 enum { LINGER_MS = 5000 };
 
-/* How long requests may go on after SIGTERM: a little more than the ten seconds after which the
- * library gives up on a store; and for how long, at the least, what the kernel has received and the
- * server has not yet read is waited for. */
-enum { DRAIN_MS = 12000, DRAIN_STEP_MS = 50 };
+/* How long requests may go on after SIGTERM: so much longer than the time after which the library
+ * gives up on a store (--timeout); and for how long, at the least, what the kernel has received and
+ * the server has not yet read is waited for. */
+enum { DRAIN_MORE_MS = 2000, DRAIN_STEP_MS = 50 };
 
 #endif

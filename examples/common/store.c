@@ -23,7 +23,7 @@ static int is_there(const char *uri)
     return 0;
 }
 
-int store_open(const char *uri, int may_make, bb_storage **out)
+int store_open(const char *uri, int may_make, int64_t timeout_ms, bb_storage **out)
 {
     bb_storage_options options;
     bb_storage *storage = NULL;
@@ -39,7 +39,7 @@ int store_open(const char *uri, int may_make, bb_storage **out)
         return EXIT_FAILURE;
     }
     if (code == BB_OK)
-        code = bb_storage_migrate(storage, 0, &error);
+        code = bb_storage_migrate(storage, timeout_ms, &error);
     if (code == BB_OK) {
         *out = storage;
         return EXIT_SUCCESS;
@@ -48,7 +48,8 @@ int store_open(const char *uri, int may_make, bb_storage **out)
     return log_failure(code == BB_ERR_ARGUMENT ? "--store" : "cannot open the store", code, &error);
 }
 
-int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, bb_contacts **out)
+int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, int64_t timeout_ms,
+                  bb_contacts **out)
 {
     bb_config config;
     bb_error error;
@@ -58,6 +59,7 @@ int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, bb
     config.log = log_line;
     config.workers = workers;
     config.max_queued = max_queued;
+    config.timeout_ms = timeout_ms;
     bb_error_init(&error);
     code = bb_contacts_open(storage, &config, out, &error);
     return code == BB_OK ? EXIT_SUCCESS : log_failure("cannot serve", code, &error);

@@ -17,7 +17,7 @@ const char log_program[] = "bb-contacts-uv";
 
 static const char help[] =
     "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--idle SECONDS]\n"
-    "                      [--demo]\n"
+    "                      [--timeout SECONDS] [--demo]\n"
     "\n"
     "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus), on "
     "one\n"
@@ -30,6 +30,7 @@ static const char help[] =
     "  --workers N         how many transactions are written at once; requests that arrive "
     "together\n"
     "                      share one (1 to 256, default 2)\n"
+    "  --timeout SECONDS   how long a request may wait for the store (default 10)\n"
     "  --idle SECONDS      closes connections on which nothing moves for so long (default 30)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
@@ -38,12 +39,13 @@ static const char help[] =
     "\n"
     "It speaks plain HTTP, without TLS: put a proxy in front of it. It has as many connections as\n"
     "the system lets it open files (ulimit -H -n). It logs to standard error. SIGTERM and SIGINT\n"
-    "end it: it takes no new connections, and finishes what is in flight, for at most 12 seconds.\n"
+    "end it: it takes no new connections, and finishes what is in flight, for at most two seconds\n"
+    "more than --timeout.\n"
     "bb-contacts-server makes chatbots and keys.\n"
     "\n"
     "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
 
-enum { STORE = FIRST_OPTION, LISTEN, WORKERS, IDLE, DEMO, HELP, VERSION };
+enum { STORE = FIRST_OPTION, LISTEN, WORKERS, TIMEOUT, IDLE, DEMO, HELP, VERSION };
 
 enum { MAX_IDLE = 86400 };
 
@@ -51,7 +53,8 @@ struct options {
     const char *store;
     const char *listen;
     int64_t workers;
-    int64_t idle; /* seconds */
+    int64_t timeout; /* seconds; so is the next one */
+    int64_t idle;
     int demo;
 };
 
@@ -59,10 +62,15 @@ struct options {
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        {"idle", required_argument, NULL, IDLE},     {"store", required_argument, NULL, STORE},
-        {"listen", required_argument, NULL, LISTEN}, {"workers", required_argument, NULL, WORKERS},
-        {"demo", no_argument, NULL, DEMO},           {"help", no_argument, NULL, HELP},
-        {"version", no_argument, NULL, VERSION},     {NULL, 0, NULL, 0},
+        {"idle", required_argument, NULL, IDLE},
+        {"store", required_argument, NULL, STORE},
+        {"listen", required_argument, NULL, LISTEN},
+        {"workers", required_argument, NULL, WORKERS},
+        {"timeout", required_argument, NULL, TIMEOUT},
+        {"demo", no_argument, NULL, DEMO},
+        {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -80,6 +88,8 @@ static int read_options(int argc, char **argv, struct options *options)
             options->listen = optarg;
         else if (option == WORKERS)
             options->workers = parse_number(optarg, 1);
+        else if (option == TIMEOUT)
+            options->timeout = parse_number(optarg, 1);
         else if (option == IDLE)
             options->idle = parse_number(optarg, 1);
         else
@@ -89,6 +99,8 @@ static int read_options(int argc, char **argv, struct options *options)
         return usage_error("not an option", argv[optind]);
     if (options->workers < 1 || options->workers > MAX_WORKERS)
         return usage_error("1 to 256 can be had", "--workers");
+    if (options->timeout < 1 || options->timeout > MAX_TIMEOUT)
+        return usage_error("1 to 86400 seconds can be had", "--timeout");
     if (options->idle < 1 || options->idle > MAX_IDLE)
         return usage_error("1 to 86400 seconds can be had", "--idle");
     return -1;
@@ -105,16 +117,18 @@ static int run(bb_storage *storage, const struct options *options)
 
     if (listener < 0)
         return -listener;
-    status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
+    status = options->demo ? demo_prepare(storage, options->timeout * 1000) : EXIT_SUCCESS;
     /* Each connection has one request at a time, and a chatbot half of the places: all may wait,
      * and none is refused because of the others. */
     if (status == EXIT_SUCCESS)
-        status = endpoint_open(storage, (uint32_t)options->workers, 2 * max_connections, &contacts);
+        status = endpoint_open(storage, (uint32_t)options->workers, 2 * max_connections,
+                               options->timeout * 1000, &contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;
     }
-    return serve(contacts, listener, address, max_connections, (uint64_t)options->idle * 1000);
+    return serve(contacts, listener, address, max_connections, (uint64_t)options->idle * 1000,
+                 (uint64_t)options->timeout * 1000 + DRAIN_MORE_MS);
 }
 
 int main(int argc, char **argv)
@@ -122,13 +136,14 @@ int main(int argc, char **argv)
     struct options options = {.store = "sqlite:bb-contacts.db",
                               .listen = "127.0.0.1:8080",
                               .workers = DEFAULT_WORKERS,
+                              .timeout = DEFAULT_TIMEOUT,
                               .idle = IDLE_SECONDS};
     bb_storage *storage = NULL;
     int status = read_options(argc, argv, &options);
 
     if (status >= 0)
         return status;
-    status = store_open(options.store, 1, &storage);
+    status = store_open(options.store, 1, options.timeout * 1000, &storage);
     if (status != EXIT_SUCCESS)
         return status;
     status = run(storage, &options);

@@ -122,7 +122,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (server->is_stopping)
         return;
     server->is_stopping = 1;
-    server->stop_at = uv_now(&server->loop) + DRAIN_MS;
+    server->stop_at = uv_now(&server->loop) + server->drain_ms;
     uv_close((uv_handle_t *)&server->listener, NULL); /* clients are to go elsewhere now */
     uv_timer_start(&server->drain, on_drain, DRAIN_STEP_MS, DRAIN_STEP_MS);
 }
@@ -186,7 +186,7 @@ uint32_t serve_allow_connections(void)
 }
 
 int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max_connections,
-          uint64_t idle_ms)
+          uint64_t idle_ms, uint64_t drain_ms)
 {
     static struct server server; /* too large for a stack, and there is one */
     int status;
@@ -194,6 +194,7 @@ int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max
     server.contacts = contacts;
     server.max_connections = max_connections;
     server.is_accepting = 1;
+    server.drain_ms = drain_ms;
     timeouts_init(&server.timeouts, idle_ms);
     set_date(&server);
     http_parser_set_max_header_size(MAX_HEAD);

@@ -34,6 +34,7 @@ struct server {
     size_t handing_over;    /* requests that a thread of libuv's is submitting */
     int is_accepting;       /* 0: one connection has arrived and has to wait */
     int is_stopping;        /* answers say `Connection: close` from now on */
+    uint64_t drain_ms;      /* for how long requests may go on after the signal */
     uint64_t stop_at;       /* when the last connections are cut off */
     char date[40];          /* for the header (RFC 9110, 6.6.1) */
     char buffer[READ_SIZE]; /* what was just read, from whichever connection */

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A timeout of 0 is the library's default. */
-#define DEFAULT_TIMEOUT 0
+static int64_t timeout_ms(const struct options *options)
+{
+    return options->timeout * 1000;
+}
 
 int chatbot_add(bb_storage *storage, const struct options *options)
 {
@@ -19,8 +21,8 @@ int chatbot_add(bb_storage *storage, const struct options *options)
     int32_t code;
 
     bb_error_init(&error);
-    code = bb_storage_chatbot_add(storage, options->chatbot, options->workspace, DEFAULT_TIMEOUT,
-                                  &error);
+    code = bb_storage_chatbot_add(storage, options->chatbot, options->workspace,
+                                  timeout_ms(options), &error);
     if (code == BB_ERR_CONFLICT) {
         log_say("chatbot add: it belongs to another workspace");
         return EXIT_FAILURE;
@@ -28,13 +30,15 @@ int chatbot_add(bb_storage *storage, const struct options *options)
     return code == BB_OK ? EXIT_SUCCESS : log_failure("chatbot add", code, &error);
 }
 
-static int set_archived(const char *command, bb_storage *storage, int64_t chatbot, int32_t archived)
+static int set_archived(const char *command, bb_storage *storage, const struct options *options,
+                        int32_t archived)
 {
     bb_error error;
     int32_t code;
 
     bb_error_init(&error);
-    code = bb_storage_chatbot_archive(storage, chatbot, archived, DEFAULT_TIMEOUT, &error);
+    code = bb_storage_chatbot_archive(storage, options->chatbot, archived, timeout_ms(options),
+                                      &error);
     if (code == BB_ERR_NOT_FOUND) {
         log_say("%s: there is no such chatbot", command);
         return EXIT_FAILURE;
@@ -44,12 +48,12 @@ static int set_archived(const char *command, bb_storage *storage, int64_t chatbo
 
 int chatbot_archive(bb_storage *storage, const struct options *options)
 {
-    return set_archived("chatbot archive", storage, options->chatbot, 1);
+    return set_archived("chatbot archive", storage, options, 1);
 }
 
 int chatbot_restore(bb_storage *storage, const struct options *options)
 {
-    return set_archived("chatbot restore", storage, options->chatbot, 0);
+    return set_archived("chatbot restore", storage, options, 0);
 }
 
 int key_add(bb_storage *storage, const struct options *options)
@@ -66,7 +70,7 @@ int key_add(bb_storage *storage, const struct options *options)
     scope.env = options->env;
     scope.env_len = options->env == NULL ? 0 : strlen(options->env);
     bb_error_init(&error);
-    code = bb_storage_key_add(storage, &scope, key, sizeof key, DEFAULT_TIMEOUT, &error);
+    code = bb_storage_key_add(storage, &scope, key, sizeof key, timeout_ms(options), &error);
     return code == BB_OK ? print_line("", key) : log_failure("key add", code, &error);
 }
 
@@ -84,7 +88,7 @@ int key_revoke(bb_storage *storage, const struct options *options)
         key = line;
     }
     bb_error_init(&error);
-    code = bb_storage_key_revoke(storage, key, strlen(key), DEFAULT_TIMEOUT, &error);
+    code = bb_storage_key_revoke(storage, key, strlen(key), timeout_ms(options), &error);
     if (code == BB_ERR_NOT_FOUND) {
         log_say("key revoke: there is no such key");
         return EXIT_FAILURE;

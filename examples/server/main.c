@@ -34,6 +34,7 @@ static const char help[] =
     "  --workers N         how many transactions are written at once; requests that arrive "
     "together\n"
     "                      share one; 0: each request has its own (default 2)\n"
+    "  --timeout SECONDS   how long a request, or a command, may wait for the store (default 10)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -45,7 +46,8 @@ static const char help[] =
     "\n"
     "serve speaks plain HTTP, without TLS: put a proxy in front of it. It has at most 512\n"
     "connections at once; others wait. It logs to standard error. SIGTERM and SIGINT end it: it\n"
-    "takes no new connections, and finishes what is in flight, for at most 12 seconds.\n"
+    "takes no new connections, and finishes what is in flight, for at most two seconds more than\n"
+    "--timeout.\n"
     "\n"
     "chatbot archive makes requests to a chatbot answer 404, and deletes nothing; chatbot restore\n"
     "brings it back.\n"
@@ -72,13 +74,14 @@ enum {
     ENV = 0x4000,
     HELP = 0x8000,
     VERSION = 0x10000,
-    WORKERS = 0x20000
+    WORKERS = 0x20000,
+    TIMEOUT = 0x40000
 };
 
 static const struct command {
     const char *words[2];              /* the second is NULL if there is one only */
     enum { NOTHING, ID, KEY } operand; /* what comes after the words */
-    unsigned takes;                    /* options, besides --store */
+    unsigned takes;                    /* options, besides --store and --timeout */
     unsigned needs;
     int makes; /* makes an SQLite file that is not there */
     int (*run)(bb_storage *storage, const struct options *options); /* NULL: schema_print() */
@@ -103,6 +106,8 @@ static void read_value(int option, const char *value, struct options *options)
         options->demo = 1;
     else if (option == WORKERS)
         options->workers = parse_number(value, 0);
+    else if (option == TIMEOUT)
+        options->timeout = parse_number(value, 1);
     else if (option == WORKSPACE)
         options->workspace = parse_number(value, 1);
     else if (option == CHATBOT)
@@ -122,6 +127,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         {"listen", required_argument, NULL, LISTEN},
         {"demo", no_argument, NULL, DEMO},
         {"workers", required_argument, NULL, WORKERS},
+        {"timeout", required_argument, NULL, TIMEOUT},
         {"workspace", required_argument, NULL, WORKSPACE},
         {"chatbot", required_argument, NULL, CHATBOT},
         {"expires", required_argument, NULL, EXPIRES},
@@ -145,6 +151,8 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
     }
     if (options->workers < 0 || options->workers > MAX_WORKERS)
         return usage_error("0 to 256 can be had", "--workers");
+    if (options->timeout < 1 || options->timeout > MAX_TIMEOUT)
+        return usage_error("1 to 86400 seconds can be had", "--timeout");
     if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
         return usage_error("a positive number of at most 63 bits is needed",
                            options->workspace < 0 ? "--workspace"
@@ -192,7 +200,7 @@ static const struct command *read_command(int count, char **words, unsigned give
         no_command(count, words);
     else if (count != wanted)
         usage_error(count < wanted ? "too few words" : "too many words", words[0]);
-    else if ((given & ~command->takes & ~(unsigned)STORE) != 0)
+    else if ((given & ~command->takes & ~(unsigned)(STORE | TIMEOUT)) != 0)
         usage_error("takes no such option", words[0]);
     else if ((command->needs & ~given) != 0)
         usage_error("--workspace is needed", words[0]);
@@ -210,8 +218,10 @@ static const struct command *read_command(int count, char **words, unsigned give
 
 int main(int argc, char **argv)
 {
-    struct options options = {
-        .store = "sqlite:bb-contacts.db", .listen = "127.0.0.1:8080", .workers = DEFAULT_WORKERS};
+    struct options options = {.store = "sqlite:bb-contacts.db",
+                              .listen = "127.0.0.1:8080",
+                              .workers = DEFAULT_WORKERS,
+                              .timeout = DEFAULT_TIMEOUT};
     const struct command *command;
     bb_storage *storage = NULL;
     unsigned given = 0;
@@ -227,7 +237,7 @@ int main(int argc, char **argv)
         return schema_print(options.store);
     if (strcmp(options.store, "memory:") == 0 && command->run != serve)
         return usage_error("memory: ends with this command", "--store");
-    status = store_open(options.store, command->makes, &storage);
+    status = store_open(options.store, command->makes, options.timeout * 1000, &storage);
     if (status != EXIT_SUCCESS)
         return status;
     status = command->run(storage, &options);

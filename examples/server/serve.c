@@ -37,16 +37,18 @@ static struct MHD_Daemon *start(int listener, struct server *server)
 
 /* Takes no new connections, lets requests that have begun be answered, and stops. Idle connections
  * and requests that never arrive whole are cut off. */
-static void stop(struct MHD_Daemon *daemon, struct server *server)
+static void stop(struct MHD_Daemon *daemon, struct server *server, int64_t timeout)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
+    int64_t drain_ms = timeout * 1000 + DRAIN_MORE_MS;
     int listener = MHD_quiesce_daemon(daemon);
 
     /* It may be closed only after the daemon has stopped, but clients are to go elsewhere now. */
     shutdown(listener, SHUT_RDWR);
     atomic_store(&server->stopping, 1);
     /* The first step is for requests that the kernel has and the daemon has not yet read. */
-    for (int waited = 0; waited == 0 || (waited < DRAIN_MS && atomic_load(&server->in_flight) > 0);
+    for (int64_t waited = 0;
+         waited == 0 || (waited < drain_ms && atomic_load(&server->in_flight) > 0);
          waited += DRAIN_STEP_MS)
         nanosleep(&step, NULL);
     MHD_stop_daemon(daemon);
@@ -63,7 +65,7 @@ static void block_signals(sigset_t *signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int run(int listener, const char *address, struct server *server)
+static int run(int listener, const char *address, struct server *server, int64_t timeout)
 {
     struct MHD_Daemon *daemon;
     sigset_t signals;
@@ -79,7 +81,7 @@ static int run(int listener, const char *address, struct server *server)
     printf("listening on http://%s\n", address);
     fflush(stdout);
     sigwait(&signals, &signal_number);
-    stop(daemon, server);
+    stop(daemon, server, timeout);
     return EXIT_SUCCESS;
 }
 
@@ -92,14 +94,15 @@ int serve(bb_storage *storage, const struct options *options)
     listener = listen_open(options->listen, address, sizeof address);
     if (listener < 0)
         return -listener;
-    status = options->demo ? demo_prepare(storage) : EXIT_SUCCESS;
+    status = options->demo ? demo_prepare(storage, options->timeout * 1000) : EXIT_SUCCESS;
     if (status == EXIT_SUCCESS)
-        status = endpoint_open(storage, (uint32_t)options->workers, 0, &server.contacts);
+        status = endpoint_open(storage, (uint32_t)options->workers, 0, options->timeout * 1000,
+                               &server.contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;
     }
-    status = run(listener, address, &server);
+    status = run(listener, address, &server, options->timeout);
     bb_contacts_close(server.contacts);
     return status;
 }

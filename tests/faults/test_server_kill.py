@@ -19,8 +19,9 @@ from harness import BACKEND, PATIENCE, Server, Store, path_of, wait_until
 CLIENTS = 8
 OWN, FRESH = 8, 4  # contacts in a request: the client's own, and new ones
 GROUPS = 3  # of a client's own contacts; each request writes to one of them
-DEADLINE = 10  # seconds; the server's own
+DEADLINE = 10  # seconds; the server's
 GRACE = 20  # on a machine that is busy or stands still for a while
+ARGUMENTS = ("--timeout", str(DEADLINE))
 
 KILLS = 50 if os.environ.get("BB_TEST_LONG") else 5
 KILLS = max(1, KILLS * int(os.environ.get("BB_TEST_SHARE") or 100) // 100)
@@ -120,7 +121,7 @@ class ServerKill(unittest.TestCase):
         self.random = random.Random(int(os.environ.get("BB_TEST_SEED") or 1))
         self.store = Store()
         self.addCleanup(self.store.close)
-        self.server = Server(self.store)
+        self.server = Server(self.store, *ARGUMENTS)
         self.clients = [Client(self, number) for number in range(CLIENTS)]
         self.stopping = False
 
@@ -156,7 +157,7 @@ class ServerKill(unittest.TestCase):
         self.assertNotIn(key, self.server.read_log())
         if BACKEND == "postgres":
             self.wait_for_sessions_to_end()
-        self.server = Server(self.store, key=key)
+        self.server = Server(self.store, *ARGUMENTS, key=key)
 
     def compare(self):
         tables = {}  # client and group, or client and request: the tokens of its contacts

@@ -45,6 +45,8 @@ class Usage(unittest.TestCase):
             ["serve", "now"],
             ["serve", "--workspace", "1"],
             ["serve", "--listen"],
+            ["serve", "--timeout", "0"],
+            ["chatbot", "archive", "5", "--timeout", "86401"],
             ["serve", "--unknown"],
             ["--store", "memory:"],
         ):
