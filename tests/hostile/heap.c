@@ -1,6 +1,7 @@
 /*
  * heap.c: the heap that a request takes at its peak, the answer included, by the size and shape of
- * its body (C7). Prints a table for the README, and fails if a shape takes more than its bound.
+ * its body (C7). Prints the table of tests/bench/README.md, and fails if a shape takes more than
+ * its bound.
  *
  *     test_hostile_heap [BYTES...]
  *
