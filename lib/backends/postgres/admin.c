@@ -6,44 +6,55 @@
  */
 #include "backends/postgres/admin.h"
 
+#include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/pipeline.h"
+
+/* The SQL is laid out by hand. */
+/* clang-format off */
+
+#define TIME(parameter) parameter "::pg_catalog.timestamptz"
 
 #define CHATBOT_ADD_SQL                                    \
     "INSERT INTO @chatbots (id, workspace_id, created_at)" \
-    " VALUES ($1::bigint, $2::bigint, $3::timestamptz) ON CONFLICT (id) DO NOTHING"
-#define CHATBOT_ADDED_SQL                                        \
-    "SELECT (workspace_id = $2::bigint)::integer FROM @chatbots" \
-    " WHERE id = $1::bigint AND $3::timestamptz IS NOT NULL"
+    " VALUES ($1::bigint, $2::bigint, " TIME("$3") ") ON CONFLICT (id) DO NOTHING"
+#define CHATBOT_ADDED_SQL                                              \
+    "SELECT (workspace_id" OP(=) "$2::bigint)::integer FROM @chatbots" \
+    " WHERE id" OP(=) "$1::bigint AND " TIME("$3") " IS NOT NULL"
 
-#define CHATBOT_ARCHIVE_SQL                               \
-    "UPDATE @chatbots SET archived_at ="                  \
-    " CASE WHEN $2::bigint <> 0 THEN $3::timestamptz END" \
-    " WHERE id = $1::bigint AND (archived_at IS NOT NULL) <> ($2::bigint <> 0)"
+#define CHATBOT_ARCHIVE_SQL                                    \
+    "UPDATE @chatbots SET archived_at ="                       \
+    " CASE WHEN $2::bigint" OP(<>) "0 THEN " TIME("$3") " END" \
+    " WHERE id" OP(=) "$1::bigint"                             \
+    " AND (archived_at IS NOT NULL)" OP(<>) "($2::bigint" OP(<>) "0)"
 #define CHATBOT_ARCHIVED_SQL  \
     "SELECT 1 FROM @chatbots" \
-    " WHERE id = $1::bigint AND $2::bigint IS NOT NULL AND $3::timestamptz IS NOT NULL"
+    " WHERE id" OP(=) "$1::bigint AND $2::bigint IS NOT NULL AND " TIME("$3") " IS NOT NULL"
 
 /* A key for one chatbot is added only if the workspace has that chatbot. Counted, as Citus 13 does
  * nothing where a condition such as `$3 = 0 OR EXISTS (...)` is true without a look at a table. */
-#define KEY_ADD_SQL                                                                          \
-    "INSERT INTO @api_keys"                                                                  \
-    " (key_hash, workspace_id, chatbot_id, expires_at, created_at)"                          \
-    " SELECT $1::bytea, $2::bigint, nullif($3::bigint, 0), $4::timestamptz, $5::timestamptz" \
-    " WHERE (SELECT count(*) FROM @chatbots"                                                 \
-    " WHERE id = $3::bigint AND workspace_id = $2::bigint) >= ($3::bigint <> 0)::integer"    \
+#define KEY_ADD_SQL                                                                     \
+    "INSERT INTO @api_keys"                                                             \
+    " (key_hash, workspace_id, chatbot_id, expires_at, created_at)"                     \
+    " SELECT $1::pg_catalog.bytea, $2::bigint,"                                         \
+    " CASE WHEN $3::bigint" OP(<>) "0 THEN $3::bigint END, " TIME("$4") ", " TIME("$5") \
+    " WHERE (SELECT pg_catalog.count(*) FROM @chatbots"                                 \
+    " WHERE id" OP(=) "$3::bigint AND workspace_id" OP(=) "$2::bigint)"                 \
+    OP(>=) "($3::bigint" OP(<>) "0)::integer"                                           \
     " ON CONFLICT (key_hash) DO NOTHING"
-#define KEY_ADDED_SQL                                                            \
-    "SELECT (workspace_id = $2::bigint AND coalesce(chatbot_id, 0) = $3::bigint" \
-    " AND revoked_at IS NULL)::integer FROM @api_keys"                           \
-    " WHERE key_hash = $1::bytea"                                                \
-    " AND ($4::timestamptz IS NULL OR $5::timestamptz IS NOT NULL)"
+#define KEY_ADDED_SQL                                                                        \
+    "SELECT (workspace_id" OP(=) "$2::bigint AND coalesce(chatbot_id, 0)" OP(=) "$3::bigint" \
+    " AND revoked_at IS NULL)::integer FROM @api_keys"                                       \
+    " WHERE key_hash" OP(=) "$1::pg_catalog.bytea"                                           \
+    " AND (" TIME("$4") " IS NULL OR " TIME("$5") " IS NOT NULL)"
 
-#define KEY_REVOKE_SQL                                  \
-    "UPDATE @api_keys SET revoked_at = $2::timestamptz" \
-    " WHERE key_hash = $1::bytea AND revoked_at IS NULL"
+#define KEY_REVOKE_SQL                              \
+    "UPDATE @api_keys SET revoked_at = " TIME("$2") \
+    " WHERE key_hash" OP(=) "$1::pg_catalog.bytea AND revoked_at IS NULL"
 #define KEY_REVOKED_SQL       \
     "SELECT 1 FROM @api_keys" \
-    " WHERE key_hash = $1::bytea AND $2::timestamptz IS NOT NULL"
+    " WHERE key_hash" OP(=) "$1::pg_catalog.bytea AND " TIME("$2") " IS NOT NULL"
+
+/* clang-format on */
 
 enum { CALL_BEGIN, CALL_SETTINGS, CALL_CHANGE, CALL_CHECK, CALL_COMMIT, CALL_COUNT };
 

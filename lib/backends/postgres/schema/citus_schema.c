@@ -9,42 +9,45 @@
 
 #include <stddef.h>
 
+#include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/engine.h"
 
 /* The SQL is laid out by hand. */
 /* clang-format off */
 
 /* Whether Citus does not have a table yet, or has it only in its books, as one of this node's. */
-#define IS_LOCAL(table)                                                   \
-    "NOT EXISTS (SELECT FROM pg_catalog.pg_dist_partition\n"              \
-    "            WHERE logicalrelid = '" table "'::pg_catalog.regclass\n" \
-    "            AND (partmethod <> 'n' OR repmodel = 't' OR colocationid <> 0))"
+#define IS_LOCAL(table)                                                          \
+    "NOT EXISTS (SELECT FROM pg_catalog.pg_dist_partition\n"                     \
+    "            WHERE logicalrelid" OP(=) "E'" table "'::pg_catalog.regclass\n" \
+    "            AND (partmethod" OP(<>) "'n' OR repmodel" OP(=) "'t'"           \
+                    " OR colocationid" OP(<>) "0))"
 
 /* Blocks, so that a script can hold them for databases with and without Citus: what is inside is
  * looked at when it is reached. */
-#define BEGIN_IF_CITUS \
-    "DO $bb_citus$\n"  \
-    "BEGIN\n"          \
-    "    IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') THEN\n"
+#define BEGIN_IF_CITUS                                     \
+    "DO $bb_citus$\n"                                      \
+    "BEGIN\n"                                              \
+    "    IF EXISTS (SELECT FROM pg_catalog.pg_extension\n" \
+    "               WHERE extname" OP(=) "'citus') THEN\n"
 #define END_IF_CITUS \
     "    END IF;\n"  \
     "END\n"          \
     "$bb_citus$"
 
-#define REFERENCE_STEP(table)                                           \
-    BEGIN_IF_CITUS                                                      \
-    "    IF " IS_LOCAL(table) " THEN\n"                                 \
-    "        PERFORM pg_catalog.create_reference_table('" table "');\n" \
-    "    END IF;\n"                                                     \
+#define REFERENCE_STEP(table)                                            \
+    BEGIN_IF_CITUS                                                       \
+    "    IF " IS_LOCAL(table) " THEN\n"                                  \
+    "        PERFORM pg_catalog.create_reference_table(E'" table "');\n" \
+    "    END IF;\n"                                                      \
     END_IF_CITUS
 
 /* The rows that were there are copied, and the originals would take room that nobody sees. */
-#define DISTRIBUTE_STEP                                                                       \
-    BEGIN_IF_CITUS                                                                            \
-    "    IF " IS_LOCAL("@contacts") " THEN\n"                                                 \
-    "        PERFORM pg_catalog.create_distributed_table('@contacts', 'chatbot_id');\n"       \
-    "        PERFORM pg_catalog.truncate_local_data_after_distributing_table('@contacts');\n" \
-    "    END IF;\n"                                                                           \
+#define DISTRIBUTE_STEP                                                                        \
+    BEGIN_IF_CITUS                                                                             \
+    "    IF " IS_LOCAL("@contacts") " THEN\n"                                                  \
+    "        PERFORM pg_catalog.create_distributed_table(E'@contacts', 'chatbot_id');\n"       \
+    "        PERFORM pg_catalog.truncate_local_data_after_distributing_table(E'@contacts');\n" \
+    "    END IF;\n"                                                                            \
     END_IF_CITUS
 
 /* Citus draws the id on the node that was asked, and inserts it by name on the shard. */
@@ -66,7 +69,7 @@ const bb_pg_step bb_pg_citus_steps[] = {
 
 #define WAITING_SQL "SELECT (" IS_LOCAL("@contacts") " OR " IS_LOCAL("@version") ")::integer"
 #define WAITING_OF_OWN_SQL \
-    WAITING_SQL " | (" IS_LOCAL("@chatbots") " OR " IS_LOCAL("@api_keys") ")::integer"
+    WAITING_SQL OP(|) "(" IS_LOCAL("@chatbots") " OR " IS_LOCAL("@api_keys") ")::integer"
 
 int32_t bb_pg_citus_is_waiting(bb_pg_session *session, int64_t deadline, int *is_waiting,
                                bb_error *error)

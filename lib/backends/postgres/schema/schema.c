@@ -8,22 +8,26 @@
 
 #include "backends/postgres/schema/citus_schema.h"
 #include "backends/postgres/schema/schema_steps.h"
+#include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/engine.h"
 #include "backends/postgres/wire/pipeline.h"
 #include "util/buffer.h"
 
 /* "bb_conta" in ASCII: the advisory lock that one migration holds. */
-#define LOCK_SQL "SELECT pg_advisory_xact_lock(7089072208669046881)"
+#define LOCK_SQL "SELECT pg_catalog.pg_advisory_xact_lock(7089072208669046881)"
 
 /* $1 the schema, $2 the table of the version. From the catalogs themselves: to_regclass() may
  * answer from a cache that was filled before the wait for the lock, and reading a missing table
  * would be an error in the server's log. */
-#define EXISTS_SQL                                              \
-    "SELECT (SELECT count(*) FROM pg_catalog.pg_namespace"      \
-    " WHERE nspname = $1::text)::integer,"                      \
-    " (SELECT count(*) FROM pg_catalog.pg_class c"              \
-    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" \
-    " WHERE n.nspname = $1::text AND c.relname = $2::text)::integer"
+/* clang-format off */
+#define EXISTS_SQL                                                    \
+    "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_namespace" \
+    " WHERE nspname" OP(=) "$1::pg_catalog.text)::integer,"           \
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c"         \
+    " JOIN pg_catalog.pg_namespace n ON n.oid" OP(=) "c.relnamespace" \
+    " WHERE n.nspname" OP(=) "$1::pg_catalog.text"                    \
+    " AND c.relname" OP(=) "$2::pg_catalog.text)::integer"
+/* clang-format on */
 #define VERSION_SQL       "SELECT version FROM @version"
 
 #define CREATE_SCHEMA_SQL "CREATE SCHEMA @schema"

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/parameters.h"
 
 /* The SQL is laid out by hand. */
@@ -23,12 +24,12 @@
  * coordinator. No plan_cache_mode, as Citus could not tell the shard from a plan for any
  * parameters. The last ends a transaction whose client has gone silent between two round trips.
  */
-#define TIMEOUTS_SQL                                             \
-    "SELECT set_config('lock_timeout', $1, true),"               \
-    " set_config('statement_timeout', $2, true),"                \
-    " CASE current_setting('synchronous_commit') WHEN 'off'"     \
-    " THEN set_config('synchronous_commit', 'local', true) END," \
-    " set_config('idle_in_transaction_session_timeout', $2, true)"
+#define TIMEOUTS_SQL                                                            \
+    "SELECT pg_catalog.set_config('lock_timeout', $1, true),"                   \
+    " pg_catalog.set_config('statement_timeout', $2, true),"                    \
+    " CASE WHEN pg_catalog.current_setting('synchronous_commit')" OP(=) "'off'" \
+    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END,"     \
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', $2, true)"
 
 /* One row with one of the decisions of statements.h. The line break ends a comment that the host's
  * query may end in. */
@@ -45,25 +46,27 @@
  * runs it there, and with it each subquery that stands for itself.
  */
 #define THE_DECISION "(SELECT decision FROM access)"
-#define COUNT_LOCKS(function, locks) \
-    "(SELECT count(" function "(l)) FROM unnest(" locks ") l WHERE count(c.id) >= 0)"
+#define COUNT_LOCKS(function, locks)                                                           \
+    "(SELECT pg_catalog.count(pg_catalog." function "(l)) FROM pg_catalog.unnest(" locks ") l" \
+    " WHERE pg_catalog.count(c.id)" OP(>=) "0)"
 
-#define ACCESS_SQL                                                                              \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                            \
-    " SELECT " THE_DECISION " AS decision,"                                                     \
-    " set_config('bb_contacts.decision', " THE_DECISION "::text, true),"                        \
-    " CASE WHEN " THE_DECISION " = 2 AND set_config('lock_timeout', $8, true) IS NOT NULL THEN" \
-        " CASE WHEN " COUNT_LOCKS("pg_advisory_xact_lock_shared", "$6") " >= 0 THEN "           \
-            COUNT_LOCKS("pg_advisory_xact_lock", "$7")                                          \
-        " END"                                                                                  \
-    " END,"                                                                                     \
-    " set_config('statement_timeout', $9, true),"                                               \
-    " set_config('idle_in_transaction_session_timeout', $9, true),"                             \
-    " CASE current_setting('synchronous_commit') WHEN 'off'"                                    \
-    " THEN set_config('synchronous_commit', 'local', true) END,"                                \
-    " set_config('enable_seqscan', 'off', true),"                                               \
-    " set_config('enable_sort', 'off', true)"                                                   \
-    " FROM @contacts c WHERE c.chatbot_id = $4 AND c.external_id = ''"
+#define ACCESS_SQL                                                                             \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                           \
+    " SELECT " THE_DECISION " AS decision,"                                                    \
+    " pg_catalog.set_config('bb_contacts.decision', " THE_DECISION "::pg_catalog.text, true)," \
+    " CASE WHEN " THE_DECISION OP(=) "2"                                                       \
+        " AND pg_catalog.set_config('lock_timeout', $8, true) IS NOT NULL THEN"                \
+        " CASE WHEN " COUNT_LOCKS("pg_advisory_xact_lock_shared", "$6") OP(>=) "0 THEN "       \
+            COUNT_LOCKS("pg_advisory_xact_lock", "$7")                                         \
+        " END"                                                                                 \
+    " END,"                                                                                    \
+    " pg_catalog.set_config('statement_timeout', $9, true),"                                   \
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', $9, true),"                 \
+    " CASE WHEN pg_catalog.current_setting('synchronous_commit')" OP(=) "'off'"                \
+    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END,"                    \
+    " pg_catalog.set_config('enable_seqscan', 'off', true),"                                   \
+    " pg_catalog.set_config('enable_sort', 'off', true)"                                       \
+    " FROM @contacts c WHERE c.chatbot_id" OP(=) "$4 AND c.external_id" OP(=) "''"
 
 #define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
 
@@ -74,15 +77,20 @@
     " c.name, c.email, c.phonenumber,"  \
     " c.stripe_accounts, c.custom_attributes"
 
-#define RECORDS_SQL "unnest($3, $4, $5, $6, $7, $8, $9) AS b (external_id, flags, " FIELDS ")"
+#define RECORDS_SQL                                                                                \
+    "ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"              \
+    " pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))" \
+    " AS b (external_id, flags, " FIELDS ")"
 
 /* Whether a field that the record sets differs from what is stored; and its value from then on. The
  * value is `b.` and the field, with a cast for JSON: that travels as text, which the coordinator
  * hands on as it is, and is read on the contacts' node where it is needed. */
-#define DIFFERS(bit, field, cast) \
-    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field cast
-#define SET(bit, field, cast) \
-    #field " = CASE WHEN b.flags & " #bit " <> 0 THEN b." #field cast " ELSE c." #field " END"
+#define DIFFERS(bit, field, as, cast)                                                     \
+    "b.flags" OP(&) #bit OP(<>) "0 AND coalesce(c." #field as OP(<>) "b." #field cast "," \
+    " (c." #field " IS NULL)" OP(<>) "(b." #field " IS NULL))"
+#define SET(bit, field, cast)                                               \
+    #field " = CASE WHEN b.flags" OP(&) #bit OP(<>) "0 THEN b." #field cast \
+    " ELSE c." #field " END"
 
 /*
  * The contacts that are there, with what becomes of each (1 it is updated, 2 left as it is), and
@@ -94,40 +102,44 @@
     "SELECT c.external_id, k.kind, r.*"                                                  \
     " FROM " RECORDS_SQL                                                                 \
     " CROSS JOIN LATERAL (SELECT external_id, " STORED " FROM @contacts"                 \
-        " WHERE chatbot_id = $1"                                                         \
-        " AND external_id >= b.external_id AND external_id <= b.external_id"             \
+        " WHERE chatbot_id" OP(=) "$1"                                                   \
+        " AND external_id" OP(>=) "b.external_id AND external_id" OP(<=) "b.external_id" \
         " ORDER BY external_id LIMIT 1) c"                                               \
     " CROSS JOIN LATERAL (SELECT CASE"                                                   \
-        " WHEN b.flags & 32 <> 0"                                                        \
-        " OR " DIFFERS(1, name, " COLLATE \"C\"")                                        \
-        " OR " DIFFERS(2, email, " COLLATE \"C\"")                                       \
-        " OR " DIFFERS(4, phonenumber, " COLLATE \"C\"")                                 \
-        " OR " DIFFERS(8, stripe_accounts, "::jsonb")                                    \
-        " OR " DIFFERS(16, custom_attributes, "::jsonb") " THEN 1 ELSE 2 END AS kind) k" \
-    " LEFT JOIN LATERAL (SELECT " C_STORED ") r ON k.kind = 2 OR b.flags & 64 <> 0"      \
-    " WHERE current_setting('bb_contacts.decision')::integer = 2"
+        " WHEN b.flags" OP(&) "32" OP(<>) "0"                                            \
+        " OR " DIFFERS(1, name, " COLLATE pg_catalog.\"C\"", "")                         \
+        " OR " DIFFERS(2, email, " COLLATE pg_catalog.\"C\"", "")                        \
+        " OR " DIFFERS(4, phonenumber, " COLLATE pg_catalog.\"C\"", "")                  \
+        " OR " DIFFERS(8, stripe_accounts, "", "::pg_catalog.jsonb")                     \
+        " OR " DIFFERS(16, custom_attributes, "", "::pg_catalog.jsonb")                  \
+        " THEN 1 ELSE 2 END AS kind) k"                                                  \
+    " LEFT JOIN LATERAL (SELECT " C_STORED ") r"                                         \
+        " ON k.kind" OP(=) "2 OR b.flags" OP(&) "64" OP(<>) "0"                          \
+    " WHERE pg_catalog.current_setting('bb_contacts.decision')::integer" OP(=) "2"
 
 /* Of the contacts that were found to differ. The keys are named twice, so that they are looked up
  * in the index, and not all of the chatbot's contacts read, even where the planner thinks these
  * few because it has no statistics yet. */
-#define UPDATE_SQL                                          \
-    "UPDATE @contacts c SET updated_at = $2, "              \
-        SET(1, name, "") ", "                               \
-        SET(2, email, "") ", "                              \
-        SET(4, phonenumber, "") ", "                        \
-        SET(8, stripe_accounts, "::jsonb") ", "             \
-        SET(16, custom_attributes, "::jsonb")               \
-    " FROM " RECORDS_SQL                                    \
-    " WHERE c.chatbot_id = $1 AND c.external_id = ANY ($3)" \
-    " AND c.external_id = b.external_id"                    \
+#define UPDATE_SQL                                         \
+    "UPDATE @contacts c SET updated_at = $2, "             \
+        SET(1, name, "") ", "                              \
+        SET(2, email, "") ", "                             \
+        SET(4, phonenumber, "") ", "                       \
+        SET(8, stripe_accounts, "::pg_catalog.jsonb") ", " \
+        SET(16, custom_attributes, "::pg_catalog.jsonb")   \
+    " FROM " RECORDS_SQL                                   \
+    " WHERE c.chatbot_id" OP(=) "$1"                       \
+    " AND c.external_id" OP(=) "ANY ($3)"                  \
+    " AND c.external_id" OP(=) "b.external_id"             \
     " RETURNING c.external_id, 1, " C_STORED
 
 /* Of those that were not found. Without ON CONFLICT, as in statements.c. */
-#define INSERT_SQL                                                            \
-    "INSERT INTO @contacts"                                                   \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"          \
-    " SELECT $1, external_id, $2, $2, name, email, phonenumber,"              \
-        " stripe_accounts::jsonb, custom_attributes::jsonb FROM " RECORDS_SQL \
+#define INSERT_SQL                                                                \
+    "INSERT INTO @contacts"                                                       \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"              \
+    " SELECT $1, external_id, $2, $2, name, email, phonenumber,"                  \
+        " stripe_accounts::pg_catalog.jsonb, custom_attributes::pg_catalog.jsonb" \
+    " FROM " RECORDS_SQL                                                          \
     " RETURNING external_id, 0, " STORED
 
 /* The same for one, which Citus sends to the shard without a detour. */
@@ -135,7 +147,7 @@
     "INSERT INTO @contacts"                                          \
     " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")" \
     " VALUES ($1, ($3)[1], $2, $2, ($5)[1], ($6)[1], ($7)[1],"       \
-        " ($8)[1]::jsonb, ($9)[1]::jsonb)"                           \
+        " ($8)[1]::pg_catalog.jsonb, ($9)[1]::pg_catalog.jsonb)"     \
     " RETURNING external_id, 0, " STORED
 
 /* clang-format on */

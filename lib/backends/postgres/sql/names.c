@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "backends/postgres/sql/operators.h"
 #include "util/alloc.h"
 #include "util/buffer.h"
 
@@ -26,11 +27,11 @@ static const char access_sql[] =
         " WHEN b.id IS NULL THEN 1"
         " ELSE 2 END"
     " FROM (SELECT) request"
-    " LEFT JOIN @api_keys k ON k.key_hash = $1 AND k.revoked_at IS NULL"
-        " AND (k.expires_at IS NULL OR k.expires_at > $5)"
-    " LEFT JOIN @chatbots b ON b.id = $4 AND b.archived_at IS NULL"
-        " AND b.workspace_id = CASE WHEN $1 IS NULL THEN $2 ELSE k.workspace_id END"
-        " AND coalesce(k.chatbot_id, nullif($3, 0), $4) = $4";
+    " LEFT JOIN @api_keys k ON k.key_hash" OP(=) "$1 AND k.revoked_at IS NULL"
+        " AND (k.expires_at IS NULL OR k.expires_at" OP(>) "$5)"
+    " LEFT JOIN @chatbots b ON b.id" OP(=) "$4 AND b.archived_at IS NULL"
+        " AND b.workspace_id" OP(=) "CASE WHEN $1 IS NULL THEN $2 ELSE k.workspace_id END"
+        " AND coalesce(k.chatbot_id, CASE WHEN $3" OP(<>) "0 THEN $3 END, $4)" OP(=) "$4";
 /* clang-format on */
 
 /* -------------------------------------------------------------------------------- identifiers */
@@ -89,12 +90,13 @@ static int find_mark(const char *text)
     return name;
 }
 
-/* A name as it stands in the SQL, or, after a quote, as it stands in a string constant. */
+/* A name as it stands in the SQL, or, after a quote, as it stands in a string constant: one of the
+ * form E'', whose meaning no setting of the server's changes. */
 static void append_name(bb_buffer *to, const char *name, int is_in_constant)
 {
     for (; *name != '\0'; name++) {
-        if (*name == '\'' && is_in_constant)
-            bb_buffer_append_char(to, '\'');
+        if (is_in_constant && (*name == '\'' || *name == '\\'))
+            bb_buffer_append_char(to, *name);
         bb_buffer_append_char(to, *name);
     }
 }

@@ -34,7 +34,7 @@ int32_t bb_pg_names_init(bb_pg_names *names, const bb_postgres_options *options,
 void bb_pg_names_free(bb_pg_names *names);
 
 /* SQL with every @name replaced, to be freed with the names' allocator; NULL: out of memory. One
- * right after a quote, as in '@contacts'::regclass, is a string constant's. */
+ * right after a quote, as in E'@contacts'::regclass, is a string constant's. */
 char *bb_pg_names_expand(const bb_pg_names *names, const char *sql);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "backends/postgres/sql/citus_statements.h"
+#include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/parameters.h"
 #include "util/alloc.h"
 
@@ -29,15 +30,15 @@
  * is off costs so much by the planner's reckoning that a query of the host's that can't do without
  * would be compiled each time, hence the last.
  */
-#define SETTINGS_SQL                                              \
-    "SELECT set_config('lock_timeout', $1::text, true),"          \
-    " set_config('statement_timeout', $2::text, true),"           \
-    " CASE current_setting('synchronous_commit') WHEN 'off'"      \
-    " THEN set_config('synchronous_commit', 'local', true) END,"  \
-    " set_config('plan_cache_mode', 'force_generic_plan', true)," \
-    " set_config('enable_seqscan', 'off', true),"                 \
-    " set_config('enable_sort', 'off', true),"                    \
-    " set_config('jit', 'off', true)"
+#define SETTINGS_SQL                                                            \
+    "SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true),"  \
+    " pg_catalog.set_config('statement_timeout', $2::pg_catalog.text, true),"   \
+    " CASE WHEN pg_catalog.current_setting('synchronous_commit')" OP(=) "'off'" \
+    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END,"     \
+    " pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),"    \
+    " pg_catalog.set_config('enable_seqscan', 'off', true),"                    \
+    " pg_catalog.set_config('enable_sort', 'off', true),"                       \
+    " pg_catalog.set_config('jit', 'off', true)"
 
 /* One row with one of the decisions of statements.h. The line break ends a comment that the host's
  * query may end in. */
@@ -48,32 +49,37 @@
  * later takes them from there: a 2 for whoever is allowed to write. Those who ask are numbered
  * from 1. It is for this transaction alone, like the other settings.
  */
-#define NOTED_SQL "current_setting('bb_contacts.decision')"
-#define NOTE_SQL(before) \
-    "set_config('bb_contacts.decision', " before "CASE decision WHEN 2 THEN '2' ELSE '0' END, true)"
-#define IS_ALLOWED_SQL(asker) "substr(" NOTED_SQL ", " asker ", 1) = '2'"
+#define NOTED_SQL "pg_catalog.current_setting('bb_contacts.decision')"
+#define NOTE_SQL(before)                                    \
+    "pg_catalog.set_config('bb_contacts.decision', " before \
+    "CASE WHEN decision" OP(=) "2 THEN '2' ELSE '0' END, true)"
+#define IS_ALLOWED_SQL(asker) "pg_catalog.substr(" NOTED_SQL ", " asker ", 1)" OP(=) "'2'"
 
 /* Takes the locks: CASE is what SQL has to say what comes first. */
-#define TAKE_SQL(shared, exclusive)                                                  \
-    "CASE WHEN (SELECT count(pg_advisory_xact_lock_shared(l)) FROM " shared ") >= 0" \
-    " THEN (SELECT count(pg_advisory_xact_lock(l)) FROM " exclusive ") END"
+#define COUNT_SQL(function, locks) \
+    "(SELECT pg_catalog.count(pg_catalog." function "(l)) FROM " locks ")"
+#define TAKE_SQL(shared, exclusive)                                           \
+    "CASE WHEN " COUNT_SQL("pg_advisory_xact_lock_shared", shared) OP(>=) "0" \
+    " THEN " COUNT_SQL("pg_advisory_xact_lock", exclusive) " END"
 
 /* The first one's decision, and then the locks ($6 shared, $7 exclusive), in their order. */
-#define LOCKING_SQL                                                                 \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                                \
-    " SELECT decision, " NOTE_SQL("") ","                                           \
-    " CASE WHEN decision = 2 THEN " TAKE_SQL("unnest($6) l", "unnest($7) l") " END" \
+#define LOCKING_SQL                                                           \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                          \
+    " SELECT decision, " NOTE_SQL("") ","                                     \
+    " CASE WHEN decision" OP(=) "2 THEN "                                     \
+        TAKE_SQL("pg_catalog.unnest($6) l", "pg_catalog.unnest($7) l") " END" \
     " FROM access"
 
 /* The decision about one more. */
 #define NEXT_SQL                                     \
     "WITH access AS MATERIALIZED (" DECISION_SQL ")" \
-    " SELECT decision, " NOTE_SQL(NOTED_SQL " || ") " FROM access"
+    " SELECT decision, " NOTE_SQL(NOTED_SQL OP(||)) " FROM access"
 
 /* The locks of several who ask, of whom some may be refused: $1 shared, $3 exclusive, and who asks
  * for each, $2 and $4. */
-#define ALLOWED_SQL(locks, askers)                                       \
-    "unnest(" locks "::bigint[], " askers "::integer[]) AS u (l, asker)" \
+#define ALLOWED_SQL(locks, askers)                               \
+    "ROWS FROM (pg_catalog.unnest(" locks "::bigint[]),"         \
+    " pg_catalog.unnest(" askers "::integer[])) AS u (l, asker)" \
     " WHERE " IS_ALLOWED_SQL("u.asker")
 #define LOCKS_SQL "SELECT " TAKE_SQL(ALLOWED_SQL("$1", "$2"), ALLOWED_SQL("$3", "$4"))
 
@@ -81,9 +87,9 @@
 
 /* What of a contact is handed back: as it stands, by its alias, and as it was found. */
 #define STORED "id, created_at, updated_at, " FIELDS
-#define C_STORED                              \
-    "c.id, c.created_at, c.updated_at,"       \
-    " c.name, c.email, c.phonenumber,"        \
+#define C_STORED                        \
+    "c.id, c.created_at, c.updated_at," \
+    " c.name, c.email, c.phonenumber,"  \
     " c.stripe_accounts, c.custom_attributes"
 
 /*
@@ -91,25 +97,27 @@
  * takes more time than all else about a row: those of a new contact, and those that a record sets.
  * What was found is also kept whole for a record that wants to be told what was before.
  */
-#define SHOW_OLD(bit, field) \
-    "CASE WHEN $10 OR b.flags & (64 | " #bit ") <> " #bit " THEN c." #field " END AS old_" #field
+#define SHOW_OLD(bit, field)                                                                   \
+    "CASE WHEN $10 OR b.flags" OP(&) "(64" OP(|) #bit ")" OP(<>) #bit " THEN c." #field " END" \
+    " AS old_" #field
 #define SHOW_UPDATED(bit, field) \
-    "CASE WHEN $10 OR j.flags & " #bit " = 0 THEN c." #field " END AS " #field
+    "CASE WHEN $10 OR j.flags" OP(&) #bit OP(=) "0 THEN c." #field " END AS " #field
 #define SHOW_NEW(field) "CASE WHEN $10 THEN " #field " END AS " #field
-#define OLD_STORED                              \
-    "id, old_created_at, old_updated_at,"       \
-    " old_name, old_email, old_phonenumber,"    \
+#define OLD_STORED                           \
+    "id, old_created_at, old_updated_at,"    \
+    " old_name, old_email, old_phonenumber," \
     " old_stripe_accounts, old_custom_attributes"
 
 /* Whether a field that the record sets differs from what is stored; and its value from then on.
  * Texts are compared byte by byte whatever collation someone has given the column. */
-#define DIFFERS(bit, field, as) \
-    "b.flags & " #bit " <> 0 AND c." #field " IS DISTINCT FROM b." #field as
+#define DIFFERS(bit, field, as)                                                      \
+    "b.flags" OP(&) #bit OP(<>) "0 AND coalesce(c." #field as OP(<>) "b." #field "," \
+    " (c." #field " IS NULL)" OP(<>) "(b." #field " IS NULL))"
 #define SET(bit, field) \
-    #field " = CASE WHEN j.flags & " #bit " <> 0 THEN j." #field " ELSE c." #field " END"
+    #field " = CASE WHEN j.flags" OP(&) #bit OP(<>) "0 THEN j." #field " ELSE c." #field " END"
 
 /* Who asks for a record, and its chatbot. */
-#define ASKER(record)   record ".flags >> 8"
+#define ASKER(record)   record ".flags" OP(>>) "8"
 #define CHATBOT(record) "($1::bigint[])[" ASKER(record) "]"
 
 /*
@@ -118,73 +126,79 @@
  * may, while the table is small, read all of a chatbot's contacts instead, and go on with that plan
  * after the table has grown, until it is analyzed.
  */
-#define FOUND_SQL                                                            \
-    "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED                  \
-    " FROM @contacts c"                                                      \
-    " WHERE c.chatbot_id = " CHATBOT("b")                                    \
-    " AND c.external_id >= b.external_id AND c.external_id <= b.external_id" \
+#define FOUND_SQL                                           \
+    "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED \
+    " FROM @contacts c"                                     \
+    " WHERE c.chatbot_id" OP(=) CHATBOT("b")                \
+    " AND c.external_id" OP(>=) "b.external_id"             \
+    " AND c.external_id" OP(<=) "b.external_id"             \
     " ORDER BY c.external_id LIMIT 1"
 
 /*
  * The records, numbered from 1. A set in a SELECT list is made as it is read; unnest() in FROM would
  * first be stored, one array after the other. Empty JSON comes as NULL; see records.c.
  */
+#define COLUMN_SQL(parameter, type) "pg_catalog.unnest(" parameter "::" type "[]) AS "
 #define RECORDS_SQL                                                                  \
     "SELECT n, external_id, flags, name, email, phonenumber,"                        \
     " coalesce(stripe_accounts, '[]') AS stripe_accounts,"                           \
     " coalesce(custom_attributes, '{}') AS custom_attributes FROM ("                 \
-    "SELECT generate_subscripts($3::text[], 1)::bigint AS n,"                        \
-    " unnest($3::text[]) AS external_id, unnest($4::integer[]) AS flags,"            \
-    " unnest($5::text[]) AS name, unnest($6::text[]) AS email,"                      \
-    " unnest($7::text[]) AS phonenumber, unnest($8::jsonb[]) AS stripe_accounts,"    \
-    " unnest($9::jsonb[]) AS custom_attributes) r"
+    "SELECT pg_catalog.generate_subscripts($3::pg_catalog.text[], 1)::bigint AS n, " \
+        COLUMN_SQL("$3", "pg_catalog.text") "external_id, "                          \
+        COLUMN_SQL("$4", "integer") "flags, "                                        \
+        COLUMN_SQL("$5", "pg_catalog.text") "name, "                                 \
+        COLUMN_SQL("$6", "pg_catalog.text") "email, "                                \
+        COLUMN_SQL("$7", "pg_catalog.text") "phonenumber, "                          \
+        COLUMN_SQL("$8", "pg_catalog.jsonb") "stripe_accounts, "                     \
+        COLUMN_SQL("$9", "pg_catalog.jsonb") "custom_attributes) r"
 
 /*
  * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
  * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
  * means passing all before it.
  */
-#define JOINED_SQL                                                                 \
-    "SELECT CASE"                                                                  \
-        " WHEN c.id IS NULL THEN 0"                                                \
-        " WHEN b.flags & 32 <> 0"                                                  \
-        " OR " DIFFERS(1, name, " COLLATE \"C\"")                                                    \
-        " OR " DIFFERS(2, email, " COLLATE \"C\"")                                                   \
-        " OR " DIFFERS(4, phonenumber, " COLLATE \"C\"")                                             \
-        " OR " DIFFERS(8, stripe_accounts, "")                                         \
-        " OR " DIFFERS(16, custom_attributes, "") " THEN 1"                            \
-        " ELSE 2 END AS kind,"                                                     \
-    " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                         \
-    " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes,"     \
-    " c.created_at AS old_created_at, c.updated_at AS old_updated_at,"             \
-    " " SHOW_OLD(1, name) ", "                                                     \
-        SHOW_OLD(2, email) ", "                                                    \
-        SHOW_OLD(4, phonenumber) ", "                                              \
-        SHOW_OLD(8, stripe_accounts) ", "                                          \
-        SHOW_OLD(16, custom_attributes)                                            \
-    " FROM (" RECORDS_SQL ") b"                                                    \
-    " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                                 \
+#define JOINED_SQL                                                             \
+    "SELECT CASE"                                                              \
+        " WHEN c.id IS NULL THEN 0"                                            \
+        " WHEN b.flags" OP(&) "32" OP(<>) "0"                                  \
+        " OR " DIFFERS(1, name, " COLLATE pg_catalog.\"C\"")                   \
+        " OR " DIFFERS(2, email, " COLLATE pg_catalog.\"C\"")                  \
+        " OR " DIFFERS(4, phonenumber, " COLLATE pg_catalog.\"C\"")            \
+        " OR " DIFFERS(8, stripe_accounts, "")                                 \
+        " OR " DIFFERS(16, custom_attributes, "") " THEN 1"                    \
+        " ELSE 2 END AS kind,"                                                 \
+    " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                     \
+    " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes," \
+    " c.created_at AS old_created_at, c.updated_at AS old_updated_at,"         \
+    " " SHOW_OLD(1, name) ", "                                                 \
+        SHOW_OLD(2, email) ", "                                                \
+        SHOW_OLD(4, phonenumber) ", "                                          \
+        SHOW_OLD(8, stripe_accounts) ", "                                      \
+        SHOW_OLD(16, custom_attributes)                                        \
+    " FROM (" RECORDS_SQL ") b"                                                \
+    " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                             \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
 /*
  * By the row's place, which saves a second lookup. The condition on the key is for a row that
  * someone else changed meanwhile; it is of a form that no index serves.
  */
-#define UPDATE_SQL                                                   \
-    "UPDATE @contacts c SET updated_at = $2::timestamptz, "          \
-        SET(1, name) ", "                                            \
-        SET(2, email) ", "                                           \
-        SET(4, phonenumber) ", "                                     \
-        SET(8, stripe_accounts) ", "                                 \
-        SET(16, custom_attributes)                                   \
-    " FROM joined j"                                                 \
-    " WHERE j.kind = 1 AND c.ctid = j.place AND c.tableoid = j.part" \
-    " AND c.external_id IS NOT DISTINCT FROM j.external_id"          \
-    " RETURNING j.n, c.id, c.created_at, c.updated_at, "             \
-        SHOW_UPDATED(1, name) ", "                                   \
-        SHOW_UPDATED(2, email) ", "                                  \
-        SHOW_UPDATED(4, phonenumber) ", "                            \
-        SHOW_UPDATED(8, stripe_accounts) ", "                        \
+#define UPDATE_SQL                                                     \
+    "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz, " \
+        SET(1, name) ", "                                              \
+        SET(2, email) ", "                                             \
+        SET(4, phonenumber) ", "                                       \
+        SET(8, stripe_accounts) ", "                                   \
+        SET(16, custom_attributes)                                     \
+    " FROM joined j"                                                   \
+    " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"               \
+    " AND c.tableoid" OP(=) "j.part"                                   \
+    " AND (c.external_id" OP(=) "j.external_id) IS TRUE"               \
+    " RETURNING j.n, c.id, c.created_at, c.updated_at, "               \
+        SHOW_UPDATED(1, name) ", "                                     \
+        SHOW_UPDATED(2, email) ", "                                    \
+        SHOW_UPDATED(4, phonenumber) ", "                              \
+        SHOW_UPDATED(8, stripe_accounts) ", "                          \
         SHOW_UPDATED(16, custom_attributes)
 
 /*
@@ -192,13 +206,14 @@
  * someone else has just added is a unique violation, after which write.c tries once more. An id is
  * drawn here only (E4).
  */
-#define INSERT_SQL                                                                     \
-    "INSERT INTO @contacts"                                                            \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"                   \
-    " SELECT " CHATBOT("j") ", external_id, $2::timestamptz, $2::timestamptz, " FIELDS \
-    " FROM joined j WHERE kind = 0"                                                    \
-    " RETURNING chatbot_id, external_id, id, created_at, updated_at, "                 \
-        SHOW_NEW(name) ", " SHOW_NEW(email) ", " SHOW_NEW(phonenumber) ", "            \
+#define INSERT_SQL                                                          \
+    "INSERT INTO @contacts"                                                 \
+    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"        \
+    " SELECT " CHATBOT("j") ", external_id,"                                \
+        " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz, " FIELDS  \
+    " FROM joined j WHERE kind" OP(=) "0"                                   \
+    " RETURNING chatbot_id, external_id, id, created_at, updated_at, "      \
+        SHOW_NEW(name) ", " SHOW_NEW(email) ", " SHOW_NEW(phonenumber) ", " \
         SHOW_NEW(stripe_accounts) ", " SHOW_NEW(custom_attributes)
 
 /*
@@ -209,29 +224,29 @@
  * partitions or children, which may have some of their own, or values are asked for
  * (BB_PG_SQLSTATE_TRIGGERS).
  */
-#define ALL_WRITTEN_SQL                                  \
-    "(SELECT count(*) FROM joined WHERE kind <> 2) ="    \
-    " (SELECT count(*) FROM updated)"                    \
-    " + (SELECT count(*) FROM inserted)"
-#define VALUES_KNOWN_SQL                                                                \
-    "$10 OR NOT (SELECT relkind <> 'r' OR relhastriggers OR relhasrules OR relhassubclass" \
-    " FROM pg_catalog.pg_class WHERE oid = '@contacts'::pg_catalog.regclass)"
+#define ALL_WRITTEN_SQL                                                    \
+    "(SELECT pg_catalog.count(*) FROM joined WHERE kind" OP(<>) "2)" OP(=) \
+    "((SELECT pg_catalog.count(*) FROM updated)" OP(+)                     \
+    "(SELECT pg_catalog.count(*) FROM inserted))"
+#define VALUES_KNOWN_SQL                                                                         \
+    "$10 OR NOT (SELECT relkind" OP(<>) "'r' OR relhastriggers OR relhasrules OR relhassubclass" \
+    " FROM pg_catalog.pg_class WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass)"
 
 /*
  * $1 the chatbots of those who ask, $2 the time, $3 to $9 the records, one array a column, $10
  * whether all values are handed back.
  */
-#define WRITE_SQL                                                                        \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL "),"                                      \
-    " updated AS (" UPDATE_SQL "),"                                                      \
-    " inserted AS (" INSERT_SQL ")"                                                      \
-    " SELECT CASE kind WHEN 2 THEN 2 ELSE 3 END, n, NULL::text, " OLD_STORED             \
-        " FROM joined WHERE kind = 2 OR (kind = 1 AND flags & 64 <> 0)"                  \
-    " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                              \
-    " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"             \
-    " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" \
-        " WHERE width_bucket(0, 0, 1, (" ALL_WRITTEN_SQL ")::integer) IS NULL"           \
-        " OR sqrt((" VALUES_KNOWN_SQL ")::integer - 1) IS NULL"
+#define WRITE_SQL                                                                               \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL "),"                                             \
+    " updated AS (" UPDATE_SQL "),"                                                             \
+    " inserted AS (" INSERT_SQL ")"                                                             \
+    " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, " OLD_STORED \
+        " FROM joined WHERE kind" OP(=) "2 OR (kind" OP(=) "1 AND flags" OP(&) "64" OP(<>) "0)" \
+    " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                                     \
+    " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"                    \
+    " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"        \
+        " WHERE pg_catalog.width_bucket(0, 0, 1, (" ALL_WRITTEN_SQL ")::integer) IS NULL"       \
+        " OR pg_catalog.sqrt((" VALUES_KNOWN_SQL ")::integer" OP(-) "1) IS NULL"
 
 /* clang-format on */
 

@@ -5,16 +5,23 @@
 
 #include <string.h>
 
+#include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/pipeline.h"
 #include "backends/postgres/wire/sqlstate.h"
 
-#define HAS_CITUS_SQL \
-    "SELECT count(*)::integer FROM pg_catalog.pg_extension WHERE extname = 'citus'"
+/* The SQL is laid out by hand. */
+/* clang-format off */
+
+#define HAS_CITUS_SQL                     \
+    "SELECT pg_catalog.count(*)::integer" \
+    " FROM pg_catalog.pg_extension WHERE extname" OP(=) "'citus'"
 
 /* Only where the extension is: elsewhere there is no such catalog. */
-#define IS_CITUS_TABLE_SQL                                       \
-    "SELECT count(*)::integer FROM pg_catalog.pg_dist_partition" \
-    " WHERE logicalrelid = pg_catalog.to_regclass('@contacts')"
+#define IS_CITUS_TABLE_SQL                                                  \
+    "SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_dist_partition" \
+    " WHERE logicalrelid" OP(=) "pg_catalog.to_regclass(E'@contacts')"
+
+/* clang-format on */
 
 int32_t bb_pg_engine_ask(bb_pg_session *session, const char *sql, int64_t deadline, int32_t *answer,
                          bb_error *error)
