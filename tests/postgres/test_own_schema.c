@@ -519,6 +519,60 @@ static void test_triggers_of_a_partition(void)
     close_endpoint(&endpoint);
 }
 
+/* ---------------------------------------------------------------------------------- partitions */
+
+/* Divides a schema's contacts into 64 partitions by a key. A trigger notes how many of them a write
+ * has locked, and so how many its plan holds. */
+static int divide(const char *schema, const char *key, const char *values)
+{
+    static const char format[] =
+        "SET search_path = %s;"
+        " ALTER TABLE contacts RENAME TO before;"
+        " CREATE TABLE contacts (LIKE before INCLUDING ALL) PARTITION BY %s;"
+        " CREATE TABLE locked (partitions bigint);"
+        " DO $$BEGIN FOR i IN 0..63 LOOP"
+        " EXECUTE format('CREATE TABLE part_%%s PARTITION OF contacts FOR VALUES %s', i, i, i + 1);"
+        " END LOOP; END$$;"
+        " CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SET search_path = %s AS"
+        " $$BEGIN INSERT INTO locked SELECT count(DISTINCT c.oid) FROM pg_locks l JOIN pg_class c"
+        " ON c.oid = l.relation WHERE l.pid = pg_backend_pid() AND starts_with(relname, 'part_')"
+        " AND relkind = 'r'; RETURN NEW; END$$;"
+        " CREATE TRIGGER note BEFORE UPDATE ON contacts FOR EACH ROW EXECUTE FUNCTION note()";
+    char sql[2000];
+
+    snprintf(sql, sizeof sql, format, schema, key, values, schema);
+    return run_sql(sql);
+}
+
+/* A write takes the partitions that hold its chatbot, whatever their number, also if the table was
+ * divided while the store was in use. */
+static void check_partitions(const char *schema, const char *key, const char *values)
+{
+    bb_postgres_options options = options_of(schema);
+    test_endpoint endpoint;
+    char sql[100];
+
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(send_name(&endpoint, "Ada") == BB_CREATED);
+    CHECK(divide(schema, key, values));
+    for (int i = 0; i < 2; i++) {
+        check_writes(&endpoint);
+        snprintf(sql, sizeof sql, "SELECT string_agg(partitions::text, ',') FROM %s.locked",
+                 schema);
+        CHECK(is_sql(sql, "1"));
+        snprintf(sql, sizeof sql, "TRUNCATE %s.locked, %s.contacts", schema, schema);
+        CHECK(run_sql(sql));
+    }
+    close_endpoint(&endpoint);
+}
+
+static void test_E11_writes_to_one_of_many_partitions(void)
+{
+    check_partitions("by_hash", "HASH (chatbot_id)", "WITH (MODULUS 64, REMAINDER %s)");
+    check_partitions("by_range", "RANGE (chatbot_id)", "FROM (%s * 10) TO (%s * 10)");
+}
+
 /* ---------------------------------------------------------------------------- columns of the
  * host's
  */
@@ -630,6 +684,7 @@ int main(void)
     test_printed_schema();
     test_triggers_that_change_values();
     test_triggers_of_a_partition();
+    test_E11_writes_to_one_of_many_partitions();
     test_a_collation_without_case();
     test_json_that_is_missing();
     test_access_without_an_index();

@@ -114,6 +114,24 @@ static void choose_write(const bb_storage *storage)
         atomic_store(&store->engine, BB_PG_ENGINE_CITUS);
 }
 
+/* With BB_TEST_POSTGRES_WRITE=partitions the contacts are partitioned by chatbot_id. */
+static int divide(const test_store *store)
+{
+    static const char sql[] =
+        "SET search_path = bb_contacts;"
+        " CREATE TABLE divided (LIKE contacts INCLUDING ALL) PARTITION BY HASH (chatbot_id);"
+        " DROP TABLE contacts;"
+        " ALTER TABLE divided RENAME TO contacts;"
+        " CREATE TABLE p0 PARTITION OF contacts FOR VALUES WITH (MODULUS 3, REMAINDER 0);"
+        " CREATE TABLE p1 PARTITION OF contacts FOR VALUES WITH (MODULUS 3, REMAINDER 1);"
+        " CREATE TABLE p2 PARTITION OF contacts FOR VALUES WITH (MODULUS 3, REMAINDER 2)";
+    const char *way = getenv("BB_TEST_POSTGRES_WRITE"); // NOLINT(concurrency-mt-unsafe)
+
+    if (way == NULL || strcmp(way, "partitions") != 0 || strcmp(store->backend, "postgres") != 0)
+        return 0;
+    return test_postgres_sql(store->place, sql, NULL, 0);
+}
+
 static int32_t open_postgres(test_store *store, bb_error *error)
 {
     int32_t code;
@@ -173,6 +191,12 @@ int test_store_open_migrated(test_store *store, const char *backend)
         test_store_close(store);
         status = 1;
     }
+#ifdef BB_WITH_POSTGRES
+    if (status == 0 && divide(store) != 0) {
+        test_store_close(store);
+        status = 1;
+    }
+#endif
     return status;
 }
 

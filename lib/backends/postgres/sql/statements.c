@@ -126,10 +126,10 @@
  * may, while the table is small, read all of a chatbot's contacts instead, and go on with that plan
  * after the table has grown, until it is analyzed.
  */
-#define FOUND_SQL                                           \
+#define FOUND_SQL(more)                                     \
     "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED \
     " FROM @contacts c"                                     \
-    " WHERE c.chatbot_id" OP(=) CHATBOT("b")                \
+    " WHERE c.chatbot_id" OP(=) CHATBOT("b") more           \
     " AND c.external_id" OP(>=) "b.external_id"             \
     " AND c.external_id" OP(<=) "b.external_id"             \
     " ORDER BY c.external_id LIMIT 1"
@@ -157,7 +157,7 @@
  * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
  * means passing all before it.
  */
-#define JOINED_SQL                                                             \
+#define JOINED_SQL(more)                                                       \
     "SELECT CASE"                                                              \
         " WHEN c.id IS NULL THEN 0"                                            \
         " WHEN b.flags" OP(&) "32" OP(<>) "0"                                  \
@@ -176,14 +176,14 @@
         SHOW_OLD(8, stripe_accounts) ", "                                      \
         SHOW_OLD(16, custom_attributes)                                        \
     " FROM (" RECORDS_SQL ") b"                                                \
-    " LEFT JOIN LATERAL (" FOUND_SQL ") c ON true"                             \
+    " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"                       \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
 /*
  * By the row's place, which saves a second lookup. The condition on the key is for a row that
  * someone else changed meanwhile; it is of a form that no index serves.
  */
-#define UPDATE_SQL                                                     \
+#define UPDATE_SQL(more)                                               \
     "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz, " \
         SET(1, name) ", "                                              \
         SET(2, email) ", "                                             \
@@ -193,7 +193,7 @@
     " FROM joined j"                                                   \
     " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"               \
     " AND c.tableoid" OP(=) "j.part"                                   \
-    " AND (c.external_id" OP(=) "j.external_id) IS TRUE"               \
+    " AND (c.external_id" OP(=) "j.external_id) IS TRUE" more          \
     " RETURNING j.n, c.id, c.created_at, c.updated_at, "               \
         SHOW_UPDATED(1, name) ", "                                     \
         SHOW_UPDATED(2, email) ", "                                    \
@@ -236,9 +236,9 @@
  * $1 the chatbots of those who ask, $2 the time, $3 to $9 the records, one array a column, $10
  * whether all values are handed back.
  */
-#define WRITE_SQL                                                                               \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL "),"                                             \
-    " updated AS (" UPDATE_SQL "),"                                                             \
+#define WRITE_WITH_SQL(found_more, update_more)                                                 \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL(found_more) "),"                                 \
+    " updated AS (" UPDATE_SQL(update_more) "),"                                                \
     " inserted AS (" INSERT_SQL ")"                                                             \
     " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, " OLD_STORED \
         " FROM joined WHERE kind" OP(=) "2 OR (kind" OP(=) "1 AND flags" OP(&) "64" OP(<>) "0)" \
@@ -247,6 +247,18 @@
     " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"        \
         " WHERE pg_catalog.width_bucket(0, 0, 1, (" ALL_WRITTEN_SQL ")::integer) IS NULL"       \
         " OR pg_catalog.sqrt((" VALUES_KNOWN_SQL ")::integer" OP(-) "1) IS NULL"
+#define WRITE_SQL WRITE_WITH_SQL("", "")
+
+/*
+ * The same for contacts that are partitioned by chatbot_id. A plan for any parameters holds all
+ * partitions, and the time that it takes to make, to lock and to start grows with their number. So
+ * each write is planned for its own chatbots, which are named in a form that the planner finds the
+ * partitions by; the chatbot of the record at hand picks one of these.
+ */
+#define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
+#define WRITE_TO_PARTITIONS_SQL \
+    WRITE_WITH_SQL(ASKED_SQL, ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j"))
+#define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 /* clang-format on */
 
@@ -284,6 +296,8 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
         [BB_PG_NEXT_ACCESS] = NEXT_SQL,
         [BB_PG_LOCKS] = LOCKS_SQL,
         [BB_PG_WRITE] = WRITE_SQL,
+        [BB_PG_PLAN_ANEW] = PLAN_ANEW_SQL,
+        [BB_PG_WRITE_TO_PARTITIONS] = WRITE_TO_PARTITIONS_SQL,
         [BB_PG_COMMIT] = "COMMIT",
         [BB_PG_AUTHORIZE] = DECISION_SQL,
     };

@@ -21,6 +21,16 @@
     "SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_dist_partition" \
     " WHERE logicalrelid" OP(=) "pg_catalog.to_regclass(E'@contacts')"
 
+/* Whether a chatbot's partitions are known from its number: other columns may follow in the key, but
+ * a hash takes all of them. */
+#define IS_PARTITIONED_SQL                                                       \
+    "SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_partitioned_table p" \
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid" OP(=) "p.partrelid"          \
+        " AND a.attnum" OP(=) "p.partattrs[0]"                                   \
+    " WHERE p.partrelid" OP(=) "pg_catalog.to_regclass(E'@contacts')"            \
+    " AND a.attname" OP(=) "'chatbot_id'"                                        \
+    " AND (p.partnatts" OP(=) "1 OR p.partstrat" OP(<>) "'h')"
+
 /* clang-format on */
 
 int32_t bb_pg_engine_ask(bb_pg_session *session, const char *sql, int64_t deadline, int32_t *answer,
@@ -56,12 +66,17 @@ int32_t bb_pg_engine_has_citus(bb_pg_session *session, int64_t deadline, int *ha
 static int32_t ask(bb_pg_session *session, int64_t deadline, int *engine, bb_error *error)
 {
     int has_citus;
-    int32_t tables = 0;
+    int32_t distributed = 0;
+    int32_t partitioned = 0;
     int32_t code = bb_pg_engine_has_citus(session, deadline, &has_citus, error);
 
     if (code == BB_OK && has_citus)
-        code = bb_pg_engine_ask(session, IS_CITUS_TABLE_SQL, deadline, &tables, error);
-    *engine = tables > 0 ? BB_PG_ENGINE_CITUS : BB_PG_ENGINE_ORDINARY;
+        code = bb_pg_engine_ask(session, IS_CITUS_TABLE_SQL, deadline, &distributed, error);
+    if (code == BB_OK && distributed == 0)
+        code = bb_pg_engine_ask(session, IS_PARTITIONED_SQL, deadline, &partitioned, error);
+    *engine = distributed > 0   ? BB_PG_ENGINE_CITUS
+              : partitioned > 0 ? BB_PG_ENGINE_PARTITIONED
+                                : BB_PG_ENGINE_ORDINARY;
     if (code == BB_OK)
         atomic_store(&session->store->engine, *engine);
     return code;
@@ -76,9 +91,10 @@ int32_t bb_pg_engine_find_out(bb_pg_session *session, int64_t deadline, int *eng
 
 void bb_pg_engine_forget(bb_pg_store *store)
 {
-    int ordinary = BB_PG_ENGINE_ORDINARY;
+    int known = atomic_load(&store->engine);
 
-    atomic_compare_exchange_strong(&store->engine, &ordinary, BB_PG_ENGINE_UNKNOWN);
+    if (known != BB_PG_ENGINE_CITUS)
+        atomic_compare_exchange_strong(&store->engine, &known, BB_PG_ENGINE_UNKNOWN);
 }
 
 /* Citus refuses the ordinary write with feature_not_supported; nothing has been done then. */

@@ -7,9 +7,10 @@
 #include "backends/postgres/wire/connection.h"
 
 typedef enum bb_pg_engine {
-    BB_PG_ENGINE_UNKNOWN,  /* the next write asks */
-    BB_PG_ENGINE_ORDINARY, /* the contacts are a table of this server's */
-    BB_PG_ENGINE_CITUS     /* they are one of Citus's */
+    BB_PG_ENGINE_UNKNOWN,     /* the next write asks */
+    BB_PG_ENGINE_ORDINARY,    /* the contacts are a table of this server's */
+    BB_PG_ENGINE_PARTITIONED, /* likewise, and partitioned by chatbot_id */
+    BB_PG_ENGINE_CITUS        /* they are one of Citus's */
 } bb_pg_engine;
 
 typedef int32_t (*bb_pg_write_fn)(bb_pg_session *session, const bb_write *write, bb_error *error);

@@ -20,7 +20,7 @@
 #include "backends/postgres/write/citus_write.h"
 
 /* What is sent: begin, settings, an access statement for each asker, the locks if there are several
- * askers, write, commit. */
+ * askers, how to plan if the table is partitioned, write, commit. */
 enum { CALL_BEGIN, CALL_SETTINGS, CALL_ACCESS };
 
 typedef struct batch {
@@ -31,8 +31,9 @@ typedef struct batch {
     bb_pg_params locks;
     bb_pg_params records;
     bb_pg_call *calls;
-    size_t call_count; /* the last is commit, the one before write */
-    char wants_values; /* all of them; see statements.c */
+    size_t call_count;  /* the last is commit, the one before write */
+    char wants_values;  /* all of them; see statements.c */
+    int is_partitioned; /* the table of contacts, as far as is known */
 } batch;
 
 /* ----------------------------------------------------------------------------- the parameters */
@@ -104,7 +105,7 @@ static int32_t add_calls(batch *b, bb_error *error)
     size_t askers = b->merge.asker_count;
 
     b->access = bb_alloc_array(allocator, askers, sizeof *b->access);
-    b->calls = bb_alloc_array(allocator, askers + 5, sizeof *b->calls);
+    b->calls = bb_alloc_array(allocator, askers + 6, sizeof *b->calls);
     for (size_t i = 0; b->access != NULL && i < askers; i++)
         bb_pg_params_init(&b->access[i], allocator);
     if (b->access == NULL || b->calls == NULL)
@@ -115,7 +116,9 @@ static int32_t add_calls(batch *b, bb_error *error)
         add_call(b, i == 0 ? BB_PG_ACCESS : BB_PG_NEXT_ACCESS, &b->access[i]);
     if (askers > 1)
         add_call(b, BB_PG_LOCKS, &b->locks);
-    add_call(b, BB_PG_WRITE, &b->records);
+    if (b->is_partitioned)
+        add_call(b, BB_PG_PLAN_ANEW, NULL);
+    add_call(b, b->is_partitioned ? BB_PG_WRITE_TO_PARTITIONS : BB_PG_WRITE, &b->records);
     add_call(b, BB_PG_COMMIT, NULL);
     return BB_OK;
 }
@@ -131,7 +134,8 @@ static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group
     memset(b, 0, sizeof *b);
     b->session = session;
     b->group = group;
-    b->wants_values = atomic_load(&session->store->has_triggers) != 0;
+    b->is_partitioned = atomic_load(&session->store->engine) == BB_PG_ENGINE_PARTITIONED;
+    b->wants_values = b->is_partitioned || atomic_load(&session->store->has_triggers) != 0;
     bb_pg_params_init(&b->locks, allocator);
     bb_pg_params_init(&b->records, allocator);
     code = bb_pg_merge_init(&b->merge, allocator, group->writes, group->write_count, error);
@@ -226,6 +230,7 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
     /* The table may change values, and from now on that is known. */
     if (code == BB_ERR_RETRY && strcmp(error->sqlstate, BB_PG_SQLSTATE_TRIGGERS) == 0) {
         atomic_store(&session->store->has_triggers, 1);
+        bb_pg_engine_forget(session->store); /* it may have been partitioned, too */
         b.wants_values = 1;
         bb_pg_error(error, BB_OK, NULL, "");
         code = attempt(&b, error);
@@ -238,6 +243,9 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
     }
     if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
         code = bb_pg_leave_reader(session);
+    /* A plan for all of many partitions takes longer to make than a request has. */
+    if (code == BB_ERR_BUSY)
+        bb_pg_engine_forget(session->store);
     batch_free(&b);
     return code;
 }
