@@ -107,7 +107,8 @@ typedef struct bb_postgres_options {
     size_t role_len;
     const char *access_sql; /* see above; default: by chatbots_table and api_keys_table */
     size_t access_sql_len;
-    uint32_t flags; /* BB_POSTGRES_... */
+    uint32_t flags;    /* BB_POSTGRES_... */
+    uint32_t reserved; /* 0 */
 } bb_postgres_options;
 
 static inline void bb_postgres_options_init(bb_postgres_options *options)

@@ -14,8 +14,11 @@
  *
  *  - Strings are bytes and a length, never expected to end in NUL, and only read during the call.
  *  - A struct that the caller fills in begins with its size; set it with the init function beside
- *    it. Members that a newer caller knows and this library does not are ignored. (bb_allocator is
- *    complete as it is, and has none.)
+ *    it. Structs only grow, at their end, and the size tells how far the caller knows them: what an
+ *    older program does not know has its default, and results are filled in as far as it goes. What
+ *    a newer program knows and this library does not may be there if it is zero; set, it would be
+ *    lost in silence, so the struct is refused, by its name in the error or the log. (bb_allocator
+ *    is complete as it is, and has no size.)
  *  - Handles (bb_storage, bb_contacts) may be used from any number of threads at once. A bb_result
  *    belongs to whoever called and is not locked.
  *  - Closing and freeing functions accept NULL. Other functions given NULL where a handle or an
@@ -86,8 +89,9 @@ BB_API const char *bb_code_text(int32_t code);
 
 /*
  * Details of a failure, for logs. Where a function takes a bb_error pointer it may be NULL; the
- * function fills it in only when it fails. The text is NUL-terminated, cut to fit, and may hold
- * the storage engine's own words: log it, do not send it to clients (A5). It never holds a key.
+ * function fills it in only when it fails, and only if its size is set. The text is NUL-terminated,
+ * cut to fit, and may hold the storage engine's own words: log it, do not send it to clients (A5).
+ * It never holds a key.
  */
 typedef struct bb_error {
     size_t size;       /* sizeof(bb_error); set by bb_error_init() */
@@ -357,8 +361,8 @@ typedef struct bb_result bb_result;
 /*
  * The endpoint: authorizes, validates and stores one request, all of it or nothing (A2), and says
  * what to answer. Blocks until the store has answered or the deadline has passed. Never NULL; the
- * result is freed with bb_result_free(). With NULL arguments, or a request whose size is not that
- * of any version, the result is a 500.
+ * result is freed with bb_result_free(). With NULL arguments, or a request or principal whose size
+ * is that of no version or that sets what this library does not know, the result is a 500.
  */
 BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
 
@@ -469,7 +473,8 @@ static inline void bb_stats_init(bb_stats *stats)
     stats->size = sizeof *stats;
 }
 
-/* Reads the statistics of a handle. The numbers are each right, though not all of one instant. */
+/* Reads the statistics of a handle. The numbers are each right, though not all of one instant.
+ * BB_ERR_ARGUMENT for NULL, or a size that is of no version. */
 BB_API int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats);
 
 /* The upper bound of a bucket of bb_stats.latency in microseconds; INT64_MAX for the last one and

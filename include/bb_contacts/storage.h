@@ -8,7 +8,9 @@
  * concurrently. The rules of the contract are kept by the library; a backend stores.
  *
  * Stability: structs and tables here begin with their size and only ever grow at their end. A
- * backend built against an older header goes on working.
+ * backend built against an older header goes on working: what it does not know of a struct, the
+ * library does without. A backend that may meet an older library looks at a struct's size before it
+ * reads a member that came after version 0.1.
  *
  * All strings are UTF-8 without U+0000, given as bytes and length. Times are microseconds since
  * 1970-01-01T00:00:00Z. Deadlines are milliseconds of CLOCK_MONOTONIC; bb_deadline_left() says what
@@ -106,9 +108,10 @@ typedef struct bb_contact {
  * updated_at is access->now_us if the contact was created or updated, otherwise what it was.
  *
  * put() returns BB_OK, BB_ERR_NOMEM, or BB_ERR_ARGUMENT for an index that is out of range or was
- * put already. On the latter two the backend fails with the same code, having undone the write if
- * it still can. A backend that commits before it has the rows to put (one round trip does both)
- * can't; the client gets a 500 then and may try again (E9).
+ * put already, or a contact whose size is that of no version. On the latter two the backend fails
+ * with the same code, having undone the write if it still can. A backend that commits before it has
+ * the rows to put (one round trip does both) can't; the client gets a 500 then and may try again
+ * (E9).
  */
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */

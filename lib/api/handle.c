@@ -9,6 +9,7 @@
 #include "dispatch/dispatcher.h"
 #include "util/alloc.h"
 #include "util/clock.h"
+#include "util/struct_size.h"
 
 enum {
     DEFAULT_BODY = 16 * 1024 * 1024,
@@ -111,18 +112,20 @@ static int is_within_bounds(const bb_config *config)
            (config->allocator == NULL || bb_allocator_is_valid(config->allocator));
 }
 
-/* The configuration as this version knows it, defaults filled in. 0 if a member is out of bounds.
- */
-static int read_config(const bb_config *given, bb_config *config)
+/* The configuration as this version knows it, defaults filled in. */
+static int32_t read_config(const bb_config *given, bb_config *config, bb_error *error)
 {
+    int32_t code = BB_OK;
+
     bb_config_init(config);
-    if (given != NULL) {
-        if (given->size < sizeof *config)
-            return 0;
-        memcpy(config, given, sizeof *config);
-    }
+    if (given != NULL)
+        code = bb_struct_read(&bb_config_type, config, given, error);
+    if (code != BB_OK)
+        return code;
     fill_in_defaults(config);
-    return is_within_bounds(config);
+    return is_within_bounds(config)
+               ? BB_OK
+               : bb_error_set(error, BB_ERR_ARGUMENT, "a limit is out of its bounds");
 }
 
 static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, bb_error *error)
@@ -165,13 +168,13 @@ int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contact
     bb_contacts *contacts;
     int32_t code;
 
+    if (out != NULL)
+        *out = NULL;
     if (storage == NULL || out == NULL)
         return bb_error_set(error, BB_ERR_ARGUMENT, "no storage, or nowhere to put the handle");
-    *out = NULL;
-    if (given != NULL && given->size < sizeof config)
-        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_config_init() was not called");
-    if (!read_config(given, &config))
-        return bb_error_set(error, BB_ERR_ARGUMENT, "a limit is out of its bounds");
+    code = read_config(given, &config, error);
+    if (code != BB_OK)
+        return code;
     memory = bb_allocator_or_default(config.allocator);
     contacts = bb_zalloc(&memory, sizeof *contacts);
     if (contacts == NULL)
@@ -213,14 +216,16 @@ int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats)
 {
     size_t queued = 0;
     size_t queued_bytes = 0;
+    bb_stats now;
 
-    if (contacts == NULL || stats == NULL || stats->size < sizeof *stats)
+    if (contacts == NULL || stats == NULL)
         return BB_ERR_ARGUMENT;
-    bb_counters_read(&contacts->counters, stats);
+    bb_stats_init(&now);
+    bb_counters_read(&contacts->counters, &now);
     if (contacts->dispatcher != NULL)
         bb_dispatcher_load(contacts->dispatcher, &queued, &queued_bytes);
-    stats->queued = (uint32_t)queued;
-    stats->queued_bytes = queued_bytes;
-    bb_session_pool_load(&contacts->pool, &stats->sessions_open, &stats->sessions_idle);
-    return BB_OK;
+    now.queued = (uint32_t)queued;
+    now.queued_bytes = queued_bytes;
+    bb_session_pool_load(&contacts->pool, &now.sessions_open, &now.sessions_idle);
+    return bb_struct_fill(&bb_stats_type, stats, &now) ? BB_OK : BB_ERR_ARGUMENT;
 }

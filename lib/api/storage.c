@@ -11,12 +11,13 @@
 #include "util/alloc.h"
 #include "util/clock.h"
 #include "util/random.h"
+#include "util/struct_size.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000, RANDOM_BYTES = 32, MAX_ENV = 32, RETRY_PAUSE_MS = 5 };
 
-/* The size of version 1 of the table; later versions are larger. */
-#define SIZE_OF_VERSION_1 \
-    (offsetof(bb_storage_vtable, key_revoke) + sizeof(((bb_storage_vtable *)0)->key_revoke))
+/* Where each version of the table ends. */
+static const size_t table_sizes[] = {BB_END_OF(bb_storage_vtable, key_revoke),
+                                     BB_END_OF(bb_storage_vtable, write_group)};
 
 /* ------------------------------------------------------------------- stubs for what is left out */
 
@@ -94,9 +95,19 @@ static void fill_stubs(bb_storage_vtable *table)
 
 static int is_known_table(const bb_storage_vtable *table)
 {
-    return table != NULL && table->size >= SIZE_OF_VERSION_1 && table->version >= 1 &&
+    return table != NULL && table->size >= table_sizes[0] && table->version >= 1 &&
            table->name != NULL && table->session_open != NULL && table->session_close != NULL &&
            table->authorize != NULL && table->write != NULL;
+}
+
+/* How much of a table of this size is known here: whole versions. */
+static size_t known_size(size_t size)
+{
+    size_t count = sizeof table_sizes / sizeof table_sizes[0];
+
+    while (size < table_sizes[count - 1])
+        count--;
+    return table_sizes[count - 1];
 }
 
 int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store, const bb_allocator *allocator,
@@ -104,7 +115,6 @@ int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store, const bb_al
 {
     bb_allocator memory = bb_allocator_or_default(allocator);
     bb_storage *storage;
-    size_t size;
 
     if (out != NULL)
         *out = NULL;
@@ -114,8 +124,7 @@ int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store, const bb_al
     storage = bb_zalloc(&memory, sizeof *storage);
     if (storage == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
-    size = vtable->size < sizeof *vtable ? vtable->size : sizeof *vtable;
-    memcpy(&storage->vtable, vtable, size);
+    memcpy(&storage->vtable, vtable, known_size(vtable->size));
     storage->vtable.size = sizeof storage->vtable;
     fill_stubs(&storage->vtable);
     storage->allocator = memory;
@@ -161,10 +170,9 @@ static void pause_ms(int32_t ms)
     nanosleep(&pause, NULL);
 }
 
-static const char *text_of(const admin_call *call, int32_t code, const bb_error *error)
+/* What is said where the backend says nothing. */
+static const char *meaning_of(const admin_call *call, int32_t code)
 {
-    if (error->message[0] != '\0')
-        return error->message;
     if (code == BB_ERR_NOT_FOUND && call->not_found != NULL)
         return call->not_found;
     if (code == BB_ERR_CONFLICT && call->conflict != NULL)
@@ -197,9 +205,11 @@ static int32_t run_admin(bb_storage *storage, admin_call *call, int64_t timeout_
     if (code == BB_ERR_LOST)
         code = BB_ERR_UNAVAILABLE;
     if (code != BB_OK) {
-        bb_error_set(error, code, "%s", text_of(call, code, &local));
+        local.code = code;
+        if (local.message[0] == '\0')
+            bb_error_set(&local, code, "%s", meaning_of(call, code));
         if (error != NULL)
-            memcpy(error->sqlstate, local.sqlstate, sizeof error->sqlstate);
+            bb_struct_fill(&bb_error_type, error, &local);
     }
     return code;
 }
@@ -309,10 +319,14 @@ static int32_t make_key(const bb_key_options *options, char out[BB_KEY_SIZE], bb
 /* The options as this version knows them, whatever version the caller was built with. */
 static int32_t read_options(const bb_key_options *given, bb_key_options *options, bb_error *error)
 {
+    int32_t code;
+
     bb_key_options_init(options);
-    if (given == NULL || given->size < sizeof *options)
-        return refuse(error, "no key options, or of no known size");
-    memcpy(options, given, sizeof *options);
+    if (given == NULL)
+        return refuse(error, "no key options");
+    code = bb_struct_read(&bb_key_options_type, options, given, error);
+    if (code != BB_OK)
+        return code;
     if (options->workspace_id <= 0 || options->chatbot_id < 0)
         return refuse(error, "workspace must be positive, chatbot positive or 0");
     if (options->expires_at < 0 || options->expires_at > INT64_MAX / 1000000)

@@ -20,11 +20,10 @@ int32_t bb_storage_open(const char *uri, size_t uri_len, const bb_storage_option
     static const char sqlite[] = "sqlite:";
     const size_t sqlite_len = sizeof sqlite - 1;
 
+    if (out != NULL)
+        *out = NULL;
     if (uri == NULL || out == NULL)
         return bb_error_set(error, BB_ERR_ARGUMENT, "no storage URI, or nowhere to put it");
-    *out = NULL;
-    if (options != NULL && options->size < sizeof *options)
-        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_storage_options_init() was not called");
     if (uri_len == sizeof memory - 1 && begins_with(uri, uri_len, memory))
         return bb_storage_open_memory(options, out, error);
     if (begins_with(uri, uri_len, sqlite))
@@ -35,12 +34,21 @@ int32_t bb_storage_open(const char *uri, size_t uri_len, const bb_storage_option
                         "a storage URI is memory:, sqlite:PATH or postgresql://...");
 }
 
+/* A backend that was left out. */
+#if !defined(BB_WITH_MEMORY) || !defined(BB_WITH_SQLITE) || !defined(BB_WITH_POSTGRES)
+static int32_t is_left_out(const char *name, bb_storage **out, bb_error *error)
+{
+    if (out != NULL)
+        *out = NULL;
+    return bb_error_set(error, BB_ERR_UNSUPPORTED, "built without the %s backend", name);
+}
+#endif
+
 #ifndef BB_WITH_MEMORY
 int32_t bb_storage_open_memory(const bb_storage_options *options, bb_storage **out, bb_error *error)
 {
     (void)options;
-    (void)out;
-    return bb_error_set(error, BB_ERR_UNSUPPORTED, "built without the memory backend");
+    return is_left_out("memory", out, error);
 }
 #endif
 
@@ -51,26 +59,16 @@ int32_t bb_storage_open_sqlite(const char *path, size_t path_len, const bb_stora
     (void)path;
     (void)path_len;
     (void)options;
-    (void)out;
-    return bb_error_set(error, BB_ERR_UNSUPPORTED, "built without the SQLite backend");
+    return is_left_out("SQLite", out, error);
 }
 #endif
 
 #ifndef BB_WITH_POSTGRES
-static int32_t no_postgres(bb_error *error)
-{
-    return bb_error_set(error, BB_ERR_UNSUPPORTED, "built without the PostgreSQL backend");
-}
-
 int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
                                  const bb_storage_options *options, bb_storage **out,
                                  bb_error *error)
 {
-    (void)conninfo;
-    (void)conninfo_len;
-    (void)options;
-    (void)out;
-    return no_postgres(error);
+    return bb_storage_open_postgres_with(conninfo, conninfo_len, options, NULL, out, error);
 }
 
 int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
@@ -82,8 +80,7 @@ int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
     (void)conninfo_len;
     (void)options;
     (void)postgres;
-    (void)out;
-    return no_postgres(error);
+    return is_left_out("PostgreSQL", out, error);
 }
 
 int32_t bb_postgres_schema_sql(const bb_postgres_options *postgres, int32_t from_version, char *out,
@@ -94,6 +91,6 @@ int32_t bb_postgres_schema_sql(const bb_postgres_options *postgres, int32_t from
     (void)out;
     (void)out_size;
     (void)len;
-    return no_postgres(error);
+    return is_left_out("PostgreSQL", NULL, error);
 }
 #endif

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "util/alloc.h"
+#include "util/struct_size.h"
 
 enum { LONGEST_PAUSE_MS = 50 };
 
@@ -124,17 +125,31 @@ static void forget(operation *op)
         op->rendered.len[i] = 0;
 }
 
+/* A contact as this library knows it, in `room` if the backend knows less of it; NULL if there is
+ * none. */
+static const bb_contact *known_contact(const bb_contact *contact, bb_contact *room)
+{
+    if (contact == NULL)
+        return NULL;
+    *room = (bb_contact){.size = sizeof *room};
+    return bb_struct_view(&bb_contact_type, room, contact);
+}
+
 static int32_t take(operation *op, size_t index, int32_t outcome, const bb_contact *contact,
                     const bb_contact *before)
 {
+    bb_contact rooms[2];
+    const bb_contact *after = known_contact(contact, &rooms[0]);
+    const bb_contact *former = known_contact(before, &rooms[1]);
     int32_t code;
 
-    if (index >= op->batch->record_count || contact == NULL || outcome < BB_CREATED ||
-        outcome > BB_UNCHANGED || op->rendered.len[index] != 0)
+    if (index >= op->batch->record_count || after == NULL || outcome < BB_CREATED ||
+        outcome > BB_UNCHANGED || op->rendered.len[index] != 0 ||
+        (former == NULL && before != NULL))
         return BB_ERR_ARGUMENT;
-    code = bb_batch_set_outcomes(op->batch, index, outcome, before);
+    code = bb_batch_set_outcomes(op->batch, index, outcome, former);
     if (code == BB_OK)
-        code = bb_rendered_put(&op->rendered, index, contact);
+        code = bb_rendered_put(&op->rendered, index, after);
     if (code != BB_OK || ++op->put_count < op->batch->record_count)
         return code;
     /* the last one: all memory that the answer takes is taken before the backend commits, if it

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "bb_contacts/storage.h"
+#include "util/struct_size.h"
 
 const char *bb_code_name(int32_t code)
 {
@@ -38,7 +38,7 @@ int32_t bb_error_set(bb_error *error, int32_t code, const char *format, ...)
     int written;
     size_t len;
 
-    if (error == NULL)
+    if (error == NULL || !bb_struct_is_known(&bb_error_type, error))
         return code;
     error->code = code;
     va_start(args, format);

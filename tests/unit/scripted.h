@@ -18,6 +18,8 @@ typedef enum script_fault {
     PUTS_THE_FIRST_TWICE,
     PUTS_PAST_THE_END,
     PUTS_NO_CONTACT,
+    PUTS_A_CONTACT_OF_NO_SIZE,
+    PUTS_A_CONTACT_THAT_WAS_OF_NO_SIZE,
     PUTS_NO_OUTCOME,
     PUTS_TOO_HIGH_AN_OUTCOME
 } script_fault;
@@ -202,14 +204,17 @@ static inline int32_t script_put(const script *s, const bb_write *write, size_t 
                           .phonenumber = record->phonenumber,
                           .stripe_accounts = record->stripe_accounts,
                           .custom_attributes = record->custom_attributes};
+    bb_contact before = {.size = 0};
     int32_t outcome = BB_CREATED;
 
+    if (s->fault == PUTS_A_CONTACT_OF_NO_SIZE)
+        contact.size--;
     if (s->fault == PUTS_NO_OUTCOME)
         outcome = -1;
     if (s->fault == PUTS_TOO_HIGH_AN_OUTCOME)
         outcome = 3;
     return write->put(write->put_ctx, index, outcome, s->fault == PUTS_NO_CONTACT ? NULL : &contact,
-                      NULL);
+                      s->fault == PUTS_A_CONTACT_THAT_WAS_OF_NO_SIZE ? &before : NULL);
 }
 
 /* All the puts of a write; what put() answered if that was an error. */

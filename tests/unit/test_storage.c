@@ -121,6 +121,23 @@ static void test_vtable_of_version_1_has_no_groups(void **state)
     script_destroy(&s);
 }
 
+/* Between two versions there is none: half a pointer is not the backend's. */
+static void test_vtable_is_cut_where_a_version_ends(void **state)
+{
+    bb_storage_vtable table = script_table;
+    bb_storage *storage;
+    script s;
+
+    (void)state;
+    script_init(&s);
+    table.write_group = never_called;
+    table.size = offsetof(bb_storage_vtable, write_group) + 4;
+    assert_int_equal(bb_storage_new(&table, &s, NULL, &storage, NULL), BB_OK);
+    assert_null(storage->vtable.write_group);
+    bb_storage_close(storage);
+    script_destroy(&s);
+}
+
 /* A table of a version to come: larger, with members unknown here. */
 static void test_vtable_of_a_newer_author_is_cut(void **state)
 {
@@ -615,6 +632,98 @@ static void test_open_URIs_name_their_backend(void **state)
 #endif
 }
 
+/* Each opener with something that it refuses. */
+static int32_t open_new(bb_storage **out)
+{
+    return bb_storage_new(NULL, NULL, NULL, out, NULL);
+}
+
+static int32_t open_nothing(bb_storage **out)
+{
+    return bb_storage_open(NULL, 0, NULL, out, NULL);
+}
+
+static int32_t open_unknown(bb_storage **out)
+{
+    return bb_storage_open("mysql:", 6, NULL, out, NULL);
+}
+
+static int32_t open_bad_memory(bb_storage **out)
+{
+    bb_storage_options options = {.size = 1};
+
+    return bb_storage_open_memory(&options, out, NULL);
+}
+
+static int32_t open_bad_sqlite(bb_storage **out)
+{
+    return bb_storage_open_sqlite("", 0, NULL, out, NULL);
+}
+
+static int32_t open_bad_sqlite_uri(bb_storage **out)
+{
+    return bb_storage_open("sqlite:", 7, NULL, out, NULL);
+}
+
+static int32_t open_bad_postgres(bb_storage **out)
+{
+    return bb_storage_open_postgres(NULL, 1, NULL, out, NULL);
+}
+
+static int32_t open_bad_postgres_options(bb_storage **out)
+{
+    bb_postgres_options options = {.size = 1};
+
+    return bb_storage_open_postgres_with("", 0, NULL, &options, out, NULL);
+}
+
+static int32_t open_bad_postgres_conninfo(bb_storage **out)
+{
+    return bb_storage_open_postgres_with("host='", 6, NULL, NULL, out, NULL);
+}
+
+static int32_t open_bad_postgres_uri(bb_storage **out)
+{
+    return bb_storage_open("postgres://[", 12, NULL, out, NULL);
+}
+
+/* Whatever `*out` was before, so that a host may close it after any failure. */
+static void test_open_sets_its_output_to_NULL_when_it_fails(void **state)
+{
+    static int32_t (*const openers[])(bb_storage * *out) = {open_new,
+                                                            open_nothing,
+                                                            open_unknown,
+                                                            open_bad_memory,
+                                                            open_bad_sqlite,
+                                                            open_bad_sqlite_uri,
+                                                            open_bad_postgres,
+                                                            open_bad_postgres_options,
+                                                            open_bad_postgres_conninfo,
+                                                            open_bad_postgres_uri};
+    bb_contacts *contacts = (bb_contacts *)&openers;
+    bb_config config = {.size = 1};
+    bb_storage *good;
+    script s;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(openers); i++) {
+        bb_storage *storage = (bb_storage *)&openers;
+        assert_int_not_equal(openers[i](&storage), BB_OK);
+        if (storage != NULL)
+            fail_msg("opener %zu", i);
+        assert_int_not_equal(openers[i](NULL), BB_OK);
+    }
+    script_init(&s);
+    assert_int_equal(bb_storage_new(&script_table, &s, NULL, &good, NULL), BB_OK);
+    assert_int_not_equal(bb_contacts_open(NULL, NULL, &contacts, NULL), BB_OK);
+    assert_null(contacts);
+    contacts = (bb_contacts *)&openers;
+    assert_int_not_equal(bb_contacts_open(good, &config, &contacts, NULL), BB_OK);
+    assert_null(contacts);
+    bb_storage_close(good);
+    script_destroy(&s);
+}
+
 #ifdef BB_WITH_MEMORY
 
 static void test_open_memory_options_are_checked(void **state)
@@ -660,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_vtable_required_functions_must_be_there),
         cmocka_unit_test(test_vtable_size_and_version_must_be_known),
         cmocka_unit_test(test_vtable_of_version_1_has_no_groups),
+        cmocka_unit_test(test_vtable_is_cut_where_a_version_ends),
         cmocka_unit_test(test_vtable_of_a_newer_author_is_cut),
         cmocka_unit_test(test_vtable_arguments_are_checked),
         cmocka_unit_test(test_vtable_what_is_left_out_is_unsupported),
@@ -678,6 +788,7 @@ int main(void)
         cmocka_unit_test(test_B3_key_options_are_checked),
         cmocka_unit_test(test_A5_no_error_text_holds_the_key),
         cmocka_unit_test(test_open_URIs_name_their_backend),
+        cmocka_unit_test(test_open_sets_its_output_to_NULL_when_it_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include <sodium.h>
 
 #include "backends/apply.h"
-#include "bb_contacts/backends.h"
+#include "backends/open.h"
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
 #include "util/fields.h"
@@ -569,21 +569,15 @@ static int32_t make_store(const bb_allocator *allocator, memory_store **out, bb_
 
 int32_t bb_storage_open_memory(const bb_storage_options *options, bb_storage **out, bb_error *error)
 {
-    bb_allocator allocator;
     memory_store *store = NULL;
-    int32_t code;
+    bb_opening opening;
+    int32_t code = bb_opening_begin(&opening, options, out, error);
 
-    if (out != NULL)
-        *out = NULL;
-    if (options != NULL && options->size < sizeof *options)
-        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_storage_options_init() was not called");
-    allocator = bb_allocator_or_default(options != NULL ? options->allocator : NULL);
-    if (out == NULL || !bb_allocator_is_valid(&allocator))
-        return bb_error_set(error, BB_ERR_ARGUMENT, "no place for the storage, or no allocator");
-    code = make_store(&allocator, &store, error);
+    if (code == BB_OK)
+        code = make_store(&opening.allocator, &store, error);
     if (store == NULL)
         return code;
-    code = bb_storage_new(&memory_vtable, store, &allocator, out, error);
+    code = bb_storage_new(&memory_vtable, store, &opening.allocator, out, error);
     if (code != BB_OK)
         memory_close(store);
     return code;

@@ -3,13 +3,13 @@
  */
 #include <string.h>
 
+#include "backends/open.h"
 #include "backends/postgres/admin.h"
 #include "backends/postgres/marshal/access.h"
 #include "backends/postgres/schema/schema.h"
 #include "backends/postgres/wire/connection.h"
 #include "backends/postgres/write/write.h"
-#include "bb_contacts/backends.h"
-#include "bb_contacts/storage.h"
+#include "util/struct_size.h"
 
 static int32_t session_open(void *store, int64_t deadline, void **session, bb_error *error)
 {
@@ -92,26 +92,23 @@ static int32_t fill_store(bb_pg_store *store, const char *conninfo, size_t conni
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a storage");
     if (!is_conninfo(store->conninfo))
         return bb_error_set(error, BB_ERR_ARGUMENT, "not a connection string or URI of libpq's");
-    if (postgres != NULL && (postgres->flags & BB_POSTGRES_UNNAMED_STATEMENTS) != 0)
+    if ((postgres->flags & BB_POSTGRES_UNNAMED_STATEMENTS) != 0)
         atomic_store(&store->is_pooled, 1);
     return BB_OK;
 }
 
-static bb_pg_store *store_new(const bb_storage_options *options)
+static bb_pg_store *store_new(const bb_opening *opening)
 {
-    bb_allocator allocator = bb_allocator_or_default(options == NULL ? NULL : options->allocator);
-    bb_pg_store *store = bb_zalloc(&allocator, sizeof *store);
+    bb_pg_store *store = bb_zalloc(&opening->allocator, sizeof *store);
 
     if (store == NULL)
         return NULL;
-    store->allocator = allocator;
+    store->allocator = opening->allocator;
+    store->log = opening->log;
+    store->log_ctx = opening->log_ctx;
     atomic_init(&store->is_pooled, 0);
     atomic_init(&store->good_host, 0);
     atomic_init(&store->silent_from, INT64_MIN);
-    if (options != NULL) {
-        store->log = options->log;
-        store->log_ctx = options->log_ctx;
-    }
     return store;
 }
 
@@ -129,33 +126,37 @@ static bb_storage_vtable vtable_of(const bb_pg_store *store)
     return own;
 }
 
-static int are_valid(const char *conninfo, size_t conninfo_len, const bb_storage_options *options,
-                     const bb_postgres_options *postgres)
+/* What is read before there is a store. */
+static int32_t read_arguments(const char *conninfo, size_t conninfo_len,
+                              const bb_postgres_options *given, bb_postgres_options *postgres,
+                              bb_error *error)
 {
+    bb_postgres_options_init(postgres);
     if (conninfo == NULL ? conninfo_len > 0 : memchr(conninfo, '\0', conninfo_len) != NULL)
-        return 0;
-    if (postgres != NULL && postgres->size < sizeof *postgres)
-        return 0;
-    return options == NULL ||
-           (options->size >= sizeof *options &&
-            (options->allocator == NULL || bb_allocator_is_valid(options->allocator)));
+        return bb_error_set(error, BB_ERR_ARGUMENT, "no connection string, or a NUL byte in it");
+    return given == NULL ? BB_OK
+                         : bb_struct_read(&bb_postgres_options_type, postgres, given, error);
 }
 
 int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
                                       const bb_storage_options *options,
-                                      const bb_postgres_options *postgres, bb_storage **out,
+                                      const bb_postgres_options *given, bb_storage **out,
                                       bb_error *error)
 {
+    bb_postgres_options postgres;
     bb_storage_vtable own;
+    bb_opening opening;
     bb_pg_store *store;
-    int32_t code;
+    int32_t code = bb_opening_begin(&opening, options, out, error);
 
-    if (out == NULL || !are_valid(conninfo, conninfo_len, options, postgres))
-        return bb_error_set(error, BB_ERR_ARGUMENT, "invalid argument");
-    store = store_new(options);
+    if (code == BB_OK)
+        code = read_arguments(conninfo, conninfo_len, given, &postgres, error);
+    if (code != BB_OK)
+        return code;
+    store = store_new(&opening);
     if (store == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a storage");
-    code = fill_store(store, conninfo, conninfo_len, postgres, error);
+    code = fill_store(store, conninfo, conninfo_len, &postgres, error);
     if (code == BB_OK) {
         own = vtable_of(store);
         code = bb_storage_new(&own, store, &store->allocator, out, error);

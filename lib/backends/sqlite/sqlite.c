@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/open.h"
 #include "backends/sqlite/access.h"
 #include "backends/sqlite/schema.h"
 #include "backends/sqlite/session.h"
@@ -122,27 +123,21 @@ static int32_t make_store(const bb_allocator *allocator, const char *path, size_
 int32_t bb_storage_open_sqlite(const char *path, size_t path_len, const bb_storage_options *options,
                                bb_storage **out, bb_error *error)
 {
-    bb_allocator allocator;
     bb_sqlite_store *store = NULL;
-    int32_t code;
+    bb_opening opening;
+    int32_t code = bb_opening_begin(&opening, options, out, error);
 
-    if (out != NULL)
-        *out = NULL;
-    if (options != NULL && options->size < sizeof *options)
-        return bb_error_set(error, BB_ERR_ARGUMENT, "bb_storage_options_init() was not called");
-    allocator = bb_allocator_or_default(options != NULL ? options->allocator : NULL);
-    if (out == NULL || !bb_allocator_is_valid(&allocator))
-        return bb_error_set(error, BB_ERR_ARGUMENT, "no place for the storage, or no allocator");
-    code = check_path(path, path_len, error);
+    if (code == BB_OK)
+        code = check_path(path, path_len, error);
     if (code == BB_OK)
         code = check_library(error);
     if (code == BB_OK)
-        code = make_store(&allocator, path, path_len, &store, error);
+        code = make_store(&opening.allocator, path, path_len, &store, error);
     if (store == NULL)
         return code;
-    store->log = options != NULL ? options->log : NULL;
-    store->log_ctx = options != NULL ? options->log_ctx : NULL;
-    code = bb_storage_new(&sqlite_vtable, store, &allocator, out, error);
+    store->log = opening.log;
+    store->log_ctx = opening.log_ctx;
+    code = bb_storage_new(&sqlite_vtable, store, &opening.allocator, out, error);
     if (code != BB_OK)
         close_store(store);
     return code;

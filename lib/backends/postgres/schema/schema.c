@@ -12,6 +12,7 @@
 #include "backends/postgres/wire/engine.h"
 #include "backends/postgres/wire/pipeline.h"
 #include "util/buffer.h"
+#include "util/struct_size.h"
 
 /* "bb_conta" in ASCII: the advisory lock that one migration holds. */
 #define LOCK_SQL "SELECT pg_catalog.pg_advisory_xact_lock(7089072208669046881)"
@@ -315,17 +316,22 @@ static int32_t give_script(const bb_pg_names *names, int32_t from_version, char 
     return code;
 }
 
-int32_t bb_postgres_schema_sql(const bb_postgres_options *postgres, int32_t from_version, char *out,
+int32_t bb_postgres_schema_sql(const bb_postgres_options *given, int32_t from_version, char *out,
                                size_t out_size, size_t *len, bb_error *error)
 {
     bb_allocator allocator = bb_allocator_or_default(NULL);
+    bb_postgres_options postgres;
     bb_pg_names names;
-    int32_t code;
+    int32_t code = BB_OK;
 
     if (len == NULL || (out == NULL && out_size > 0) || from_version < 0 ||
-        from_version > current_version() || (postgres != NULL && postgres->size < sizeof *postgres))
+        from_version > current_version())
         return bb_error_set(error, BB_ERR_ARGUMENT, "invalid argument");
-    code = bb_pg_names_init(&names, postgres, &allocator, error);
+    bb_postgres_options_init(&postgres);
+    if (given != NULL)
+        code = bb_struct_read(&bb_postgres_options_type, &postgres, given, error);
+    if (code == BB_OK)
+        code = bb_pg_names_init(&names, &postgres, &allocator, error);
     if (code != BB_OK)
         return code;
     code = give_script(&names, from_version, out, out_size, len, error);
