@@ -12,6 +12,7 @@
 #include "request/response.h"
 #include "util/alloc.h"
 #include "util/clock.h"
+#include "util/struct_size.h"
 
 enum { MAX_IDEMPOTENCY_KEY = 255 };
 
@@ -39,7 +40,25 @@ static bb_slice slice_of(const char *data, size_t len)
     return slice;
 }
 
-/* Key and chatbot as far as they need no storage. A principal takes the key's place (B4). */
+/* A principal takes the key's place (B4). */
+static int32_t read_principal(call *c)
+{
+    bb_access *access = &c->job.access;
+    bb_principal principal;
+    bb_error error;
+
+    bb_error_init(&error);
+    bb_principal_init(&principal);
+    if (bb_struct_read(&bb_principal_type, &principal, c->request.principal, &error) != BB_OK) {
+        bb_contacts_log(c->contacts, BB_LOG_ERROR, "request refused", &error);
+        return BB_STATUS_INTERNAL_ERROR;
+    }
+    access->workspace_id = principal.workspace_id;
+    access->key_chatbot_id = principal.chatbot_id;
+    return BB_STATUS_SUCCESS;
+}
+
+/* Key and chatbot as far as they need no storage. */
 static int32_t read_access(call *c)
 {
     const bb_request *request = &c->request;
@@ -52,13 +71,8 @@ static int32_t read_access(call *c)
     access->deadline =
         bb_deadline_in(request->timeout_ms > 0 ? request->timeout_ms : c->contacts->timeout_ms);
     access->chatbot_id = bb_chatbot_id_read(slice_of(request->chatbot_id, request->chatbot_id_len));
-    if (request->principal != NULL) {
-        if (request->principal->size < sizeof *request->principal)
-            return BB_STATUS_INTERNAL_ERROR;
-        access->workspace_id = request->principal->workspace_id;
-        access->key_chatbot_id = request->principal->chatbot_id;
-        return BB_STATUS_SUCCESS;
-    }
+    if (request->principal != NULL)
+        return read_principal(c);
     access->key_hash = c->key_hash;
     return bb_authorization_read(slice_of(request->authorization, request->authorization_len),
                                  c->key_hash);
@@ -151,14 +165,36 @@ static int32_t read_request(call *c)
     return BB_STATUS_SUCCESS;
 }
 
-/* The request as this version knows it; 0 if it is of no known version. */
-static int begin(call *c, bb_contacts *contacts, const bb_request *request)
+/* The request as this version knows it. The body is left out where it is not looked at, so that it
+ * is neither copied nor counted. */
+static int32_t read_arguments(call *c, const bb_request *request)
 {
-    if (contacts == NULL || request == NULL || request->size < sizeof c->request)
+    bb_error error;
+    int32_t code;
+
+    bb_error_init(&error);
+    bb_request_init(&c->request);
+    code = bb_struct_read(&bb_request_type, &c->request, request, &error);
+    if (code != BB_OK) {
+        bb_contacts_log(c->contacts, BB_LOG_ERROR, "request refused", &error);
+        return code;
+    }
+    if (c->only_authorizes ||
+        (c->request.body == NULL && c->request.body_len <= c->contacts->max_body_bytes))
+        c->request.body_len = 0;
+    return BB_OK;
+}
+
+/* 0 if there is nothing to go on: the answer is a 500. */
+static int begin(call *c, bb_contacts *contacts, const bb_request *request, int only_authorizes)
+{
+    if (contacts == NULL || request == NULL)
         return 0;
     memset(c, 0, sizeof *c);
     c->contacts = contacts;
-    c->request = *request;
+    c->only_authorizes = only_authorizes;
+    if (read_arguments(c, request) != BB_OK)
+        return 0;
     c->began_us = bb_monotonic_us();
     bb_arena_init(&c->arena, &contacts->allocator);
     bb_issues_init(&c->issues, &contacts->allocator);
@@ -200,7 +236,7 @@ bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
     bb_result *result;
     call c;
 
-    if (!begin(&c, contacts, request))
+    if (!begin(&c, contacts, request, 0))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     result = answer(&c);
     count_answer(&c, result);
@@ -213,9 +249,8 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
     int32_t status;
     call c;
 
-    if (!begin(&c, contacts, request))
+    if (!begin(&c, contacts, request, 1))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    c.only_authorizes = 1;
     status = read_request(&c);
     if (status == BB_STATUS_SUCCESS)
         status = authorize(&c);
@@ -247,7 +282,7 @@ static int32_t keep_body(call *c)
     size_t len = c->request.body_len;
     char *copy;
 
-    if (c->only_authorizes || len == 0 || len > c->contacts->max_body_bytes)
+    if (len == 0 || len > c->contacts->max_body_bytes)
         return BB_STATUS_SUCCESS;
     copy = bb_arena_alloc_bytes(&c->arena, len);
     if (copy == NULL)
@@ -283,11 +318,10 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
     if (contacts == NULL || contacts->dispatcher == NULL || done == NULL)
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     c = bb_alloc(&contacts->allocator, sizeof *c);
-    if (c == NULL || !begin(c, contacts, request)) {
+    if (c == NULL || !begin(c, contacts, request, only_authorizes)) {
         bb_free(&contacts->allocator, c);
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     }
-    c->only_authorizes = only_authorizes;
     c->job.done = finish;
     c->done = done;
     c->done_ctx = done_ctx;
