@@ -12,8 +12,10 @@
 #include "support/settings.h"
 #include "support/wait.h"
 #ifdef BB_WITH_POSTGRES
+#ifndef BB_TEST_PUBLIC_API_ALONE
 #include "backends/postgres/wire/engine.h"
 #include "execute/storage.h"
+#endif
 #include "support/postgres.h"
 #endif
 #ifdef BB_WITH_SQLITE
@@ -107,11 +109,15 @@ static void give_back_database(const test_store *store)
 /* With BB_TEST_POSTGRES_WRITE=citus a store writes as on Citus, whatever the server is. */
 static void choose_write(const bb_storage *storage)
 {
+#ifdef BB_TEST_PUBLIC_API_ALONE
+    (void)storage;
+#else
     const char *way = getenv("BB_TEST_POSTGRES_WRITE"); // NOLINT(concurrency-mt-unsafe)
     bb_pg_store *store = storage->store;
 
     if (way != NULL && strcmp(way, "citus") == 0)
         atomic_store(&store->engine, BB_PG_ENGINE_CITUS);
+#endif
 }
 
 /* With BB_TEST_POSTGRES_WRITE=partitions the contacts are partitioned by chatbot_id. */

@@ -1,0 +1,142 @@
+/*
+ * backends.h: opens the storage backends that come with the library.
+ *
+ * Every function here exists in every build; one whose backend was left out returns
+ * BB_ERR_UNSUPPORTED. None of them connects, or makes a file: a wrong host, password or folder
+ * shows in the first call that needs it, which bb_storage_migrate() usually is.
+ *
+ * This is the header of version 0.1, frozen for the tests: it is never edited. See tests/abi.
+ */
+#ifndef BB_CONTACTS_BACKENDS_H
+#define BB_CONTACTS_BACKENDS_H
+
+#include "bb_contacts.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the openers may be told; 0 or NULL in a member means its default. */
+typedef struct bb_storage_options {
+    size_t size;                   /* sizeof(bb_storage_options); set by the init function below */
+    const bb_allocator *allocator; /* copied; default: malloc, realloc, free */
+    bb_log_fn log;                 /* the backend's own lines; default: nothing is logged */
+    void *log_ctx;                 /* passed to log */
+} bb_storage_options;
+
+static inline void bb_storage_options_init(bb_storage_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
+
+/*
+ * Opens what a URI names; this is what a configuration file or a command line would hold:
+ *
+ *     memory:                   in this process, gone when it is closed (so without E8)
+ *     sqlite:PATH               one SQLite file, made by the first call if it is not there
+ *     postgresql://... or postgres://...    a libpq connection URI
+ *
+ * `options` may be NULL. On success `*out` is closed with bb_storage_close(). BB_ERR_ARGUMENT for
+ * any other text; `error` never repeats the URI, which may hold a password.
+ */
+BB_API int32_t bb_storage_open(const char *uri, size_t uri_len, const bb_storage_options *options,
+                               bb_storage **out, bb_error *error);
+
+/* The reference backend: a table in memory under one lock. */
+BB_API int32_t bb_storage_open_memory(const bb_storage_options *options, bb_storage **out,
+                                      bb_error *error);
+
+/* SQLite: one file in WAL mode, synchronous=FULL. `path` is a file name, not an SQLite URI; a
+ * relative one is resolved now. Several processes may use the file at once. */
+BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
+                                      const bb_storage_options *options, bb_storage **out,
+                                      bb_error *error);
+
+/* PostgreSQL 15 or later. `conninfo` is a libpq connection string or URI; what it leaves out comes
+ * from libpq's environment variables and service file. The one thing that a deadline does not bound
+ * is libpq's look-up of a host's name; hostaddr does without. */
+BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
+                                        const bb_storage_options *options, bb_storage **out,
+                                        bb_error *error);
+
+/* Statements are never given names on the server: for poolers that hand out a server connection for
+ * one transaction and don't know prepared statements, such as PgBouncer before 1.21. Without this
+ * flag the first error that tells of such a pooler does the same, unseen by the request. */
+#define BB_POSTGRES_UNNAMED_STATEMENTS (1u << 0)
+
+/*
+ * PostgreSQL in the host's own schema; NULL or 0 in a member means its default. Names are those of
+ * the catalogs, at most 63 bytes, in any spelling: they are quoted. All processes that write to the
+ * same contacts must be given the same names.
+ *
+ * access_sql, if given, answers whether the caller may write to the chatbot (B1 to B3), from
+ * whatever tables the host has; chatbots_table and api_keys_table are then neither read nor made,
+ * and the functions that add chatbots and keys return BB_ERR_UNSUPPORTED. It is a SELECT without a
+ * semicolon of one column and at most one row, with these parameters:
+ *
+ *     $1 bytea         SHA-256 of the API key; NULL: a principal (B4)
+ *     $2 bigint        the principal's workspace; 0 with a key
+ *     $3 bigint        the chatbot that the principal is limited to, or 0; 0 with a key
+ *     $4 bigint        the chatbot asked for
+ *     $5 timestamptz   the time of the request
+ *
+ * Its one integer is 2 for yes, 1 for a live key that may not see this chatbot (404), 0 for a key
+ * that is unknown, revoked or expired (401); NULL or no row is 0. It runs in the transaction of the
+ * write and before it, so it may prepare that: set_config('app.tenant', ..., true) for a row-level
+ * security policy, say.
+ *
+ * The contacts table may have triggers, also such as change a value before it is stored, and
+ * partitions: answers say what is stored. The first write that meets either takes a round trip
+ * more, and from then on every value is read back, which otherwise is left to what the client sent.
+ * Its columns keep the types that they were made with: a varchar(n), say, that cut a value without
+ * an error would make an answer differ from what is stored.
+ */
+typedef struct bb_postgres_options {
+    size_t size;                /* sizeof(bb_postgres_options); set by the init function below */
+    const char *schema;         /* default "bb_contacts" */
+    size_t schema_len;          /* bytes, here and below */
+    const char *contacts_table; /* default "contacts" */
+    size_t contacts_table_len;
+    const char *chatbots_table; /* default "chatbots" */
+    size_t chatbots_table_len;
+    const char *api_keys_table; /* default "api_keys" */
+    size_t api_keys_table_len;
+    const char *version_table; /* default "schema_version" */
+    size_t version_table_len;
+    const char *role; /* the role that serves requests: when the tables are made it is granted what
+                         that takes and no more; default: nothing is granted */
+    size_t role_len;
+    const char *access_sql; /* see above; default: by chatbots_table and api_keys_table */
+    size_t access_sql_len;
+    uint32_t flags; /* BB_POSTGRES_... */
+} bb_postgres_options;
+
+static inline void bb_postgres_options_init(bb_postgres_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
+
+/* The same as bb_storage_open_postgres() with what `postgres` says, which may be NULL. What it
+ * points to is copied. */
+BB_API int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
+                                             const bb_storage_options *options,
+                                             const bb_postgres_options *postgres, bb_storage **out,
+                                             bb_error *error);
+
+/*
+ * The SQL script that does what bb_storage_migrate() would, for someone else to run: from version
+ * `from_version` of the schema, 0 for an empty database. `postgres` may be NULL. Writes the script
+ * to `out` with a NUL after it and its length to `*len`. If it does not fit into `out_size` bytes,
+ * returns BB_ERR_ARGUMENT with the length in `*len` all the same, so that a first call with
+ * out_size 0 tells how much is needed. No connection is made.
+ */
+BB_API int32_t bb_postgres_schema_sql(const bb_postgres_options *postgres, int32_t from_version,
+                                      char *out, size_t out_size, size_t *len, bb_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

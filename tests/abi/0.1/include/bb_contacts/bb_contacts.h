@@ -1,0 +1,485 @@
+/*
+ * bb_contacts.h: the public API; POST /api/v1/chatbots/:chatbotId/contacts as a function.
+ *
+ * A host hands over what arrived (path segment, Authorization header, body) and gets back what to
+ * send (status, JSON body), plus what became of each entry. The library opens no port, starts no
+ * thread that was not asked for (bb_config.workers), writes to no stream and keeps no state outside
+ * its handles.
+ *
+ *     bb_storage *storage;             where contacts live: memory, SQLite, PostgreSQL, or yours
+ *     bb_contacts *contacts;           the endpoint: limits, clock, allocator, pool of sessions
+ *     bb_result *result = bb_contacts_upsert(contacts, &request);
+ *
+ * Conventions, which hold for every function unless its comment says otherwise:
+ *
+ *  - Strings are bytes and a length, never expected to end in NUL, and only read during the call.
+ *  - A struct that the caller fills in begins with its size; set it with the init function beside
+ *    it. Members that a newer caller knows and this library does not are ignored. (bb_allocator is
+ *    complete as it is, and has none.)
+ *  - Handles (bb_storage, bb_contacts) may be used from any number of threads at once. A bb_result
+ *    belongs to whoever called and is not locked.
+ *  - Closing and freeing functions accept NULL. Other functions given NULL where a handle or an
+ *    output is needed return BB_ERR_ARGUMENT and change nothing. Functions that open something set
+ *    it to NULL when they fail.
+ *  - Open handles after fork(), in the process that uses them.
+ *  - Nothing aborts. Errors come back by value, in memory of the caller's.
+ *
+ * Rule numbers (A1, E6, ...) in comments are those of the contract, tests/contract/contract.md in
+ * the source tree.
+ *
+ * This is the header of version 0.1, frozen for the tests: it is never edited. See tests/abi.
+ */
+#ifndef BB_CONTACTS_BB_CONTACTS_H
+#define BB_CONTACTS_BB_CONTACTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BB_API __attribute__((visibility("default")))
+#else
+#define BB_API
+#endif
+
+#define BB_VERSION_MAJOR 0
+#define BB_VERSION_MINOR 1
+#define BB_VERSION_PATCH 0
+
+/* The version of the library that is loaded, as "major.minor.patch". Static, NUL-terminated. */
+BB_API const char *bb_version(void);
+
+/* ---------------------------------------------------------------- errors of the functions below */
+
+/*
+ * Codes that functions other than bb_contacts_upsert() return, and that storage backends answer
+ * with. BB_ERR_RETRY and BB_ERR_LOST are between backend and library: callers never see them.
+ * XX(NAME, value, text)
+ */
+#define BB_CODE_MAP(XX)                                                          \
+    XX(OK, 0, "success")                                                         \
+    XX(ERR_ARGUMENT, 1, "invalid argument")                                      \
+    XX(ERR_NOMEM, 2, "out of memory")                                            \
+    XX(ERR_UNKNOWN_KEY, 3, "no such live key")                                   \
+    XX(ERR_NOT_FOUND, 4, "not found, or out of scope")                           \
+    XX(ERR_CONFLICT, 5, "a uniqueness rule of the store was violated")           \
+    XX(ERR_BUSY, 6, "the store was busy past the deadline")                      \
+    XX(ERR_UNAVAILABLE, 7, "the store cannot be reached or cannot write now")    \
+    XX(ERR_RETRY, 8, "the store undid the work; it may be tried again at once")  \
+    XX(ERR_LOST, 9, "the session broke; the work may or may not have been kept") \
+    XX(ERR_SCHEMA, 10, "the schema is missing or of another version")            \
+    XX(ERR_UNSUPPORTED, 11, "not built in, or not supported by this store")      \
+    XX(ERR_INTERNAL, 12, "unexpected failure")
+
+typedef enum bb_code {
+#define XX(name, value, text) BB_##name = (value),
+    BB_CODE_MAP(XX)
+#undef XX
+} bb_code;
+
+/* The code's name, such as "BB_ERR_BUSY", and its text. Static, NUL-terminated; for an unknown
+ * code "BB_ERR_UNKNOWN" and "unknown code". */
+BB_API const char *bb_code_name(int32_t code);
+BB_API const char *bb_code_text(int32_t code);
+
+/*
+ * Details of a failure, for logs. Where a function takes a bb_error pointer it may be NULL; the
+ * function fills it in only when it fails. The text is NUL-terminated, cut to fit, and may hold
+ * the storage engine's own words: log it, do not send it to clients (A5). It never holds a key.
+ */
+typedef struct bb_error {
+    size_t size;       /* sizeof(bb_error); set by bb_error_init() */
+    int32_t code;      /* a bb_code */
+    int32_t reserved;  /* 0 */
+    char sqlstate[6];  /* PostgreSQL's SQLSTATE, or "" */
+    char message[250]; /* what happened */
+} bb_error;
+
+static inline void bb_error_init(bb_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->size = sizeof *error;
+}
+
+/* ------------------------------------------------------------------------ what the host provides
+ */
+
+/*
+ * Memory. All three functions are required, must be callable from several threads at once, and
+ * follow malloc, realloc and free: NULL for failure, alignment for any type. `old_size` is what was
+ * last asked for at `ptr`, for allocators that keep no sizes. cJSON, libpq and SQLite take some
+ * memory of their own from malloc.
+ */
+typedef struct bb_allocator {
+    void *ctx;
+    void *(*alloc)(void *ctx, size_t size);
+    void *(*realloc)(void *ctx, void *ptr, size_t old_size, size_t size);
+    void (*free)(void *ctx, void *ptr);
+} bb_allocator;
+
+/* Severity of a log line. */
+typedef enum bb_log_level {
+    BB_LOG_ERROR = 1, /* a request failed for a reason that is not the client's: 500, 503 */
+    BB_LOG_WARN = 2,  /* something was retried or replaced, and the request went on */
+    BB_LOG_INFO = 3   /* rare events: schema created, sessions opened */
+} bb_log_level;
+
+/* Receives one log line, without newline, not NUL-terminated, from the thread that called in, so
+ * from several at once if several do. Lines never hold keys (A5). It must not call back into the
+ * library. It, and the two functions below, are used until what they were given to is closed. */
+typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
+
+/* The wall clock: microseconds since 1970-01-01T00:00:00Z, not negative. */
+typedef int64_t (*bb_clock_fn)(void *ctx);
+
+/* Fills `out` with `len` bytes that nobody can guess; 0 for success, or the request is a 500. */
+typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
+
+/* ------------------------------------------------------------------------------------- storage */
+
+/* A place where contacts, chatbots and keys are kept. Opened by one of the functions of
+ * backends.h, or made from a vtable of your own with storage.h. */
+typedef struct bb_storage bb_storage;
+
+/* Closes a storage. Every bb_contacts on it must have been closed. NULL does nothing. */
+BB_API void bb_storage_close(bb_storage *storage);
+
+/* The backend's name: "memory", "sqlite", "postgres", or what an author chose. Valid while the
+ * storage is open; "" for NULL. */
+BB_API const char *bb_storage_name(const bb_storage *storage);
+
+/*
+ * Creates the schema, or brings it up to this library's version. Safe to run again, and from
+ * several processes at once. The openers don't do it: a program whose database role may not
+ * create tables runs it elsewhere. Without it requests are 500 and the log says why.
+ *
+ * `timeout_ms` here and below bounds the whole call, in milliseconds; 0 or less means 10 seconds.
+ * Each of these calls opens a session of its own and closes it again, reads the system's clock, and
+ * may be made from any thread.
+ */
+BB_API int32_t bb_storage_migrate(bb_storage *storage, int64_t timeout_ms, bb_error *error);
+
+/* Adds a chatbot, live, in a workspace; both positive. Again with the same workspace: BB_OK, no
+ * change, archived or not. In another workspace: BB_ERR_CONFLICT. */
+BB_API int32_t bb_storage_chatbot_add(bb_storage *storage, int64_t chatbot_id, int64_t workspace_id,
+                                      int64_t timeout_ms, bb_error *error);
+
+/* Archives a chatbot (requests to it answer 404, B3; nothing is deleted) or, with `archived` 0,
+ * brings it back. BB_ERR_NOT_FOUND if there is none. */
+BB_API int32_t bb_storage_chatbot_archive(bb_storage *storage, int64_t chatbot_id, int32_t archived,
+                                          int64_t timeout_ms, bb_error *error);
+
+/* What a new key may do, and until when. */
+typedef struct bb_key_options {
+    size_t size;          /* sizeof(bb_key_options); set by bb_key_options_init() */
+    int64_t workspace_id; /* whose key it is; positive */
+    int64_t chatbot_id;   /* the one chatbot that it is limited to, or 0: all of the workspace's */
+    int64_t expires_at;   /* Unix seconds from which it is no longer valid, or 0: never */
+    const char *env;      /* the <env> of oc_<env>_<random>: letters and digits; NULL: "live" */
+    size_t env_len;       /* its length, at most 32 */
+    const char *token;    /* a key that exists already, to be registered: at most 512 bytes, its
+                             <random> of the characters of RFC 6750's b64token; NULL: make one */
+    size_t token_len;     /* its length */
+    bb_random_fn random;  /* where a made key comes from; NULL: the operating system */
+    void *random_ctx;     /* passed to random */
+} bb_key_options;
+
+static inline void bb_key_options_init(bb_key_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
+
+/* Room for any key that bb_storage_key_add() makes, with its NUL. */
+#define BB_KEY_SIZE 128
+
+/*
+ * Adds an API key and writes it to `out`, NUL at the end. `out_size` is its room: BB_KEY_SIZE is
+ * enough for keys that are made here, token_len + 1 for a `token`; with less, BB_ERR_ARGUMENT, and
+ * nothing is added. This is the only time that the key can be had: only its SHA-256 is stored (B2).
+ * `out` may be NULL if a `token` is given. BB_ERR_CONFLICT if the token exists with another scope,
+ * or is revoked; with the same scope: BB_OK, and it expires when it did. BB_ERR_NOT_FOUND if the
+ * one chatbot is not in the workspace. BB_ERR_ARGUMENT for a token that is not of the form of B1.
+ */
+BB_API int32_t bb_storage_key_add(bb_storage *storage, const bb_key_options *options, char *out,
+                                  size_t out_size, int64_t timeout_ms, bb_error *error);
+
+/* Revokes a key for good. Again: BB_OK. BB_ERR_NOT_FOUND if it was never added. */
+BB_API int32_t bb_storage_key_revoke(bb_storage *storage, const char *key, size_t key_len,
+                                     int64_t timeout_ms, bb_error *error);
+
+/* ------------------------------------------------------------------------------------ the handle
+ */
+
+/* The endpoint over one storage: limits, clock, allocator and a pool of storage sessions. */
+typedef struct bb_contacts bb_contacts;
+
+/* What bb_contacts_open() may be told; 0 or NULL in a member means its default. */
+typedef struct bb_config {
+    size_t size;                   /* sizeof(bb_config); set by bb_config_init() */
+    const bb_allocator *allocator; /* copied; default: malloc, realloc, free */
+    bb_clock_fn clock;             /* default: the system's clock */
+    void *clock_ctx;               /* passed to clock */
+    bb_random_fn random;           /* default: the operating system's getentropy */
+    void *random_ctx;              /* passed to random */
+    bb_log_fn log;                 /* default: nothing is logged */
+    void *log_ctx;                 /* passed to log */
+    size_t max_body_bytes;         /* C7; default 16 MiB; at most 1 GiB */
+    size_t max_entry_bytes;        /* C7; default 1 MiB; at most 1 GiB. Also how long all numbers of
+                                      a request may be together, written without exponents, where
+                                      the store writes them so (PostgreSQL) */
+    uint32_t max_depth;            /* C7; levels of arrays and objects inside an entry; default 64;
+                                      at most 512 */
+    uint32_t max_sessions;         /* storage sessions, and so requests in the store, at once;
+                                      opened when needed; a request that finds all busy waits until
+                                      its deadline; default 16; at most 10000; never fewer than
+                                      workers */
+    int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
+    int64_t idle_timeout_ms;       /* a storage session that nobody used for so long is closed when
+                                      the handle is next used; default 5 minutes */
+    uint32_t workers;              /* how many groups of requests are written at once, at most;
+                                      as many threads are started, and one more that watches
+                                      deadlines. Beside others a group of a few requests is begun
+                                      only after 2 ms. Default 0: no threads, no groups, no
+                                      bb_contacts_submit(). At most 256 */
+    uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
+                                    A chatbot may have as many there as places are still free, so
+                                    at most half: the rest is for others. Default 4096; at most
+                                    1000000 */
+    size_t max_queued_bytes;     /* the same for what their bodies take; default 64 MiB */
+    uint32_t max_group_requests; /* requests that are written in one transaction; default 128;
+                                    1: each alone; at most 1000 */
+    uint32_t max_group_contacts; /* contacts in them, unless a single request has more; default
+                                    1000; at most 10000 */
+    size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
+} bb_config;
+
+static inline void bb_config_init(bb_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->size = sizeof *config;
+}
+
+/*
+ * Makes a handle on `storage`, which must outlive it; several handles on one storage are fine.
+ * `config` may be NULL. Opens no session: a
+ * database that is down now may be up when the first request comes. Returns BB_ERR_ARGUMENT for a
+ * limit out of its bounds.
+ */
+BB_API int32_t bb_contacts_open(bb_storage *storage, const bb_config *config, bb_contacts **out,
+                                bb_error *error);
+
+/* Closes a handle and its sessions. No call on it may be under way or come later, but for those
+ * that callbacks of bb_contacts_submit() make: what is queued is written first, each request until
+ * its deadline, and each callback called; what such a callback submits is a 503. Not to be called
+ * from such a callback. NULL does nothing. */
+BB_API void bb_contacts_close(bb_contacts *contacts);
+
+/* The body limit in force (C7), for a host that wants to stop reading there. 0 for NULL. */
+BB_API size_t bb_contacts_max_body(const bb_contacts *contacts);
+
+/* ----------------------------------------------------------------------------------- one request
+ */
+
+/* A caller whom the host has authenticated itself (B4). Scope is still checked. */
+typedef struct bb_principal {
+    size_t size;          /* sizeof(bb_principal); set by bb_principal_init() */
+    int64_t workspace_id; /* the workspace that it acts for; not positive: all is a 404 */
+    int64_t chatbot_id;   /* the one chatbot that it is limited to, or 0 */
+} bb_principal;
+
+static inline void bb_principal_init(bb_principal *principal)
+{
+    memset(principal, 0, sizeof *principal);
+    principal->size = sizeof *principal;
+}
+
+/* What arrived. */
+typedef struct bb_request {
+    size_t size;                   /* sizeof(bb_request); set by bb_request_init() */
+    const char *chatbot_id;        /* the path segment, as it came, percent-decoding done */
+    size_t chatbot_id_len;         /* bytes */
+    const char *authorization;     /* the Authorization header's value; NULL: there was none */
+    size_t authorization_len;      /* bytes */
+    const bb_principal *principal; /* instead of the header, which is then not looked at */
+    const char *body;              /* the request's body; NULL is an empty one */
+    size_t body_len;               /* bytes; over the limit: 413, whatever body points at */
+    const char *idempotency_key;   /* E9; any bytes; NULL or empty: none. One key, one body: entries
+                                      without external_id get the ids that the same places of an
+                                      earlier body with this key got, however long ago */
+    size_t idempotency_key_len;    /* bytes; over 255: 400 */
+    int64_t timeout_ms;            /* for this request; 0 or less: the handle's */
+} bb_request;
+
+static inline void bb_request_init(bb_request *request)
+{
+    memset(request, 0, sizeof *request);
+    request->size = sizeof *request;
+}
+
+/*
+ * The outcomes of a request: XX(NAME, number, HTTP status, message). The message is the one in the
+ * JSON body.
+ */
+#define BB_STATUS_MAP(XX)                                                                      \
+    XX(SUCCESS, 0, 200, "Success")                                                             \
+    XX(INVALID_DATA, 1, 400, "Invalid request data")                                           \
+    XX(TOO_MANY_CONTACTS, 2, 400, "Maximum 1000 contacts per request")                         \
+    XX(NO_KEY, 3, 401, "No API key provided.")                                                 \
+    XX(INVALID_KEY, 4, 401, "Invalid API key.")                                                \
+    XX(NOT_FOUND, 5, 404, "Resource not found")                                                \
+    XX(CONFLICT, 6, 409, "Error saving chatbot contact. External ID or email already exists.") \
+    XX(PAYLOAD_TOO_LARGE, 7, 413, "Payload too large")                                         \
+    XX(INTERNAL_ERROR, 8, 500, "Internal server error")                                        \
+    XX(UNAVAILABLE, 9, 503, "Service unavailable")
+
+typedef enum bb_status {
+#define XX(name, number, http, message) BB_STATUS_##name = (number),
+    BB_STATUS_MAP(XX)
+#undef XX
+} bb_status;
+
+/* What became of an entry (E6). */
+typedef enum bb_outcome {
+    BB_CREATED = 0,  /* there was no such contact */
+    BB_UPDATED = 1,  /* there was, and the entry changed it */
+    BB_UNCHANGED = 2 /* there was, as the entry says already: nothing was written (E5) */
+} bb_outcome;
+
+/* The most contacts that one request may hold (C2). */
+#define BB_MAX_CONTACTS 1000
+
+/* The outcome of one request. */
+typedef struct bb_result bb_result;
+
+/*
+ * The endpoint: authorizes, validates and stores one request, all of it or nothing (A2), and says
+ * what to answer. Blocks until the store has answered or the deadline has passed. Never NULL; the
+ * result is freed with bb_result_free(). With NULL arguments, or a request whose size is not that
+ * of any version, the result is a 500.
+ */
+BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
+
+/*
+ * The same without waiting, for an event loop: with workers (bb_config), authorizes and validates
+ * what it can by itself, queues the rest and returns. Exactly one of two things happens:
+ *
+ *  - The answer is known at once (a 401 for a malformed key, a 503 because the queue is full): it
+ *    is returned, and `done` is never called.
+ *  - NULL is returned, and `done` is called once, with the answer, which is then the callee's to
+ *    free: on a thread of the handle's, perhaps before this function has returned, or on a thread
+ *    that is in bb_contacts_cancel() for it. It should be brief, since it holds up other answers:
+ *    typically it hands the result over to its event loop. It may call every function here but
+ *    bb_contacts_upsert() and bb_contacts_authorize(), which would wait for the thread that they
+ *    are on, and bb_contacts_close().
+ *
+ * The request is copied, its body too. Its deadline counts from now, so that the time in the queue
+ * is part of it; a request that is still waiting then is a 503. `ticket` may be NULL; it is set
+ * before `done` can be called. A handle without workers answers 500.
+ *
+ * Requests of different callers that are written together keep their own outcomes, as if they had
+ * come one after the other (E7).
+ */
+typedef void (*bb_done_fn)(void *done_ctx, bb_result *result);
+BB_API bb_result *bb_contacts_submit(bb_contacts *contacts, const bb_request *request,
+                                     bb_done_fn done, void *done_ctx, uint64_t *ticket);
+
+/*
+ * The same for bb_contacts_authorize(): the first two checks alone, without waiting.
+ */
+BB_API bb_result *bb_contacts_submit_authorize(bb_contacts *contacts, const bb_request *request,
+                                               bb_done_fn done, void *done_ctx, uint64_t *ticket);
+
+/*
+ * Takes a submitted request out of the queue, as when its client has gone: `done` is called with a
+ * 503 before this returns BB_OK, and nothing is stored. BB_ERR_NOT_FOUND if it is being written or
+ * has been answered: then `done` has been or will be called with the answer. Tickets are never used
+ * twice, so that an old one is safe.
+ */
+BB_API int32_t bb_contacts_cancel(bb_contacts *contacts, uint64_t ticket);
+
+/*
+ * The first two checks alone (A1: key, then chatbot and scope), for a host that wants to refuse a
+ * body before it reads it. The result is a 200 without data if the caller may write, otherwise
+ * what bb_contacts_upsert() would answer; body and idempotency key are not looked at.
+ */
+BB_API bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *request);
+
+/* Frees a result and its body, in any thread. A result outlives the handle that it came from; it
+ * needs only the allocator. NULL does nothing. */
+BB_API void bb_result_free(bb_result *result);
+
+/* The outcome as a bb_status, and as the HTTP status to send. For this and the functions below a
+ * NULL result is a 500 without entries. */
+BB_API int32_t bb_result_status(const bb_result *result);
+BB_API int32_t bb_result_http_status(const bb_result *result);
+
+/* The response body: `*len` bytes of JSON, Content-Type application/json (A3), NUL after the last.
+ * Valid until the result is freed. `len` may be NULL. */
+BB_API const char *bb_result_body(const bb_result *result, size_t *len);
+
+/* How many entries the request had, if it was stored; otherwise 0. */
+BB_API size_t bb_result_entries(const bb_result *result);
+
+/* What became of entry `index`, a bb_outcome; -1 if there is no such entry (E6). */
+BB_API int32_t bb_result_outcome(const bb_result *result, size_t index);
+
+/* How many entries had this outcome. */
+BB_API size_t bb_result_count(const bb_result *result, int32_t outcome);
+
+/* ---------------------------------------------------------------------------------- statistics */
+
+/* Room for as many members of the maps above, and more to come. */
+#define BB_STATS_STATUSES 16
+#define BB_STATS_OUTCOMES 4
+
+/* How many bounds the histograms have. */
+#define BB_STATS_BUCKETS 16
+
+/* What a handle has done since it was opened, and how it stands now. Counters only grow. */
+typedef struct bb_stats {
+    size_t size;                           /* sizeof(bb_stats); set by bb_stats_init() */
+    uint64_t requests[BB_STATS_STATUSES];  /* answered, by bb_status; refused bodies and queues
+                                              too, bb_contacts_authorize() not */
+    uint64_t contacts[BB_STATS_OUTCOMES];  /* entries stored, by bb_outcome */
+    uint64_t writes;                       /* transactions that stored something */
+    uint64_t grouped_requests;             /* requests that shared one with others */
+    uint64_t ungrouped_requests;           /* requests whose shared one failed, so that each was
+                                              written again alone */
+    uint64_t retries;                      /* attempts after the first, of writes and of checks */
+    uint64_t cancelled;                    /* by bb_contacts_cancel() */
+    uint64_t latency[BB_STATS_BUCKETS];    /* requests by the time from call to answer: those that
+                                              took at most bb_stats_latency_bound_us(i) and more
+                                              than the bound before */
+    uint64_t latency_sum_us;               /* microseconds, of all of them together */
+    uint64_t group_size[BB_STATS_BUCKETS]; /* transactions by how many requests they stored: at
+                                              most 2 to the power of i, and more than half that */
+    uint32_t queued;                       /* requests that wait for a worker, now */
+    uint32_t sessions_open;                /* storage sessions, now */
+    uint32_t sessions_idle;                /* those of them that nobody uses */
+    uint32_t reserved;                     /* 0 */
+    uint64_t queued_bytes;                 /* of the bodies of those that wait */
+} bb_stats;
+
+static inline void bb_stats_init(bb_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    stats->size = sizeof *stats;
+}
+
+/* Reads the statistics of a handle. The numbers are each right, though not all of one instant. */
+BB_API int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats);
+
+/* The upper bound of a bucket of bb_stats.latency in microseconds; INT64_MAX for the last one and
+ * beyond. */
+BB_API int64_t bb_stats_latency_bound_us(size_t bucket);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

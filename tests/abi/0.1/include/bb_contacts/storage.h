@@ -1,0 +1,270 @@
+/*
+ * storage.h: the interface for authors of storage backends.
+ *
+ * A backend is a table of functions. The library opens sessions through it and uses each session
+ * from one thread at a time, though not always the same one, so that what happens within a session
+ * is written as plain single-threaded code. Different sessions are used at the same time: what they
+ * share through the store needs its own locking, and session_open() and session_close() may run
+ * concurrently. The rules of the contract are kept by the library; a backend stores.
+ *
+ * Stability: structs and tables here begin with their size and only ever grow at their end. A
+ * backend built against an older header goes on working.
+ *
+ * All strings are UTF-8 without U+0000, given as bytes and length. Times are microseconds since
+ * 1970-01-01T00:00:00Z. Deadlines are milliseconds of CLOCK_MONOTONIC; bb_deadline_left() says what
+ * is left of one.
+ *
+ * This is the header of version 0.1, frozen for the tests: it is never edited. See tests/abi.
+ */
+#ifndef BB_CONTACTS_STORAGE_H
+#define BB_CONTACTS_STORAGE_H
+
+#include "bb_contacts.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this interface. */
+#define BB_STORAGE_VERSION 2
+
+/* Bytes of a SHA-256 digest. */
+#define BB_KEY_HASH_SIZE 32
+
+/* Bytes that someone else owns. `data` NULL means null, or absent. */
+typedef struct bb_slice {
+    const char *data;
+    size_t len;
+} bb_slice;
+
+/* ------------------------------------------------------------------- what a write asks for */
+
+/* Which fields a record sets; the bits of bb_record.fields. A field that is not set is kept as it
+ * is on a known contact. */
+#define BB_FIELD_NAME              (1u << 0)
+#define BB_FIELD_EMAIL             (1u << 1)
+#define BB_FIELD_PHONENUMBER       (1u << 2)
+#define BB_FIELD_STRIPE_ACCOUNTS   (1u << 3)
+#define BB_FIELD_CUSTOM_ATTRIBUTES (1u << 4)
+
+/* The record writes the contact, and its updated_at, even if no value differs in the end: several
+ * entries of the request changed it there and back (E1). */
+#define BB_RECORD_TOUCH (1u << 0)
+
+/* put() is to be given the contact as it was before, if there was one. */
+#define BB_RECORD_WANT_BEFORE (1u << 1)
+
+/*
+ * One contact to create or update. Every value is what a new contact gets: null, "[]" or "{}" where
+ * the request says nothing. On a known contact only the fields in `fields` are compared and set.
+ */
+typedef struct bb_record {
+    size_t size;                /* as the library knows the struct */
+    uint32_t fields;            /* BB_FIELD_... */
+    uint32_t flags;             /* BB_RECORD_... */
+    bb_slice external_id;       /* the key, compared byte by byte; never null or empty */
+    bb_slice name;              /* or null */
+    bb_slice email;             /* or null */
+    bb_slice phonenumber;       /* or null */
+    bb_slice stripe_accounts;   /* JSON, an array, without white space or repeated names */
+    bb_slice custom_attributes; /* JSON, an object, likewise */
+} bb_record;
+
+/* Who asks, for what, and when. */
+typedef struct bb_access {
+    size_t size;             /* as the library knows the struct */
+    const uint8_t *key_hash; /* SHA-256 of the API key, BB_KEY_HASH_SIZE bytes; NULL: a principal */
+    int64_t workspace_id;    /* a principal's workspace; 0 with a key */
+    int64_t key_chatbot_id;  /* the chatbot that a principal is limited to, or 0; 0 with a key */
+    int64_t chatbot_id; /* the chatbot asked for; positive, or, in authorize() alone, 0: none that
+                           can exist, asked about because the key is judged first (A1) */
+    int64_t now_us;     /* the time of the request */
+    int64_t deadline;   /* when to give up */
+} bb_access;
+
+/* A stored contact. */
+typedef struct bb_contact {
+    size_t size;                /* sizeof(bb_contact) of the backend */
+    int64_t id;                 /* the <n> of contact_<n>; positive, unique, never reused (E3) */
+    int64_t created_at_us;      /* time of creation */
+    int64_t updated_at_us;      /* time of the last change */
+    bb_slice external_id;       /* the key */
+    bb_slice name;              /* or null */
+    bb_slice email;             /* or null */
+    bb_slice phonenumber;       /* or null */
+    bb_slice stripe_accounts;   /* JSON, an array */
+    bb_slice custom_attributes; /* JSON, an object */
+} bb_contact;
+
+/*
+ * One write: authorize, then store every record or none.
+ *
+ * Records come sorted by external_id, byte by byte, each key once, so that writers which lock in
+ * this order can't deadlock. For each record the backend calls put() once, in any order, with the
+ * record's index, what became of it (a bb_outcome), the contact in its final state, and, if the
+ * record wants it and there was one, the contact as it was (otherwise NULL). The library copies
+ * what it needs before put() returns. What was put counts only if write() then returns BB_OK.
+ * What is put has the form that records have: valid JSON, of any white space; a positive id;
+ * updated_at is access->now_us if the contact was created or updated, otherwise what it was.
+ *
+ * put() returns BB_OK, BB_ERR_NOMEM, or BB_ERR_ARGUMENT for an index that is out of range or was
+ * put already. On the latter two the backend fails with the same code, having undone the write if
+ * it still can. A backend that commits before it has the rows to put (one round trip does both)
+ * can't; the client gets a 500 then and may try again (E9).
+ */
+typedef struct bb_write {
+    size_t size;                     /* as the library knows the struct */
+    const bb_access *access;         /* who and where */
+    const bb_record *const *records; /* sorted, unique */
+    size_t record_count;             /* 1 or more */
+    int32_t (*put)(void *put_ctx, size_t index, int32_t outcome, const bb_contact *contact,
+                   const bb_contact *before);
+    void *put_ctx; /* first argument of put() */
+} bb_write;
+
+/*
+ * Several writes at once, of different requests: one transaction, so that many small requests share
+ * the price of one commit. All their accesses have the same now_us and deadline, those of the
+ * group.
+ *
+ * Each write is authorized on its own. write_group() returns BB_OK if it has gone through, and then
+ * codes[i], which is BB_OK when it is called, says of each write: BB_OK, it is stored, and each of
+ * its records was put(); BB_ERR_UNKNOWN_KEY or BB_ERR_NOT_FOUND, it is refused; any other code, it
+ * has failed alone, as when its put() ran out of memory. With any code but BB_OK from write_group()
+ * itself nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library then
+ * writes them one by one. So a backend gives up at the first thing that is out of the ordinary.
+ *
+ * No two writes name the same external_id of the same chatbot, unless the table's flags have
+ * BB_STORAGE_ORDERED_GROUPS: such a backend applies the writes one after the other, so that each
+ * sees what those before it did, and puts what the contact was then.
+ */
+typedef struct bb_write_group {
+    size_t size;                   /* as the library knows the struct */
+    const bb_write *const *writes; /* in the order of their arrival */
+    size_t write_count;            /* 2 or more */
+    int32_t *codes;                /* one for each */
+    int64_t now_us;                /* the time of all of them */
+    int64_t deadline;              /* when to give up */
+} bb_write_group;
+
+/* A flag of the table; see bb_write_group. */
+#define BB_STORAGE_ORDERED_GROUPS (1u << 0)
+
+/* ----------------------------------------------------------------------------- administration */
+
+/* A key to be added. */
+typedef struct bb_key_record {
+    size_t size;             /* as the library knows the struct */
+    const uint8_t *key_hash; /* SHA-256 of the key, BB_KEY_HASH_SIZE bytes */
+    int64_t workspace_id;    /* positive */
+    int64_t chatbot_id;      /* the one chatbot, or 0 */
+    int64_t expires_at_us;   /* or 0: never */
+    int64_t now_us;          /* time of the call */
+} bb_key_record;
+
+/* ----------------------------------------------------------------------------------- the table */
+
+/*
+ * The functions of a backend. `store` is what was given to bb_storage_new(); `session` is what
+ * session_open() made. Each function returns a bb_code and, unless it is BB_OK or a refusal
+ * (BB_ERR_UNKNOWN_KEY, BB_ERR_NOT_FOUND, BB_ERR_CONFLICT), says more in `error`, never NULL here.
+ * The code that is returned decides. What the codes mean to the library:
+ *
+ *     BB_ERR_UNKNOWN_KEY   no key with this hash, or revoked, or expired           401
+ *     BB_ERR_NOT_FOUND     B3 says no                                              404
+ *     BB_ERR_CONFLICT      a uniqueness rule of the host's own (E10)               409
+ *     BB_ERR_RETRY         undone; the session is good; called again until the deadline
+ *     BB_ERR_LOST          the session is broken; closed, and tried again on a new one
+ *     BB_ERR_BUSY, BB_ERR_UNAVAILABLE                                              503
+ *     BB_ERR_NOMEM and any other                                                   500
+ *
+ * A key is judged before the chatbot, and write() authorizes in the transaction that stores. After
+ * any code but BB_ERR_LOST the session must be ready for the next call. Every function keeps to its
+ * deadline, whatever the engine does; one whose deadline has passed already does nothing.
+ *
+ * name, session_open, session_close, authorize and write are required. A session is opened before
+ * the schema is there: migrate() needs one, too.
+ */
+typedef struct bb_storage_vtable {
+    size_t size;      /* sizeof(bb_storage_vtable) of the backend */
+    uint32_t version; /* BB_STORAGE_VERSION of the backend */
+    uint32_t flags;   /* BB_STORAGE_ORDERED_GROUPS, or 0 */
+    const char *name; /* NUL-terminated, for logs; copied by reference, so static */
+
+    /* Digits that a number inside stored JSON may have before and after the decimal point when
+     * written without exponent, zeros at the end counted; 0: no limit. The library refuses larger
+     * ones (C6), and, if there is a limit, zeros with an exponent above 1000000000. */
+    uint32_t max_integer_digits;
+    uint32_t max_fraction_digits;
+
+    /* Frees the store; all sessions are closed by then. Optional. */
+    void (*close)(void *store);
+
+    /* What session_open() puts into `*session` may be NULL if a session has no state. */
+    int32_t (*session_open)(void *store, int64_t deadline, void **session, bb_error *error);
+    void (*session_close)(void *session);
+
+    /* Creates the schema or brings it up to date; see bb_storage_migrate(). Optional. */
+    int32_t (*migrate)(void *session, int64_t deadline, bb_error *error);
+
+    /* B1 to B3 alone. */
+    int32_t (*authorize)(void *session, const bb_access *access, bb_error *error);
+
+    /* The same, and the records. */
+    int32_t (*write)(void *session, const bb_write *write, bb_error *error);
+
+    /* See bb_storage_chatbot_add() and the functions after it. Optional: a backend over tables
+     * that someone else manages leaves them out, and they return BB_ERR_UNSUPPORTED. */
+    int32_t (*chatbot_add)(void *session, int64_t chatbot_id, int64_t workspace_id, int64_t now_us,
+                           int64_t deadline, bb_error *error);
+    int32_t (*chatbot_archive)(void *session, int64_t chatbot_id, int32_t archived, int64_t now_us,
+                               int64_t deadline, bb_error *error);
+    int32_t (*key_add)(void *session, const bb_key_record *key, int64_t deadline, bb_error *error);
+    int32_t (*key_revoke)(void *session, const uint8_t *key_hash, int64_t now_us, int64_t deadline,
+                          bb_error *error);
+    /* version 1 ends here */
+
+    /* See bb_write_group. Optional: without it each request is written by write(). */
+    int32_t (*write_group)(void *session, const bb_write_group *group, bb_error *error);
+    /* version 2 ends here */
+} bb_storage_vtable;
+
+/*
+ * Makes a storage of a backend. The table is checked and copied; `store` is passed to its
+ * functions and closed by bb_storage_close(). On failure (BB_ERR_ARGUMENT: a required function is
+ * missing, or the size or version is of no known table; BB_ERR_NOMEM) the store stays the
+ * caller's, and `*out` is NULL. Versions later than this library's are accepted for what it knows
+ * of them. `allocator` NULL: malloc.
+ */
+BB_API int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store,
+                              const bb_allocator *allocator, bb_storage **out, bb_error *error);
+
+/* ------------------------------------------------------------------------------------- helpers */
+
+/* Milliseconds until a deadline; 0 if it has passed. At most INT32_MAX. */
+BB_API int32_t bb_deadline_left(int64_t deadline);
+
+/* The deadline that lies `timeout_ms` from now. */
+BB_API int64_t bb_deadline_in(int64_t timeout_ms);
+
+/* Fills `error` from a printf format; cuts what does not fit, at a character's boundary. Returns
+ * `code`, so that a backend can `return bb_error_set(...)`. `error` may be NULL. */
+BB_API int32_t bb_error_set(bb_error *error, int32_t code, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/*
+ * Whether two JSON texts are the same value, for backends that store text: members in any order,
+ * numbers by exact value whatever their spelling, strings by their characters. Both must be valid
+ * JSON without repeated names, as records are; any bytes are safe. `allocator` NULL: malloc.
+ * Writes 1 or 0 to `*equal`; BB_ERR_NOMEM if it ran out of memory.
+ */
+BB_API int32_t bb_json_equal(const bb_allocator *allocator, bb_slice a, bb_slice b, int32_t *equal);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
