@@ -46,7 +46,9 @@ BB_API int32_t bb_storage_open_memory(const bb_storage_options *options, bb_stor
                                       bb_error *error);
 
 /* SQLite: one file in WAL mode, synchronous=FULL. `path` is a file name, not an SQLite URI; a
- * relative one is resolved now. Several processes may use the file at once. */
+ * relative one is resolved now. Several processes may use the file at once; but SQLite keeps what
+ * it knows of an open file in the process, so that a child of fork() must not open one that its
+ * parent has served requests from: fork before the first request, or execute a program. */
 BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       const bb_storage_options *options, bb_storage **out,
                                       bb_error *error);

@@ -24,7 +24,11 @@
  *  - Closing and freeing functions accept NULL. Other functions given NULL where a handle or an
  *    output is needed return BB_ERR_ARGUMENT and change nothing. Functions that open something set
  *    it to NULL when they fail.
- *  - Open handles after fork(), in the process that uses them.
+ *  - Open handles after fork(), in the process that uses them. A child has its parent's handles
+ *    without the threads that work for them, and the connections are the parent's. Used there, they
+ *    answer at once: a request 500, with a line in the log, all else BB_ERR_ARGUMENT. Closing them
+ *    there frees memory, and leaves connections and what the store holds alone. A callback in which
+ *    the host forks must not return in the child.
  *  - Nothing aborts. Errors come back by value, in memory of the caller's.
  *
  * Rule numbers (A1, E6, ...) in comments are those of the contract, tests/contract/contract.md in

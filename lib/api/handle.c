@@ -69,6 +69,11 @@ void bb_contacts_log(const bb_contacts *contacts, int32_t level, const char *wha
     contacts->log(contacts->log_ctx, level, line, (size_t)len);
 }
 
+int bb_contacts_is_usable(const bb_contacts *contacts)
+{
+    return bb_process_is_this(&contacts->storage->opener);
+}
+
 static void fill_in(uint32_t *member, uint32_t value)
 {
     if (*member == 0)
@@ -172,6 +177,8 @@ int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contact
         *out = NULL;
     if (storage == NULL || out == NULL)
         return bb_error_set(error, BB_ERR_ARGUMENT, "no storage, or nowhere to put the handle");
+    if (!bb_process_is_this(&storage->opener))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "the storage was " BB_OTHER_PROCESS);
     code = read_config(given, &config, error);
     if (code != BB_OK)
         return code;
@@ -202,8 +209,13 @@ void bb_contacts_close(bb_contacts *contacts)
     if (contacts == NULL)
         return;
     memory = contacts->allocator;
-    bb_dispatcher_close(contacts->dispatcher);
-    bb_session_pool_close(&contacts->pool);
+    if (bb_contacts_is_usable(contacts)) {
+        bb_dispatcher_close(contacts->dispatcher);
+        bb_session_pool_close(&contacts->pool);
+    } else {
+        bb_dispatcher_abandon(contacts->dispatcher);
+        bb_session_pool_abandon(&contacts->pool);
+    }
     bb_free(&memory, contacts);
 }
 
@@ -218,7 +230,7 @@ int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats)
     size_t queued_bytes = 0;
     bb_stats now;
 
-    if (contacts == NULL || stats == NULL)
+    if (contacts == NULL || stats == NULL || !bb_contacts_is_usable(contacts))
         return BB_ERR_ARGUMENT;
     bb_stats_init(&now);
     bb_counters_read(&contacts->counters, &now);

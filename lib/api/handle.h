@@ -28,6 +28,10 @@ struct bb_contacts {
     struct bb_dispatcher *dispatcher; /* NULL: without workers */
 };
 
+/* Not in a child that fork() has made: its locks may be held for ever, nobody works in it, and its
+ * connections are the parent's. Nothing but this, the log and the allocator may be used there. */
+int bb_contacts_is_usable(const bb_contacts *contacts);
+
 /* One line to the host's log, if it has one. */
 void bb_contacts_log(const bb_contacts *contacts, int32_t level, const char *what,
                      const bb_error *error);

@@ -129,6 +129,7 @@ int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store, const bb_al
     fill_stubs(&storage->vtable);
     storage->allocator = memory;
     storage->store = store;
+    bb_process_remember(&storage->opener);
     *out = storage;
     return BB_OK;
 }
@@ -137,7 +138,9 @@ void bb_storage_close(bb_storage *storage)
 {
     if (storage == NULL)
         return;
-    storage->vtable.close(storage->store);
+    if (bb_process_is_this(&storage->opener)) /* else the store is another process's to close */
+        storage->vtable.close(storage->store);
+    bb_process_forget(&storage->opener);
     bb_free(&storage->allocator, storage);
 }
 
@@ -186,6 +189,8 @@ static int32_t run_admin(bb_storage *storage, admin_call *call, int64_t timeout_
     bb_error local;
     int32_t code;
 
+    if (!bb_process_is_this(&storage->opener))
+        return bb_error_set(error, BB_ERR_ARGUMENT, "the storage was " BB_OTHER_PROCESS);
     call->deadline = bb_deadline_in(timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS);
     call->now_us = bb_wall_clock_us();
     for (;;) {

@@ -185,11 +185,24 @@ static int32_t read_arguments(call *c, const bb_request *request)
     return BB_OK;
 }
 
+/* Looked at before anything of the handle's is used. */
+static int can_begin(const bb_contacts *contacts, const bb_request *request)
+{
+    bb_error error;
+
+    if (contacts == NULL || request == NULL)
+        return 0;
+    if (bb_contacts_is_usable(contacts))
+        return 1;
+    bb_error_init(&error);
+    bb_error_set(&error, BB_ERR_ARGUMENT, "the handle was " BB_OTHER_PROCESS);
+    bb_contacts_log(contacts, BB_LOG_ERROR, "request refused", &error);
+    return 0;
+}
+
 /* 0 if there is nothing to go on: the answer is a 500. */
 static int begin(call *c, bb_contacts *contacts, const bb_request *request, int only_authorizes)
 {
-    if (contacts == NULL || request == NULL)
-        return 0;
     memset(c, 0, sizeof *c);
     c->contacts = contacts;
     c->only_authorizes = only_authorizes;
@@ -236,7 +249,7 @@ bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
     bb_result *result;
     call c;
 
-    if (!begin(&c, contacts, request, 0))
+    if (!can_begin(contacts, request) || !begin(&c, contacts, request, 0))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     result = answer(&c);
     count_answer(&c, result);
@@ -249,7 +262,7 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
     int32_t status;
     call c;
 
-    if (!begin(&c, contacts, request, 1))
+    if (!can_begin(contacts, request) || !begin(&c, contacts, request, 1))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     status = read_request(&c);
     if (status == BB_STATUS_SUCCESS)
@@ -315,7 +328,7 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
     int32_t status;
     call *c;
 
-    if (contacts == NULL || contacts->dispatcher == NULL || done == NULL)
+    if (!can_begin(contacts, request) || contacts->dispatcher == NULL || done == NULL)
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     c = bb_alloc(&contacts->allocator, sizeof *c);
     if (c == NULL || !begin(c, contacts, request, only_authorizes)) {
@@ -350,7 +363,7 @@ bb_result *bb_contacts_submit_authorize(bb_contacts *contacts, const bb_request 
 
 int32_t bb_contacts_cancel(bb_contacts *contacts, uint64_t ticket)
 {
-    if (contacts == NULL)
+    if (contacts == NULL || !bb_contacts_is_usable(contacts))
         return BB_ERR_ARGUMENT;
     if (contacts->dispatcher == NULL || ticket == 0)
         return BB_ERR_NOT_FOUND;

@@ -541,3 +541,17 @@ void bb_dispatcher_close(bb_dispatcher *d)
     bb_queue_free(&d->queue);
     bb_free(&allocator, d);
 }
+
+void bb_dispatcher_abandon(bb_dispatcher *d)
+{
+    bb_allocator allocator;
+
+    if (d == NULL)
+        return;
+    allocator = d->allocator;
+    for (uint32_t i = 0; i < d->started; i++) {
+        bb_store_group_free(d->workers[i].group);
+        bb_free(&allocator, d->workers[i].jobs);
+    }
+    bb_free(&allocator, d);
+}

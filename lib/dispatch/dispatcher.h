@@ -17,6 +17,10 @@ int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_que
 /* Lets what waits be written, then ends the threads. NULL does nothing. */
 void bb_dispatcher_close(bb_dispatcher *dispatcher);
 
+/* In a child that fork() has made, where there are no threads and locks may be held for ever: frees
+ * what has been the same since it was opened. NULL does nothing. */
+void bb_dispatcher_abandon(bb_dispatcher *dispatcher);
+
 /* Has a job done and waits for its answer, never NULL: on this thread if nothing waits and a
  * worker is free, that is, could begin at once, otherwise among what waits. Any thread but a
  * worker. */

@@ -64,6 +64,11 @@ void bb_session_pool_close(bb_session_pool *pool)
     pthread_cond_destroy(&pool->returned);
 }
 
+void bb_session_pool_abandon(bb_session_pool *pool)
+{
+    bb_free(&pool->allocator, pool->idle);
+}
+
 static int has_sessions(const bb_session_pool *pool)
 {
     return pool->open_count > pool->opening_count;

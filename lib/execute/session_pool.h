@@ -38,6 +38,10 @@ int32_t bb_session_pool_init(bb_session_pool *pool, bb_storage *storage,
 /* Closes all sessions; all must have come back. */
 void bb_session_pool_close(bb_session_pool *pool);
 
+/* In a child that fork() has made: frees the pool's own memory. Its sessions are the parent's, and
+ * closing them would say so to the server, or drop the parent's locks. */
+void bb_session_pool_abandon(bb_session_pool *pool);
+
 /* Lends a session, waiting for one until the deadline: BB_OK, BB_ERR_BUSY, or what opening one
  * answered; BB_ERR_RETRY if the store can't be reached but could a moment ago. A store that has no
  * room for another session is not an error while there are some, or others that are being opened

@@ -5,11 +5,17 @@
 #define BB_STORAGE_INTERNAL_H
 
 #include "bb_contacts/storage.h"
+#include "util/process.h"
 
 struct bb_storage {
     bb_allocator allocator;
     bb_storage_vtable vtable; /* functions that the backend leaves out are stubs here */
     void *store;
+    bb_process opener; /* the process that may use it, and the handles on it */
 };
+
+/* What is said in every other process. */
+#define BB_OTHER_PROCESS \
+    "opened in another process: after fork(), a process opens what it uses itself"
 
 #endif

@@ -1,0 +1,347 @@
+/*
+ * test_fork.c: a host that forks while requests are under way, over one backend.
+ *
+ *     test_fork BACKEND
+ *
+ * A child has its parent's handles, but not its threads, and its connections are not the child's to
+ * use. Whatever it does with the handles is answered at once, and the parent never notices.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/endpoint.h"
+#include "support/settings.h"
+#include "support/wait.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOOKS_FOR_LEAKS 1 /* at exit(), also for what only the parent's other threads could free \
+                           */
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define LOOKS_FOR_LEAKS 1
+#endif
+
+enum { THREADS = 6, CHILDREN = 24 };
+
+typedef struct host {
+    test_endpoint endpoint;
+    atomic_int is_over;
+    atomic_uint answered; /* 200 */
+    atomic_uint refused;
+    atomic_uint logged; /* lines that say which process the handle is of; in this process */
+} host;
+
+typedef struct client {
+    host *host;
+    unsigned number;
+    unsigned sent;
+} client;
+
+static void count_line(void *ctx, int32_t level, const char *line, size_t len)
+{
+    host *h = ctx;
+
+    if (level != BB_LOG_ERROR)
+        return;
+    if (len > 0 && strstr(line, "another process") != NULL)
+        atomic_fetch_add(&h->logged, 1);
+}
+
+static bb_request request_of(const bb_principal *principal, const char *body)
+{
+    bb_request request;
+
+    bb_request_init(&request);
+    request.chatbot_id = "123";
+    request.chatbot_id_len = 3;
+    request.principal = principal;
+    request.body = body;
+    request.body_len = strlen(body);
+    return request;
+}
+
+/* ---------------------------------------------------------------------------------- the parent */
+
+static void *run_client(void *arg)
+{
+    client *c = arg;
+    host *h = c->host;
+
+    while (!atomic_load(&h->is_over)) {
+        char body[100];
+        int len = snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"%u-%u\"}]}",
+                           c->number, c->sent++);
+        bb_result *result = test_send(&h->endpoint, body, (size_t)len);
+        if (bb_result_http_status(result) == 200 && bb_result_outcome(result, 0) == BB_CREATED) {
+            atomic_fetch_add(&h->answered, 1);
+        } else {
+            atomic_fetch_add(&h->refused, 1);
+            fprintf(stderr, "%s: %s\n", body, bb_result_body(result, NULL));
+        }
+        bb_result_free(result);
+    }
+    return NULL;
+}
+
+/* What was answered is there, once. */
+static int check_store(host *h, const client *clients)
+{
+    for (unsigned i = 0; i < THREADS; i++) {
+        for (unsigned k = 0; k < clients[i].sent; k += 500) {
+            test_text body = {0};
+            bb_result *result;
+            size_t unchanged;
+            size_t count = clients[i].sent - k < 500 ? clients[i].sent - k : 500;
+            test_append(&body, "{\"users\":[");
+            for (size_t n = 0; n < count; n++)
+                test_append(&body, "%s{\"external_id\":\"%u-%zu\"}", n > 0 ? "," : "", i, k + n);
+            test_append(&body, "]}");
+            result = test_send(&h->endpoint, body.data, body.len);
+            unchanged = bb_result_count(result, BB_UNCHANGED);
+            bb_result_free(result);
+            free(body.data);
+            if (unchanged != count) {
+                fprintf(stderr, "%zu of %zu contacts are there\n", unchanged, count);
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+static int check_file(const host *h)
+{
+    char found[100] = "";
+
+    if (strcmp(h->endpoint.store.backend, "sqlite") != 0)
+        return 1;
+    if (test_store_sql(&h->endpoint.store, "PRAGMA integrity_check", found, sizeof found) != 0)
+        return 0;
+    if (strcmp(found, "ok") != 0)
+        fprintf(stderr, "integrity_check: %s\n", found);
+    return strcmp(found, "ok") == 0;
+}
+
+/* ----------------------------------------------------------------------------------- the child */
+
+/* Checks that end the child, with a number that says which. */
+#define EXPECT(condition)                                                               \
+    do {                                                                                \
+        if (!(condition)) {                                                             \
+            fprintf(stderr, "%s:%d: in a child: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1);                                                                   \
+        }                                                                               \
+    } while (0)
+
+static void never_done(void *ctx, bb_result *result)
+{
+    (void)ctx;
+    (void)result;
+    _exit(2);
+}
+
+static void expect_500(host *h, bb_result *result)
+{
+    EXPECT(bb_result_http_status(result) == 500);
+    EXPECT(atomic_exchange(&h->logged, 0) == 1);
+    bb_result_free(result);
+}
+
+static void send_requests(host *h)
+{
+    bb_contacts *contacts = h->endpoint.contacts;
+    bb_principal principal;
+    bb_request request;
+    bb_stats stats;
+    uint64_t ticket = 1;
+
+    bb_principal_init(&principal);
+    principal.workspace_id = 1;
+    request = request_of(&principal, "{\"users\":[{\"external_id\":\"child\"}]}");
+    atomic_store(&h->logged, 0);
+    expect_500(h, bb_contacts_upsert(contacts, &request));
+    expect_500(h, bb_contacts_authorize(contacts, &request));
+    expect_500(h, bb_contacts_submit(contacts, &request, never_done, NULL, &ticket));
+    expect_500(h, bb_contacts_submit_authorize(contacts, &request, never_done, NULL, &ticket));
+    EXPECT(bb_contacts_cancel(contacts, 1) == BB_ERR_ARGUMENT);
+    bb_stats_init(&stats);
+    EXPECT(bb_contacts_stats(contacts, &stats) == BB_ERR_ARGUMENT);
+    EXPECT(bb_contacts_max_body(contacts) > 0);
+}
+
+static void administer(bb_storage *storage)
+{
+    static const char key[] = "oc_test_fork0123456789";
+    bb_contacts *contacts = (bb_contacts *)storage;
+    bb_key_options options;
+    bb_error error;
+
+    bb_error_init(&error);
+    bb_key_options_init(&options);
+    options.workspace_id = 1;
+    options.token = key;
+    options.token_len = strlen(key);
+    EXPECT(bb_storage_migrate(storage, 0, &error) == BB_ERR_ARGUMENT);
+    EXPECT(strstr(error.message, "another process") != NULL);
+    EXPECT(bb_storage_chatbot_add(storage, 9, 1, 0, NULL) == BB_ERR_ARGUMENT);
+    EXPECT(bb_storage_chatbot_archive(storage, 123, 1, 0, NULL) == BB_ERR_ARGUMENT);
+    EXPECT(bb_storage_key_add(storage, &options, NULL, 0, 0, NULL) == BB_ERR_ARGUMENT);
+    EXPECT(bb_storage_key_revoke(storage, key, strlen(key), 0, NULL) == BB_ERR_ARGUMENT);
+    EXPECT(bb_contacts_open(storage, NULL, &contacts, &error) == BB_ERR_ARGUMENT);
+    EXPECT(contacts == NULL);
+}
+
+/* As it should be done: by the child itself. Not with SQLite, which keeps what it knows of an open
+ * file in the process; see backends.h. */
+static void open_its_own(const host *h, unsigned number)
+{
+    const test_store *parent = &h->endpoint.store;
+    test_endpoint own = {.store = {.backend = parent->backend}};
+    char body[100];
+    bb_result *result;
+    int len;
+
+    if (strcmp(parent->backend, "postgres") != 0)
+        return;
+    EXPECT(bb_storage_open_postgres(parent->place, strlen(parent->place), NULL, &own.store.storage,
+                                    NULL) == BB_OK);
+    EXPECT(test_open_contacts(own.store.storage, NULL, &own.contacts, NULL) == BB_OK);
+    len = snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"child %u\"}]}", number);
+    result = test_send(&own, body, (size_t)len);
+    EXPECT(bb_result_http_status(result) == 200);
+    bb_result_free(result);
+    bb_contacts_close(own.contacts);
+    bb_storage_close(own.store.storage);
+}
+
+_Noreturn static void run_child(host *h, unsigned number)
+{
+    if (number % 4 != 3) { /* else it just ends */
+        send_requests(h);
+        administer(h->endpoint.store.storage);
+        bb_contacts_close(h->endpoint.contacts);
+        bb_storage_close(h->endpoint.store.storage);
+        open_its_own(h, number);
+    }
+#ifndef LOOKS_FOR_LEAKS
+    if (number % 2 != 0)
+        exit(0);
+#endif
+    _exit(0);
+}
+
+typedef struct child {
+    pid_t id;
+    int status;
+} child;
+
+static int has_ended(void *ctx)
+{
+    child *c = ctx;
+
+    return waitpid(c->id, &c->status, WNOHANG) == c->id;
+}
+
+/* 0 if it does not end well, or not at all. */
+static int run_one(host *h, unsigned number)
+{
+    child c = {.status = -1};
+
+    fflush(NULL);
+    c.id = fork();
+    if (c.id < 0)
+        return 0;
+    if (c.id == 0)
+        run_child(h, number);
+    if (!test_wait_until(has_ended, &c)) {
+        fprintf(stderr, "child %u does not end\n", number);
+        kill(c.id, SIGKILL);
+        waitpid(c.id, &c.status, 0);
+        return 0;
+    }
+    return WIFEXITED(c.status) && WEXITSTATUS(c.status) == 0;
+}
+
+/* -------------------------------------------------------------------------------------- both */
+
+static int is_served(void *ctx)
+{
+    const host *h = ctx;
+
+    return atomic_load(&h->answered) >= THREADS;
+}
+
+/* One child after the other, each while the parent's threads are somewhere in the library. */
+static int run_children(host *h)
+{
+    int ok = test_wait_until(is_served, h);
+
+    for (unsigned i = 0; ok && i < CHILDREN; i++)
+        ok = run_one(h, i);
+    return ok;
+}
+
+static int check_parent(host *h, const client *clients)
+{
+    bb_stats stats;
+    int ok = atomic_load(&h->refused) == 0 && atomic_load(&h->logged) == 0;
+
+    bb_stats_init(&stats);
+    ok = ok && bb_contacts_stats(h->endpoint.contacts, &stats) == BB_OK;
+    if (stats.retries != 0)
+        fprintf(stderr, "%u requests were tried again\n", (unsigned)stats.retries);
+    return ok && stats.retries == 0 && check_store(h, clients) && check_file(h);
+}
+
+static int test_E7_E8_a_parent_does_not_notice_its_children(host *h)
+{
+    pthread_t threads[THREADS];
+    client clients[THREADS];
+    unsigned started = 0;
+    int ok;
+
+    for (; started < THREADS; started++) {
+        clients[started] = (client){h, started, 0};
+        if (pthread_create(&threads[started], NULL, run_client, &clients[started]) != 0)
+            break;
+    }
+    ok = started == THREADS && run_children(h);
+    atomic_store(&h->is_over, 1);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    ok = ok && check_parent(h, clients);
+    printf("%u requests beside %d children: %s\n", atomic_load(&h->answered), CHILDREN,
+           ok ? "ok" : "FAILED");
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    const char *backend = argc > 1 ? argv[1] : "memory";
+    int failed = 0;
+
+    for (uint32_t workers = 0; workers <= 2 && !failed; workers += 2) {
+        static host h;
+        bb_config config;
+        int status;
+        memset(&h, 0, sizeof h);
+        bb_config_init(&config);
+        config.log = count_line;
+        config.log_ctx = &h;
+        config.workers = workers;
+        status = test_endpoint_open(&h.endpoint, backend, &config);
+        if (status != 0)
+            return status;
+        failed = !test_E7_E8_a_parent_does_not_notice_its_children(&h);
+        test_endpoint_close(&h.endpoint);
+    }
+    return failed;
+}
