@@ -32,15 +32,6 @@ enum {
     DEFAULT_GROUP_BYTES = 4 * 1024 * 1024
 };
 
-const char *bb_version(void)
-{
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-    return TEXT(BB_VERSION_MAJOR) "." TEXT(BB_VERSION_MINOR) "." TEXT(BB_VERSION_PATCH);
-#undef TEXT
-#undef TEXT_OF
-}
-
 static int64_t system_clock(void *ctx)
 {
     (void)ctx;
