@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "util/struct_size.h"
+#include "util/struct_type.h"
 
 const char *bb_code_name(int32_t code)
 {
