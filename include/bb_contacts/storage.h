@@ -68,6 +68,8 @@ typedef struct bb_record {
     bb_slice phonenumber;       /* or null */
     bb_slice stripe_accounts;   /* JSON, an array, without white space or repeated names */
     bb_slice custom_attributes; /* JSON, an object, likewise */
+    /* version 0.1 ends here */
+    size_t place; /* where the last of its entries stands in the request, from 0 */
 } bb_record;
 
 /* Who asks, for what, and when. */
@@ -100,8 +102,10 @@ typedef struct bb_contact {
  * One write: authorize, then store every record or none.
  *
  * Records come sorted by external_id, byte by byte, each key once, so that writers which lock in
- * this order can't deadlock. For each record the backend calls put() once, in any order, with the
- * record's index, what became of it (a bb_outcome), the contact in its final state, and, if the
+ * this order can't deadlock. Where a uniqueness rule of the host's own is broken on the way, and
+ * would not be in the end, as when one contact hands a value over to another, the order that counts
+ * is that of their places (E1). For each record the backend calls put() once, in any order, with
+ * the record's index, what became of it (a bb_outcome), the contact in its final state, and, if the
  * record wants it and there was one, the contact as it was (otherwise NULL). The library copies
  * what it needs before put() returns. What was put counts only if write() then returns BB_OK.
  * What is put has the form that records have: valid JSON, of any white space; a positive id;

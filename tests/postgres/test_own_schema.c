@@ -519,6 +519,53 @@ static void test_triggers_of_a_partition(void)
     close_endpoint(&endpoint);
 }
 
+/* --------------------------------------------------------------------------- rules of the host's
+ */
+
+/* The status of a request whose entries are these. */
+static int32_t status_of(const test_endpoint *endpoint, const char *users)
+{
+    char body[500];
+    int len = snprintf(body, sizeof body, "{\"users\":[%s]}", users);
+    bb_result *result = test_send(endpoint, body, (size_t)len);
+    int32_t status = bb_result_http_status(result);
+
+    bb_result_free(result);
+    return status;
+}
+
+/* A value that is given up by one entry can be taken by a later one, as by a later request,
+ * whatever the order of their keys; not by an earlier one. */
+static void test_E1_E10_a_value_is_handed_over(void)
+{
+    bb_postgres_options options = options_of("handed_over");
+    test_endpoint endpoint;
+
+    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(run_sql("CREATE UNIQUE INDEX ON handed_over.contacts (email)"));
+    CHECK(status_of(&endpoint, "{\"external_id\":\"a\"},{\"external_id\":\"b\",\"email\":\"e\"},"
+                               "{\"external_id\":\"c\",\"email\":\"f\"}") == 200);
+    CHECK(status_of(&endpoint, "{\"external_id\":\"a\",\"email\":\"e\"},"
+                               "{\"external_id\":\"b\",\"email\":null}") == 409);
+    CHECK(status_of(&endpoint, "{\"external_id\":\"b\",\"email\":null},"
+                               "{\"external_id\":\"a\",\"email\":\"e\"}") == 200);
+    CHECK(status_of(&endpoint, "{\"external_id\":\"c\",\"email\":\"g\"},"
+                               "{\"external_id\":\"b\",\"email\":\"f\"},"
+                               "{\"external_id\":\"new\"},"
+                               "{\"external_id\":\"a\",\"email\":null},"
+                               "{\"external_id\":\"also new\",\"email\":\"e\"}") == 200);
+    CHECK(status_of(&endpoint, "{\"external_id\":\"a\",\"email\":\"h\"},"
+                               "{\"external_id\":\"b\",\"email\":null},"
+                               "{\"external_id\":\"a\",\"email\":\"f\"}") == 200);
+    CHECK(status_of(&endpoint, "{\"external_id\":\"b\",\"email\":\"g\"},"
+                               "{\"external_id\":\"c\",\"email\":\"g\"}") == 409);
+    CHECK(is_sql("SELECT string_agg(external_id || '=' || coalesce(email, ''), ' '"
+                 " ORDER BY external_id) FROM handed_over.contacts",
+                 "a=f also new=e b= c=g new="));
+    close_endpoint(&endpoint);
+}
+
 /* ---------------------------------------------------------------------------------- partitions */
 
 /* Divides a schema's contacts into 64 partitions by a key. A trigger notes how many of them a write
@@ -684,6 +731,7 @@ int main(void)
     test_printed_schema();
     test_triggers_that_change_values();
     test_triggers_of_a_partition();
+    test_E1_E10_a_value_is_handed_over();
     test_E11_writes_to_one_of_many_partitions();
     test_a_collation_without_case();
     test_json_that_is_missing();

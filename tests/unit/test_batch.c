@@ -122,6 +122,20 @@ static void test_E7_records_are_sorted_byte_by_byte(void **state)
     end(&m);
 }
 
+static void test_E1_a_record_has_the_place_of_its_last_entry(void **state)
+{
+    const bb_entry entries[] = {entry("c"), entry("a"), entry("b"), entry("a")};
+    made m;
+
+    (void)state;
+    begin_and_make(&m, entries, COUNT_OF(entries));
+    assert_int_equal(m.batch.record_count, 3);
+    assert_int_equal(m.batch.pointers[0]->place, 3);
+    assert_int_equal(m.batch.pointers[1]->place, 2);
+    assert_int_equal(m.batch.pointers[2]->place, 0);
+    end(&m);
+}
+
 static void test_D_a_record_has_what_a_new_contact_gets(void **state)
 {
     const bb_entry entries[] = {entry("a")};
@@ -635,6 +649,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_E7_records_are_sorted_byte_by_byte),
+        cmocka_unit_test(test_E1_a_record_has_the_place_of_its_last_entry),
         cmocka_unit_test(test_D_a_record_has_what_a_new_contact_gets),
         cmocka_unit_test(test_D_a_record_has_every_field_in_its_place),
         cmocka_unit_test(test_E1_entries_of_one_contact_are_folded),

@@ -98,8 +98,31 @@ int32_t bb_pg_merge_init(bb_pg_merge *merge, const bb_allocator *allocator,
     return BB_OK;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+    size_t left = (*(bb_pg_item *const *)a)->record->place;
+    size_t right = (*(bb_pg_item *const *)b)->record->place;
+
+    return (left > right) - (left < right);
+}
+
+int32_t bb_pg_merge_send_by_place(bb_pg_merge *merge, bb_error *error)
+{
+    bb_pg_item **sent = bb_alloc_array(merge->allocator, merge->item_count, sizeof(bb_pg_item *));
+
+    if (sent == NULL)
+        return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
+    for (size_t i = 0; i < merge->item_count; i++)
+        sent[i] = &merge->items[i];
+    qsort(sent, merge->item_count, sizeof(bb_pg_item *), compare_places);
+    bb_free(merge->allocator, merge->sent);
+    merge->sent = sent;
+    return BB_OK;
+}
+
 void bb_pg_merge_free(bb_pg_merge *merge)
 {
+    bb_free(merge->allocator, merge->sent);
     bb_free(merge->allocator, merge->items);
     bb_free(merge->allocator, merge->askers);
     bb_free(merge->allocator, merge->asker_of);

@@ -62,7 +62,7 @@ static void add_column(bb_pg_params *params, const bb_pg_merge *merge, const rec
 {
     bb_pg_params_begin_array(params, field->type, merge->item_count);
     for (size_t i = 0; i < merge->item_count; i++) {
-        bb_slice value = value_of(merge->items[i].record, field);
+        bb_slice value = value_of(bb_pg_merge_sent(merge, i)->record, field);
         if (field->type == BB_PG_JSONB)
             bb_pg_params_element_jsonb(params, without_empty(value));
         else
@@ -75,7 +75,7 @@ static void add_flags(bb_pg_params *params, const bb_pg_merge *merge)
 {
     bb_pg_params_begin_array(params, BB_PG_INT4, merge->item_count);
     for (size_t i = 0; i < merge->item_count; i++)
-        bb_pg_params_element_i32(params, flags_of(&merge->items[i]));
+        bb_pg_params_element_i32(params, flags_of(bb_pg_merge_sent(merge, i)));
     bb_pg_params_end_array(params);
 }
 

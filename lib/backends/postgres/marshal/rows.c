@@ -26,7 +26,7 @@ static bb_pg_item *item_of(const bb_pg_merge *merge, const PGresult *result, int
 
     if (key.data != NULL)
         return bb_pg_merge_find(merge, n, key);
-    return n < 1 || (uint64_t)n > merge->item_count ? NULL : &merge->items[n - 1];
+    return n < 1 || (uint64_t)n > merge->item_count ? NULL : bb_pg_merge_sent(merge, (size_t)n - 1);
 }
 
 /* A contact that did not change has one row for both. */

@@ -123,6 +123,14 @@ static int32_t add_calls(batch *b, bb_error *error)
     return BB_OK;
 }
 
+static int32_t add_records(batch *b, bb_error *error)
+{
+    bb_pg_params_free(&b->records);
+    bb_pg_params_init(&b->records, &b->session->store->allocator);
+    return bb_pg_params_add_records(&b->records, &b->merge, b->group->now_us, &b->wants_values,
+                                    error);
+}
+
 /* All memory is had before anything is sent, as running out of it after the commit could not undo
  * that. */
 static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group *group,
@@ -144,8 +152,7 @@ static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group
     if (code == BB_OK)
         code = add_access(b, error);
     if (code == BB_OK)
-        code = bb_pg_params_add_records(&b->records, &b->merge, group->now_us, &b->wants_values,
-                                        error);
+        code = add_records(b, error);
     return code;
 }
 
@@ -220,6 +227,20 @@ static int32_t attempt(batch *b, bb_error *error)
     return code;
 }
 
+/* After a conflict. A key that a writer without the locks has just added is there at this attempt,
+ * and a value that one contact hands over to another is free before it is taken (E1), if the
+ * entries stand so; another uniqueness rule is broken again. */
+static int32_t attempt_by_place(batch *b, bb_error *error)
+{
+    int32_t code;
+
+    bb_pg_error(error, BB_OK, NULL, "");
+    code = bb_pg_merge_send_by_place(&b->merge, error);
+    if (code == BB_OK)
+        code = add_records(b, error);
+    return code == BB_OK ? attempt(b, error) : code;
+}
+
 static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error *error)
 {
     batch b;
@@ -235,12 +256,8 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
         bb_pg_error(error, BB_OK, NULL, "");
         code = attempt(&b, error);
     }
-    /* A key that a writer without the locks has just added is there at the second attempt; another
-     * uniqueness rule is broken again. */
-    if (code == BB_ERR_CONFLICT && group->write_count == 1) {
-        bb_pg_error(error, BB_OK, NULL, "");
-        code = attempt(&b, error);
-    }
+    if (code == BB_ERR_CONFLICT && group->write_count == 1)
+        code = attempt_by_place(&b, error);
     if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
         code = bb_pg_leave_reader(session);
     /* A plan for all of many partitions takes longer to make than a request has. */
