@@ -11,8 +11,10 @@
  */
 enum { SMALL_BODY = 64 * 1024 };
 
-/* A connection on which nothing moves for so long is closed. */
-enum { IDLE_SECONDS = 30 };
+/* A connection on which nothing moves for so long is closed (--idle): a little later than by the
+ * usual proxy or balancer before a server, after 60 seconds. Otherwise it closes some just when
+ * they are used again, and their requests fail. */
+enum { IDLE_SECONDS = 75, MAX_IDLE_SECONDS = 86400 };
 
 /* A client that is still sending what nobody wants may go on for so long, to read the answer then:
  * a socket closed with bytes unread resets the connection, and the client may lose the answer

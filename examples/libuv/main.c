@@ -31,7 +31,7 @@ static const char help[] =
     "together\n"
     "                      share one (1 to 256, default 2)\n"
     "  --timeout SECONDS   how long a request may wait for the store (default 10)\n"
-    "  --idle SECONDS      closes connections on which nothing moves for so long (default 30)\n"
+    "  --idle SECONDS      closes connections on which nothing moves for so long (default 75)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -46,8 +46,6 @@ static const char help[] =
     "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
 
 enum { STORE = FIRST_OPTION, LISTEN, WORKERS, TIMEOUT, IDLE, DEMO, HELP, VERSION };
-
-enum { MAX_IDLE = 86400 };
 
 struct options {
     const char *store;
@@ -101,7 +99,7 @@ static int read_options(int argc, char **argv, struct options *options)
         return usage_error("1 to 256 can be had", "--workers");
     if (options->timeout < 1 || options->timeout > MAX_TIMEOUT)
         return usage_error("1 to 86400 seconds can be had", "--timeout");
-    if (options->idle < 1 || options->idle > MAX_IDLE)
+    if (options->idle < 1 || options->idle > MAX_IDLE_SECONDS)
         return usage_error("1 to 86400 seconds can be had", "--idle");
     return -1;
 }

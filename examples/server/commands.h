@@ -12,6 +12,7 @@ struct options {
     int demo;
     int64_t workers; /* 0: none */
     int64_t timeout; /* seconds; of a request, or of a command */
+    int64_t idle;    /* seconds */
     int64_t workspace;
     int64_t chatbot; /* 0: none */
     int64_t expires; /* Unix seconds; 0: never */

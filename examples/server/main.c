@@ -3,6 +3,7 @@
  */
 #include "command_line.h"
 #include "commands.h"
+#include "limits.h"
 #include "log.h"
 #include "store.h"
 
@@ -13,7 +14,8 @@
 const char log_program[] = "bb-contacts-server";
 
 static const char help[] =
-    "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--workers N] [--demo]\n"
+    "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--workers N]\n"
+    "                                              [--idle SECONDS] [--demo]\n"
     "       bb-contacts-server [--store URI] chatbot add ID --workspace N\n"
     "       bb-contacts-server [--store URI] chatbot archive ID\n"
     "       bb-contacts-server [--store URI] chatbot restore ID\n"
@@ -35,6 +37,7 @@ static const char help[] =
     "together\n"
     "                      share one; 0: each request has its own (default 2)\n"
     "  --timeout SECONDS   how long a request, or a command, may wait for the store (default 10)\n"
+    "  --idle SECONDS      closes connections on which nothing moves for so long (default 75)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -75,7 +78,8 @@ enum {
     HELP = 0x8000,
     VERSION = 0x10000,
     WORKERS = 0x20000,
-    TIMEOUT = 0x40000
+    TIMEOUT = 0x40000,
+    IDLE = 0x80000
 };
 
 static const struct command {
@@ -86,7 +90,7 @@ static const struct command {
     int makes; /* makes an SQLite file that is not there */
     int (*run)(bb_storage *storage, const struct options *options); /* NULL: schema_print() */
 } commands[] = {
-    {{"serve", NULL}, NOTHING, LISTEN | DEMO | WORKERS, 0, 1, serve},
+    {{"serve", NULL}, NOTHING, LISTEN | DEMO | WORKERS | IDLE, 0, 1, serve},
     {{"chatbot", "add"}, ID, WORKSPACE, WORKSPACE, 1, chatbot_add},
     {{"chatbot", "archive"}, ID, 0, 0, 0, chatbot_archive},
     {{"chatbot", "restore"}, ID, 0, 0, 0, chatbot_restore},
@@ -108,6 +112,8 @@ static void read_value(int option, const char *value, struct options *options)
         options->workers = parse_number(value, 0);
     else if (option == TIMEOUT)
         options->timeout = parse_number(value, 1);
+    else if (option == IDLE)
+        options->idle = parse_number(value, 1);
     else if (option == WORKSPACE)
         options->workspace = parse_number(value, 1);
     else if (option == CHATBOT)
@@ -128,6 +134,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         {"demo", no_argument, NULL, DEMO},
         {"workers", required_argument, NULL, WORKERS},
         {"timeout", required_argument, NULL, TIMEOUT},
+        {"idle", required_argument, NULL, IDLE},
         {"workspace", required_argument, NULL, WORKSPACE},
         {"chatbot", required_argument, NULL, CHATBOT},
         {"expires", required_argument, NULL, EXPIRES},
@@ -153,6 +160,8 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         return usage_error("0 to 256 can be had", "--workers");
     if (options->timeout < 1 || options->timeout > MAX_TIMEOUT)
         return usage_error("1 to 86400 seconds can be had", "--timeout");
+    if (options->idle < 1 || options->idle > MAX_IDLE_SECONDS)
+        return usage_error("1 to 86400 seconds can be had", "--idle");
     if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
         return usage_error("a positive number of at most 63 bits is needed",
                            options->workspace < 0 ? "--workspace"
@@ -221,7 +230,8 @@ int main(int argc, char **argv)
     struct options options = {.store = "sqlite:bb-contacts.db",
                               .listen = "127.0.0.1:8080",
                               .workers = DEFAULT_WORKERS,
-                              .timeout = DEFAULT_TIMEOUT};
+                              .timeout = DEFAULT_TIMEOUT,
+                              .idle = IDLE_SECONDS};
     const struct command *command;
     bb_storage *storage = NULL;
     unsigned given = 0;

@@ -57,9 +57,11 @@ static void linger(int fd)
 
     shutdown(fd, SHUT_WR);
     for (int64_t left = LINGER_MS; left > 0; left = end - now_ms()) {
+        ssize_t len;
         if (poll(&readable, 1, (int)left) == 0)
             return;
-        if (recv(fd, unwanted, sizeof unwanted, 0) <= 0 && errno != EAGAIN && errno != EINTR)
+        len = recv(fd, unwanted, sizeof unwanted, 0);
+        if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
             return;
     }
 }

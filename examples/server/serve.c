@@ -21,18 +21,22 @@
 /*
  * A thread per connection, because bb_contacts_upsert() waits for the database: in a pool of event
  * loops each such wait would hold up every other connection of its loop. What slow clients can
- * cost is bounded: a connection on which nothing moves for 30 seconds is closed, and past 512 new
- * ones wait to be accepted, so that they and the store's files fit into the usual limit of 1024
- * open files. (A server that faces the internet also has a proxy before it.)
+ * cost is bounded: a connection on which nothing moves for a while is closed, and past 512 new ones
+ * wait to be accepted, so that they and the store's files fit into the usual limit of 1024 open
+ * files. (A server that faces the internet also has a proxy before it.)
+ *
+ * With select(), for which this few files are not too many: with poll(), libmicrohttpd 0.9.75 goes
+ * on accepting past the limit, and closes what it has accepted, and it keeps a core busy when no
+ * more files can be opened.
  */
-static struct MHD_Daemon *start(int listener, struct server *server)
+static struct MHD_Daemon *start(int listener, struct server *server, int64_t idle)
 {
     return MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC, 0, NULL, NULL,
-        request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
-        request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, request_keep_escapes, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, 512U, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-        MHD_OPTION_END);
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC, 0, NULL,
+        NULL, request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener,
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        request_keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, 512U,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle, MHD_OPTION_END);
 }
 
 /* Takes no new connections, lets requests that have begun be answered, and stops. Idle connections
@@ -65,14 +69,15 @@ static void block_signals(sigset_t *signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int run(int listener, const char *address, struct server *server, int64_t timeout)
+static int run(int listener, const char *address, struct server *server,
+               const struct options *options)
 {
     struct MHD_Daemon *daemon;
     sigset_t signals;
     int signal_number;
 
     block_signals(&signals);
-    daemon = start(listener, server);
+    daemon = start(listener, server, options->idle);
     if (daemon == NULL) {
         log_say("could not start the HTTP server");
         close(listener);
@@ -81,7 +86,7 @@ static int run(int listener, const char *address, struct server *server, int64_t
     printf("listening on http://%s\n", address);
     fflush(stdout);
     sigwait(&signals, &signal_number);
-    stop(daemon, server, timeout);
+    stop(daemon, server, options->timeout);
     return EXIT_SUCCESS;
 }
 
@@ -102,7 +107,7 @@ int serve(bb_storage *storage, const struct options *options)
         close(listener);
         return status;
     }
-    status = run(listener, address, &server, options->timeout);
+    status = run(listener, address, &server, options);
     bb_contacts_close(server.contacts);
     return status;
 }

@@ -46,6 +46,8 @@ class Usage(unittest.TestCase):
             ["serve", "--workspace", "1"],
             ["serve", "--listen"],
             ["serve", "--timeout", "0"],
+            ["serve", "--idle", "0"],
+            ["chatbot", "archive", "5", "--idle", "5"],
             ["chatbot", "archive", "5", "--timeout", "86401"],
             ["serve", "--unknown"],
             ["--store", "memory:"],
