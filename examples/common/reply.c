@@ -35,6 +35,16 @@ struct reply reply_from_text(unsigned status, const char *body, const char *allo
     return reply;
 }
 
+struct reply reply_bad_request(void)
+{
+    return reply_from_text(400, "{\"message\":\"Bad request\"}", NULL);
+}
+
+struct reply reply_encoded_body(void)
+{
+    return reply_from_text(415, "{\"message\":\"Content-Encoding is not supported\"}", NULL);
+}
+
 struct reply reply_from_metrics(bb_contacts *contacts)
 {
     struct reply reply = {.status = 200, .type = "text/plain; version=0.0.4", .release = free};
@@ -61,6 +71,8 @@ size_t reply_headers(const struct reply *reply, struct reply_header *headers)
     headers[count++] = (struct reply_header){"Content-Type", reply->type};
     if (reply->status == 401)
         headers[count++] = (struct reply_header){"WWW-Authenticate", "Bearer"};
+    if (reply->status == 415) /* what would be (RFC 9110, 15.5.16) */
+        headers[count++] = (struct reply_header){"Accept-Encoding", "identity"};
     if (reply->status == 503)
         headers[count++] = (struct reply_header){"Retry-After", "1"};
     if (reply->allow != NULL)

@@ -22,6 +22,13 @@ struct reply reply_from_result(bb_result *result);
 /* `body` is JSON that outlives the reply. */
 struct reply reply_from_text(unsigned status, const char *body, const char *allow);
 
+/* The 400 to what is no HTTP request. The connection is to be closed after it. */
+struct reply reply_bad_request(void);
+
+/* The 415 to a request whose body is encoded (Content-Encoding): for those who may write only, as
+ * others learn nothing about their bodies (A1). */
+struct reply reply_encoded_body(void);
+
 /* The statistics of the handle, for Prometheus. */
 struct reply reply_from_metrics(bb_contacts *contacts);
 
