@@ -16,7 +16,7 @@ packages_of() {
         echo gcc libc6-dev cmake ninja-build pkgconf \
             libcjson-dev libsodium-dev libsqlite3-dev libpq-dev
         ;;
-    server) echo libmicrohttpd-dev libuv1-dev libhttp-parser-dev curl ;;
+    server) echo libmicrohttpd-dev libuv1-dev node-llhttp curl ;;
     postgres) echo postgresql ;;
     test) echo clang libclang-rt-14-dev libcmocka-dev g++ binutils python3 pgbouncer ;;
     lint) echo clang-format clang-tidy cppcheck ;;

@@ -8,6 +8,7 @@
 #include "connection.h"
 
 #include "exchange.h"
+#include "framing.h"
 #include "server.h"
 
 #include <stddef.h>
@@ -51,25 +52,23 @@ static int has_request(struct connection *connection)
     return connection->request != NULL;
 }
 
+/* What it stopped at may have an end that needs no more bytes: of no body, or of the last one. */
 static void parse(struct connection *connection, const char *data, size_t len)
 {
-    http_parser *parser = &connection->parser;
+    int has_stopped = 0;
 
-    while (connection->state == RECEIVING && len > 0) {
+    while (connection->state == RECEIVING && (len > 0 || has_stopped)) {
         size_t used;
         if (!has_request(connection)) {
             connection_close(connection);
             return;
         }
-        used = http_parser_execute(parser, &request_callbacks, data, len);
+        used = framing_read(&connection->parser, data, len);
         data += used;
         len -= used;
-        if (HTTP_PARSER_ERRNO(parser) == HPE_PAUSED) {
-            http_parser_pause(parser, 0);
+        has_stopped = connection->request->event != NO_EVENT;
+        if (has_stopped)
             exchange_go_on(connection);
-        } else if (HTTP_PARSER_ERRNO(parser) != HPE_OK) {
-            exchange_refuse_malformed(connection);
-        }
     }
     if (len > 0 && (connection->state == WAITING || connection->state == SENDING))
         keep(connection, data, len);
@@ -160,8 +159,7 @@ int connection_accept(struct server *server)
     connection->socket.data = connection;
     connection->server = server;
     server->connections++;
-    http_parser_init(&connection->parser, HTTP_REQUEST);
-    connection->parser.allow_chunked_length = 1; /* the chunks count: RFC 9112, 6.3 */
+    framing_init(&connection->parser);
     if (uv_accept((uv_stream_t *)&server->listener, stream_of(connection)) != 0) {
         connection_close(connection);
         return 1;

@@ -7,7 +7,7 @@
 #include "request.h"
 #include "timeouts.h"
 
-#include <http_parser.h>
+#include <llhttp.h>
 #include <uv.h>
 
 enum connection_state {
@@ -21,7 +21,7 @@ enum connection_state {
 /* As small as can be: of ten thousand connections most have no request at any time. */
 struct connection {
     uv_tcp_t socket;
-    http_parser parser;
+    llhttp_t parser;
     struct server *server;
     struct request *request; /* NULL between requests */
     struct timeout timeout;

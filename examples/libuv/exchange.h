@@ -9,9 +9,6 @@
 /* The parser has stopped at the request's event: decides how to go on. */
 void exchange_go_on(struct connection *connection);
 
-/* The parser cannot go on. */
-void exchange_refuse_malformed(struct connection *connection);
-
 /* The library has answered; the client may be gone by now. */
 void exchange_take_result(struct request *request);
 

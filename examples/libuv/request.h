@@ -1,5 +1,5 @@
 /*
- * request.h: one request as it arrives: what the parser says about it, and its body.
+ * request.h: one request as it arrives: what is kept of its head, and its body.
  */
 #ifndef BB_UV_REQUEST_H
 #define BB_UV_REQUEST_H
@@ -7,27 +7,28 @@
 #include "reply.h"
 #include "route.h"
 
-#include <http_parser.h>
 #include <uv.h>
 
 struct connection;
 struct server;
 
-/* The most that a request line and headers may take, all together. The parser is told in serve.c;
- * a request with more is a 431. */
-enum { MAX_HEAD = 16 * 1024 };
-
 /* What made the parser stop, so that somebody can decide how to go on. */
 enum request_event {
+    NO_EVENT,
     HEAD_ARRIVED,
     BODY_ARRIVED, /* the request is there, all of it */
     BODY_TOO_LARGE,
-    NO_ROOM /* this server holds as much as it wants to */
+    NO_ROOM, /* this server holds as much as it wants to */
+    MALFORMED,
+    HEAD_TOO_LARGE,
+    CODING_UNKNOWN, /* of the transfer: where the body ends cannot be told */
+    VERSION_UNKNOWN,
+    OUT_OF_MEMORY
 };
 
 /* A piece of `text` below. */
 struct span {
-    int is_there;
+    unsigned times; /* that it has come; the first one counts */
     size_t at;
     size_t len;
 };
@@ -52,6 +53,8 @@ struct request {
     struct span authorization;
     struct span idempotency_key;
     struct span expect;
+    struct span host;
+    struct span transfer_encoding;
     struct span chatbot_id; /* decoded */
     char *text;             /* what the spans above are pieces of */
     size_t text_len;
@@ -59,11 +62,13 @@ struct request {
     struct span *value; /* of the header that is being read; NULL: not one of those above */
     int is_in_value;
     size_t name_len; /* its name; of one that is longer than those above, too much */
-    char name[16];
+    char name[20];
+    char last_byte; /* that was read */
 
     char *body;
-    size_t body_len;
+    size_t body_len; /* that has come; of what the library does not want, nothing is kept */
     size_t body_capacity;
+    size_t framing_len; /* the bytes that were no body */
 
     /* on the way through the library */
     struct request *next; /* in a list of results */
@@ -90,15 +95,21 @@ struct request *request_new(struct server *server, struct connection *connection
 void request_free(struct request *request); /* NULL does nothing */
 void request_free_body(struct request *request);
 
-/* The parser's callbacks, for a parser whose data is the request. Each of the events above pauses
- * the parser. */
-extern const http_parser_settings request_callbacks;
+/* Adds to the span, which is the last one in the text. Returns whether there was memory for it. */
+int request_keep(struct request *request, struct span *span, const char *at, size_t len);
 
-/* The length of the body that was announced; UINT64_MAX if it comes in chunks. */
-uint64_t request_declared_length(const http_parser *parser);
+/* Where the value of the header goes whose name was read; NULL if it is of no use. One that comes
+ * after the body, in a trailer, is not. */
+struct span *request_field(struct request *request);
 
-/* Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1). */
-int request_expects_continue(const struct request *request, const http_parser *parser);
+/* A header's value, without white space around it. */
+const char *request_value(const struct request *request, const struct span *span, size_t *len);
+
+/* Sets route and chatbot from the target, which is of no use any more. */
+void request_find_route(struct request *request);
+
+/* Takes a piece of the body. */
+enum request_event request_take_body(struct request *request, const char *at, size_t len);
 
 /* What goes to the library: all but the body. It points into the request. */
 bb_request request_for_library(const struct request *request);

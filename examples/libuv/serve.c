@@ -197,7 +197,6 @@ int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max
     server.drain_ms = drain_ms;
     timeouts_init(&server.timeouts, idle_ms);
     set_date(&server);
-    http_parser_set_max_header_size(MAX_HEAD);
     signal(SIGPIPE, SIG_IGN); /* libuv reports it */
     status = start(&server, listener);
     if (status != 0) {

@@ -31,12 +31,6 @@ class Pieces(TestCase):
                 connection.sendall(b"".join(map(chunk, parts)) + b"0\r\n\r\n")
                 self.assertEqual(read_answer(connection).contact["external_id"], "one")
 
-    def test_chunks_count_and_content_length_beside_them_does_not(self):
-        with self.server.connect() as connection:
-            connection.sendall(self.head("Content-Length: 3", "Transfer-Encoding: chunked"))
-            connection.sendall(chunk(ONE) + b"0\r\n\r\n")
-            self.assertEqual(read_answer(connection).status, 200)
-
     def test_megabytes(self):
         entries = [
             {"external_id": f"big_{i}", "custom_attributes": {"text": "x" * 10000}}

@@ -178,10 +178,8 @@ class Messages(EventLoopTestCase):
         for message in (
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
             b"nonsense\r\n\r\n",
-            b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-            b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
-            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: test\r\nno colon\r\n\r\n",
             self.head("Transfer-Encoding: chunked") + b"xyz\r\n",
         ):
             self.refused(message, 400)
@@ -189,25 +187,32 @@ class Messages(EventLoopTestCase):
     def test_line_and_headers_have_a_bound(self):
         many = b"".join(b"X-%d: y\r\n" % i for i in range(3000))
         for message in (
-            b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\n\r\n",
-            b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
-            b"GET /healthz HTTP/1.1\r\n" + many + b"\r\n",
+            b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: test\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\nHost: test\r\n" + many + b"\r\n",
+            b"GET /healthz HTTP/1.1\r\nHost: test\r\nX: " + b" " * 20000 + b"\r\n\r\n",
+            b"\r\n" * 10000 + b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n",
         ):
             self.refused(message, 431)
         connection = self.connect()
         connection.sendall(self.message(ONE, "X: " + "x" * 15000))
         self.assertEqual(read_answer(connection).status, 200)
 
-    def test_both_lengths_are_the_last(self):
+    def test_what_is_around_chunks_has_a_bound(self):
+        head = self.head("Transfer-Encoding: chunked")
+        for message in (
+            head + b"%x;x=" % len(ONE) + b"y" * 20000 + b"\r\n" + ONE + b"\r\n0\r\n\r\n",
+            head + b"%x\r\n" % len(ONE) + ONE + b"\r\n0\r\n" + b"X: y\r\n" * 4000 + b"\r\n",
+        ):
+            self.refused(message, 400)
         connection = self.connect()
-        chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(ONE), ONE)
-        connection.sendall(self.head("Content-Length: 3", "Transfer-Encoding: chunked") + chunks)
-        answer = read_answer(connection)
-        self.assertEqual((answer.status, answer.headers["Connection"]), (200, "close"))
+        small = b"".join(b"0001;x=y\r\n%c\r\n" % byte for byte in ONE.ljust(10000))
+        connection.sendall(head + small + b"0\r\n\r\n")
+        self.assertEqual(read_answer(connection).status, 200)
 
     def test_a_trailer_is_no_header(self):
         connection = self.connect()
-        head = f"POST {path_of(123)} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+        head = f"POST {path_of(123)} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n"
         trailer = f"Authorization: Bearer {self.server.key}\r\n"
         chunks = b"%x\r\n%s\r\n0\r\n" % (len(ONE), ONE)
         connection.sendall(head.encode() + b"\r\n" + chunks + trailer.encode() + b"\r\n")
@@ -223,7 +228,7 @@ class Messages(EventLoopTestCase):
         whole = f"POST http://test:1{path_of(123)}?a=b ".encode()
         connection.sendall(self.message().replace(line, whole))
         self.assertEqual(read_answer(connection).status, 200)
-        connection.sendall(b"GET http://test HTTP/1.1\r\n\r\n")
+        connection.sendall(b"GET http://test HTTP/1.1\r\nHost: test\r\n\r\n")
         self.assertEqual(read_answer(connection).status, 404)
 
     def test_other_protocols_are_not_spoken(self):
@@ -233,7 +238,7 @@ class Messages(EventLoopTestCase):
         reader = AnswerReader(connection)
         for _ in range(2):
             self.assertEqual(read_answer(reader).status, 200)
-        connection.sendall(b"CONNECT test:80 HTTP/1.1\r\n\r\n")
+        connection.sendall(b"CONNECT test:80 HTTP/1.1\r\nHost: test:80\r\n\r\n")
         self.assertEqual(read_answer(reader).status, 404)
 
     def test_answers_have_a_date(self):
@@ -453,7 +458,7 @@ class Ends(unittest.TestCase):
         users = [{"external_id": f"e{i}", "name": "x" * 2000} for i in range(1000)]
         body = json.dumps({"users": users}).encode()
         message = (
-            f"POST {path_of(123)} HTTP/1.1\r\nAuthorization: Bearer {server.key}\r\n"
+            f"POST {path_of(123)} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {server.key}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode() + body
         connections = [server.connect() for _ in range(4)]
