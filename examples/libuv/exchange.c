@@ -2,7 +2,7 @@
  * exchange.c: what becomes of a request, from its headers to its answer.
  *
  * The library answers for everything under the endpoint's path. It is only ever asked by functions
- * that do not wait; its answers come back through results.h.
+ * that do not wait; its answers come back through inbox.h.
  */
 #include "exchange.h"
 
@@ -25,28 +25,28 @@ static void take_early_answer(struct request *request)
         exchange_take_result(request);
 }
 
-/* Hands a request over, all of its body or the length of one that is too large. */
-static void hand_over(struct request *request)
+/* A bb_done_fn. */
+static void on_answer(void *request_, bb_result *result)
+{
+    struct request *request = request_;
+
+    request->result = result;
+    inbox_put(&request->server->answers, &request->answered, request);
+}
+
+/* All of the body goes, or the length of one that is too large. */
+void exchange_hand_over(struct request *request)
 {
     bb_request to = request_for_library(request);
 
     to.body = request->body;
     to.body_len = request->body_len;
     request->early =
-        bb_contacts_submit(request->server->contacts, &to, results_put, request, &request->ticket);
+        bb_contacts_submit(request->server->contacts, &to, on_answer, request, &request->ticket);
 }
 
-static void on_pool(uv_work_t *work)
+void exchange_handed_over(struct request *request)
 {
-    hand_over(work->data);
-}
-
-/* Back on the loop's thread. The answer may be there already, and the client may be gone. */
-static void on_handed_over(uv_work_t *work, int status)
-{
-    struct request *request = work->data;
-
-    (void)status; /* nobody cancels it */
     request->server->handing_over--;
     request->is_handing_over = 0;
     request_free_body(request);
@@ -61,16 +61,16 @@ static void on_handed_over(uv_work_t *work, int status)
 static void submit(struct connection *connection)
 {
     struct request *request = connection->request;
+    struct server *server = connection->server;
 
     wait_for_answer(connection);
     if (request->body_capacity > SMALL_BODY) {
         request->is_handing_over = 1;
-        request->server->handing_over++;
-        request->uv.work.data = request;
-        uv_queue_work(&request->server->loop, &request->uv.work, on_pool, on_handed_over);
+        server->handing_over++;
+        pool_put(&server->pool, &request->handed_over, request);
         return;
     }
-    hand_over(request);
+    exchange_hand_over(request);
     request_free_body(request); /* the library has a copy of what it needs */
     take_early_answer(request);
 }
@@ -89,7 +89,7 @@ static void authorize(struct connection *connection)
 
     wait_for_answer(connection);
     request->is_authorizing = 1;
-    request->early = bb_contacts_submit_authorize(request->server->contacts, &to, results_put,
+    request->early = bb_contacts_submit_authorize(request->server->contacts, &to, on_answer,
                                                   request, &request->ticket);
     take_early_answer(request);
 }

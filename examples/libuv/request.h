@@ -4,6 +4,7 @@
 #ifndef BB_UV_REQUEST_H
 #define BB_UV_REQUEST_H
 
+#include "inbox.h"
 #include "reply.h"
 #include "route.h"
 
@@ -71,13 +72,14 @@ struct request {
     size_t framing_len; /* the bytes that were no body */
 
     /* on the way through the library */
-    struct request *next; /* in a list of results */
     bb_result *result;
     bb_result *early; /* the answer that was known at once */
     uint64_t ticket;
-    int is_handing_over; /* a thread of libuv's is submitting it */
+    int is_handing_over; /* a thread of the pool's is submitting it */
     int has_overtaken;   /* its answer came before that thread was done */
-    int is_authorizing;  /* it was only asked whether the caller may write */
+    struct inbox_entry answered;
+    struct inbox_entry handed_over;
+    int is_authorizing; /* it was only asked whether the caller may write */
 
     /* the answer */
     struct reply reply;
@@ -87,7 +89,6 @@ struct request {
     union {
         uv_write_t write;
         uv_shutdown_t shutdown;
-        uv_work_t work;
     } uv;
 };
 

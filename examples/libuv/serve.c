@@ -137,7 +137,9 @@ static int start(struct server *server, int listener)
     int status = uv_loop_init(&server->loop);
 
     if (status != 0 ||
-        (status = results_open(&server->results, &server->loop, exchange_take_result)) != 0 ||
+        (status = inbox_open(&server->answers, &server->loop, exchange_take_result)) != 0 ||
+        (status = inbox_open(&server->handed_over, &server->loop, exchange_handed_over)) != 0 ||
+        (status = pool_open(&server->pool, exchange_hand_over, &server->handed_over)) != 0 ||
         (status = uv_timer_init(&server->loop, &server->tick)) != 0 ||
         (status = uv_timer_init(&server->loop, &server->drain)) != 0 ||
         (status = uv_tcp_init(&server->loop, &server->listener)) != 0)
@@ -158,8 +160,10 @@ static int start(struct server *server, int listener)
  * everything. */
 static void finish(struct server *server)
 {
+    pool_close(&server->pool);
     bb_contacts_close(server->contacts);
-    results_close(&server->results);
+    inbox_close(&server->answers);
+    inbox_close(&server->handed_over);
     uv_close((uv_handle_t *)&server->tick, NULL);
     uv_close((uv_handle_t *)&server->drain, NULL);
     for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++)

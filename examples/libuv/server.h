@@ -1,11 +1,12 @@
 /*
- * server.h: what all connections share. All of it is the loop's thread's, but for what results.h
- * guards.
+ * server.h: what all connections share. All of it is the loop's thread's, but for what
+ * inbox.h and pool.h guard.
  */
 #ifndef BB_UV_SERVER_H
 #define BB_UV_SERVER_H
 
-#include "results.h"
+#include "inbox.h"
+#include "pool.h"
 #include "timeouts.h"
 
 #include "bb_contacts/bb_contacts.h"
@@ -24,14 +25,16 @@ struct server {
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_signal_t signals[2];
-    uv_timer_t tick;  /* for the timeouts, and the date */
-    uv_timer_t drain; /* runs from the signal to the end */
-    struct results results;
+    uv_timer_t tick;          /* for the timeouts, and the date */
+    uv_timer_t drain;         /* runs from the signal to the end */
+    struct inbox answers;     /* the library's */
+    struct inbox handed_over; /* by the pool, to the library */
+    struct pool pool;
     struct timeouts timeouts;
     size_t connections;
     size_t max_connections;
     size_t held;            /* bytes; see MAX_HELD */
-    size_t handing_over;    /* requests that a thread of libuv's is submitting */
+    size_t handing_over;    /* requests that the pool is submitting */
     int is_accepting;       /* 0: one connection has arrived and has to wait */
     int is_stopping;        /* answers say `Connection: close` from now on */
     uint64_t drain_ms;      /* for how long requests may go on after the signal */

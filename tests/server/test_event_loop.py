@@ -382,6 +382,17 @@ class Limits(EventLoopTestCase):
             connection.close()
         wait_until(lambda: status_of(100 * 1024) == 200)
 
+    def test_large_bodies_need_no_new_thread(self):
+        server = self.start()
+        _, most = resource.getrlimit(resource.RLIMIT_STACK)
+        if most != resource.RLIM_INFINITY:
+            self.skipTest("the limit on stacks cannot be raised")
+        # No stack of this size fits into the address space, so that no thread can be made.
+        resource.prlimit(server.process.pid, resource.RLIMIT_STACK, (1 << 50, most))
+        for _ in range(2):
+            body = ONE.ljust(200 * 1024)
+            self.assertEqual(self.post(body, key=server.key, server=server).status, 200)
+
     def test_idle_connections_are_closed(self):
         server = self.start("--idle", "1")
         sent = (b"", b"POST", self.message()[:-1], self.head("Transfer-Encoding: chunked"))
