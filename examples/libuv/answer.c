@@ -3,22 +3,12 @@
  */
 #include "answer.h"
 
+#include "buffer.h"
 #include "framing.h"
 #include "server.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* libuv only reads what it is to send, though its types do not say so. */
-static uv_buf_t buffer_of(const char *base, size_t len)
-{
-    union {
-        const char *read;
-        char *any;
-    } pointer = {base};
-
-    return uv_buf_init(pointer.any, (unsigned)len);
-}
 
 /* For people who read what went over the wire. */
 static const char *reason_of(unsigned status)
