@@ -70,9 +70,8 @@ void answer_send(struct connection *connection)
     parts[0] = buffer_of(request->reply_head, len);
     parts[1] = buffer_of(reply->body, reply->len);
 
-    connection->state = SENDING;
+    connection_await_sending(connection);
     connection->unsent = len + reply->len;
-    timeout_start(&server->timeouts, &connection->timeout, TIMEOUT_IDLE, uv_now(&server->loop));
     request->uv.write.data = connection;
     if (uv_write(&request->uv.write, (uv_stream_t *)&connection->socket, parts, has_body ? 2 : 1,
                  on_sent) != 0)

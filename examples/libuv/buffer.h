@@ -7,9 +7,8 @@
 #include <stddef.h>
 #include <uv.h>
 
-/* Not by uv_buf_init(), which takes the length as an `unsigned int`: of an answer over 4 GiB it
- * would let libuv send the rest of the division. libuv only reads, though its types do not say so.
- */
+/* uv_buf_init() takes the length as an `unsigned int`, which would keep only the lower 32 bits of
+ * an answer over 4 GiB. libuv reads the bytes and does not change them, though its types let it. */
 static inline uv_buf_t buffer_of(const char *base, size_t len)
 {
     union {

@@ -7,6 +7,7 @@
  */
 #include "connection.h"
 
+#include "answer.h"
 #include "exchange.h"
 #include "framing.h"
 #include "server.h"
@@ -20,10 +21,36 @@ static uv_stream_t *stream_of(struct connection *connection)
     return (uv_stream_t *)&connection->socket;
 }
 
+/* ------------------------------------------------------------------------- what is waited for */
+
+static void start(struct connection *connection, struct timeout *timeout, enum timeout_kind kind)
+{
+    timeout_start(&connection->server->timeouts, timeout, kind, uv_now(&connection->server->loop));
+}
+
 static void wait_for_client(struct connection *connection, enum timeout_kind kind)
 {
-    timeout_start(&connection->server->timeouts, &connection->timeout, kind,
-                  uv_now(&connection->server->loop));
+    start(connection, &connection->timeout, kind);
+}
+
+void connection_await_body(struct connection *connection)
+{
+    connection->state = RECEIVING;
+    start(connection, &connection->arrival, TIMEOUT_BODY);
+}
+
+void connection_await_answer(struct connection *connection)
+{
+    connection->state = WAITING;
+    timeout_stop(&connection->timeout);
+    timeout_stop(&connection->arrival);
+}
+
+void connection_await_sending(struct connection *connection)
+{
+    connection->state = SENDING;
+    timeout_stop(&connection->arrival);
+    wait_for_client(connection, TIMEOUT_IDLE);
 }
 
 /* -------------------------------------------------------------------------------------- reading */
@@ -46,8 +73,10 @@ static void keep(struct connection *connection, const char *data, size_t len)
 /* The parser's data is the request, which is made when its first bytes arrive. */
 static int has_request(struct connection *connection)
 {
-    if (connection->request == NULL)
+    if (connection->request == NULL) {
         connection->request = request_new(connection->server, connection);
+        start(connection, &connection->arrival, TIMEOUT_HEAD);
+    }
     connection->parser.data = connection->request;
     return connection->request != NULL;
 }
@@ -190,6 +219,7 @@ void connection_close(struct connection *connection)
         return;
     connection->state = CLOSING;
     timeout_stop(&connection->timeout);
+    timeout_stop(&connection->arrival);
     uv_close((uv_handle_t *)&connection->socket, on_closed);
     if (state == WAITING) { /* the request goes when its answer comes, as a 503 or what it is */
         struct request *request = connection->request;
@@ -246,14 +276,17 @@ static int has_moved(struct connection *connection)
 
 void connection_expired(struct timeout *timeout, enum timeout_kind kind)
 {
-    struct connection *connection =
-        (void *)((char *)timeout - offsetof(struct connection, timeout));
+    size_t at = kind == TIMEOUT_HEAD || kind == TIMEOUT_BODY ? offsetof(struct connection, arrival)
+                                                             : offsetof(struct connection, timeout);
+    struct connection *connection = (void *)((char *)timeout - at);
 
     if (kind == TIMEOUT_GONE) { /* if it still waits; and the 503 is sent, in case it is read */
         timeout_stop(timeout);
         exchange_cancel(connection->request);
     } else if (connection->state == SENDING && has_moved(connection)) {
         wait_for_client(connection, TIMEOUT_IDLE);
+    } else if (connection->state == RECEIVING && connection->request != NULL) {
+        answer_refuse(connection, reply_from_text(408, "{\"message\":\"Request timeout\"}", NULL));
     } else {
         connection_close(connection);
     }

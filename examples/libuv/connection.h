@@ -24,9 +24,10 @@ struct connection {
     llhttp_t parser;
     struct server *server;
     struct request *request; /* NULL between requests */
-    struct timeout timeout;
-    size_t unsent; /* while SENDING: what was still to be sent when last looked at */
-    char *ahead;   /* what was read past the request that is being answered */
+    struct timeout timeout;  /* for something to happen */
+    struct timeout arrival;  /* for all of a head or body that has begun */
+    size_t unsent;           /* while SENDING: what was still to be sent when last looked at */
+    char *ahead;             /* what was read past the request that is being answered */
     size_t ahead_len;
     enum connection_state state;
     int has_ended; /* the client sends no more */
@@ -35,6 +36,15 @@ struct connection {
 /* Accepts a connection that has arrived at the listener. Returns whether there was memory for it.
  */
 int connection_accept(struct server *server);
+
+/* The head has arrived, and the body may come. */
+void connection_await_body(struct connection *connection);
+
+/* Waits for the library, which has times of its own. */
+void connection_await_answer(struct connection *connection);
+
+/* The answer is on its way. */
+void connection_await_sending(struct connection *connection);
 
 /* The answer is sent: goes on with the next request. */
 void connection_next(struct connection *connection);

@@ -13,12 +13,6 @@
 
 /* --------------------------------------------------------------------------------- the library */
 
-static void wait_for_answer(struct connection *connection)
-{
-    connection->state = WAITING;
-    timeout_stop(&connection->timeout); /* the library has its own */
-}
-
 static void take_early_answer(struct request *request)
 {
     if (request->early != NULL)
@@ -63,7 +57,7 @@ static void submit(struct connection *connection)
     struct request *request = connection->request;
     struct server *server = connection->server;
 
-    wait_for_answer(connection);
+    connection_await_answer(connection);
     if (request->body_capacity > SMALL_BODY) {
         request->is_handing_over = 1;
         server->handing_over++;
@@ -87,11 +81,17 @@ static void authorize(struct connection *connection)
     struct request *request = connection->request;
     bb_request to = request_for_library(request);
 
-    wait_for_answer(connection);
+    connection_await_answer(connection);
     request->is_authorizing = 1;
     request->early = bb_contacts_submit_authorize(request->server->contacts, &to, on_answer,
                                                   request, &request->ticket);
     take_early_answer(request);
+}
+
+static void receive_body(struct connection *connection)
+{
+    connection_await_body(connection);
+    answer_continue(connection);
 }
 
 /* The caller may send the body. */
@@ -99,8 +99,7 @@ static void go_on_receiving(struct connection *connection)
 {
     connection->request->is_authorizing = 0;
     connection->request->early = NULL;
-    connection->state = RECEIVING;
-    answer_continue(connection);
+    receive_body(connection);
     connection_resume(connection);
 }
 
@@ -140,7 +139,7 @@ static void begin(struct connection *connection)
     request->is_for_library =
         route_is_for_library(request->route, request->method, contacts, &request->reply);
     if (declared <= SMALL_BODY && declared <= max) {
-        answer_continue(connection);
+        receive_body(connection);
     } else if (!request->is_for_library) {
         request->is_refused = 1;
         answer_send(connection);

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "serve.h"
 #include "store.h"
+#include "timeouts.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -16,8 +17,8 @@
 const char log_program[] = "bb-contacts-uv";
 
 static const char help[] =
-    "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--idle SECONDS]\n"
-    "                      [--timeout SECONDS] [--demo]\n"
+    "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--timeout SECONDS]\n"
+    "                      [--idle SECONDS] [--head-time SECONDS] [--body-time SECONDS] [--demo]\n"
     "\n"
     "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus), on "
     "one\n"
@@ -32,6 +33,8 @@ static const char help[] =
     "                      share one (1 to 256, default 2)\n"
     "  --timeout SECONDS   how long a request may wait for the store (default 10)\n"
     "  --idle SECONDS      closes connections on which nothing moves for so long (default 75)\n"
+    "  --head-time SECONDS how long a request's head may take to arrive (default 30)\n"
+    "  --body-time SECONDS how long its body may take (default 300)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -45,22 +48,57 @@ static const char help[] =
     "\n"
     "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
 
-enum { STORE = FIRST_OPTION, LISTEN, WORKERS, TIMEOUT, IDLE, DEMO, HELP, VERSION };
+enum {
+    STORE = FIRST_OPTION,
+    LISTEN,
+    WORKERS,
+    TIMEOUT,
+    IDLE,
+    HEAD_TIME,
+    BODY_TIME,
+    DEMO,
+    HELP,
+    VERSION
+};
 
 struct options {
     const char *store;
     const char *listen;
     int64_t workers;
-    int64_t timeout; /* seconds; so is the next one */
+    int64_t timeout; /* seconds; so are the next ones */
     int64_t idle;
+    int64_t head_time;
+    int64_t body_time;
     int demo;
 };
+
+/* Returns -1 to go on, or the exit status. */
+static int check_options(const struct options *options)
+{
+    const struct {
+        const char *name;
+        int64_t seconds;
+        int64_t most;
+    } times[] = {{"--timeout", options->timeout, MAX_TIMEOUT},
+                 {"--idle", options->idle, MAX_IDLE_SECONDS},
+                 {"--head-time", options->head_time, MAX_IDLE_SECONDS},
+                 {"--body-time", options->body_time, MAX_IDLE_SECONDS}};
+
+    if (options->workers < 1 || options->workers > MAX_WORKERS)
+        return usage_error("1 to 256 can be had", "--workers");
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        if (times[i].seconds < 1 || times[i].seconds > times[i].most)
+            return usage_error("1 to 86400 seconds can be had", times[i].name);
+    return -1;
+}
 
 /* Returns -1 to go on, or the exit status. */
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
         {"idle", required_argument, NULL, IDLE},
+        {"head-time", required_argument, NULL, HEAD_TIME},
+        {"body-time", required_argument, NULL, BODY_TIME},
         {"store", required_argument, NULL, STORE},
         {"listen", required_argument, NULL, LISTEN},
         {"workers", required_argument, NULL, WORKERS},
@@ -90,24 +128,26 @@ static int read_options(int argc, char **argv, struct options *options)
             options->timeout = parse_number(optarg, 1);
         else if (option == IDLE)
             options->idle = parse_number(optarg, 1);
+        else if (option == HEAD_TIME)
+            options->head_time = parse_number(optarg, 1);
+        else if (option == BODY_TIME)
+            options->body_time = parse_number(optarg, 1);
         else
             options->demo = 1;
     }
     if (optind < argc)
         return usage_error("not an option", argv[optind]);
-    if (options->workers < 1 || options->workers > MAX_WORKERS)
-        return usage_error("1 to 256 can be had", "--workers");
-    if (options->timeout < 1 || options->timeout > MAX_TIMEOUT)
-        return usage_error("1 to 86400 seconds can be had", "--timeout");
-    if (options->idle < 1 || options->idle > MAX_IDLE_SECONDS)
-        return usage_error("1 to 86400 seconds can be had", "--idle");
-    return -1;
+    return check_options(options);
 }
 
 /* Opens what is served. The socket comes first, for its place may be taken. */
 static int run(bb_storage *storage, const struct options *options)
 {
-    uint32_t max_connections = serve_allow_connections();
+    struct serve_limits limits = {.connections = serve_allow_connections(),
+                                  .idle_ms = (uint64_t)options->idle * 1000,
+                                  .head_ms = (uint64_t)options->head_time * 1000,
+                                  .body_ms = (uint64_t)options->body_time * 1000,
+                                  .drain_ms = (uint64_t)options->timeout * 1000 + DRAIN_MORE_MS};
     bb_contacts *contacts = NULL;
     char address[300];
     int listener = listen_open(options->listen, address, sizeof address);
@@ -119,14 +159,13 @@ static int run(bb_storage *storage, const struct options *options)
     /* Each connection has one request at a time, and a chatbot half of the places: all may wait,
      * and none is refused because of the others. */
     if (status == EXIT_SUCCESS)
-        status = endpoint_open(storage, (uint32_t)options->workers, 2 * max_connections,
+        status = endpoint_open(storage, (uint32_t)options->workers, 2 * limits.connections,
                                options->timeout * 1000, &contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;
     }
-    return serve(contacts, listener, address, max_connections, (uint64_t)options->idle * 1000,
-                 (uint64_t)options->timeout * 1000 + DRAIN_MORE_MS);
+    return serve(contacts, listener, address, &limits);
 }
 
 int main(int argc, char **argv)
@@ -135,7 +174,9 @@ int main(int argc, char **argv)
                               .listen = "127.0.0.1:8080",
                               .workers = DEFAULT_WORKERS,
                               .timeout = DEFAULT_TIMEOUT,
-                              .idle = IDLE_SECONDS};
+                              .idle = IDLE_SECONDS,
+                              .head_time = HEAD_SECONDS,
+                              .body_time = BODY_SECONDS};
     bb_storage *storage = NULL;
     int status = read_options(argc, argv, &options);
 

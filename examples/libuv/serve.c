@@ -189,17 +189,20 @@ uint32_t serve_allow_connections(void)
     return (uint32_t)files.rlim_cur - OTHER_FILES;
 }
 
-int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max_connections,
-          uint64_t idle_ms, uint64_t drain_ms)
+int serve(bb_contacts *contacts, int listener, const char *address,
+          const struct serve_limits *limits)
 {
     static struct server server; /* too large for a stack, and there is one */
     int status;
 
     server.contacts = contacts;
-    server.max_connections = max_connections;
+    server.max_connections = limits->connections;
     server.is_accepting = 1;
-    server.drain_ms = drain_ms;
-    timeouts_init(&server.timeouts, idle_ms);
+    server.drain_ms = limits->drain_ms;
+    timeouts_init(&server.timeouts);
+    server.timeouts.durations[TIMEOUT_IDLE] = limits->idle_ms;
+    server.timeouts.durations[TIMEOUT_HEAD] = limits->head_ms;
+    server.timeouts.durations[TIMEOUT_BODY] = limits->body_ms;
     set_date(&server);
     signal(SIGPIPE, SIG_IGN); /* libuv reports it */
     status = start(&server, listener);

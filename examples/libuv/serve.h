@@ -9,11 +9,18 @@
 /* As many connections as the system allows this process, whose limit on open files is raised. */
 uint32_t serve_allow_connections(void);
 
+struct serve_limits {
+    uint32_t connections; /* at once */
+    uint64_t idle_ms;     /* a connection on which nothing moves for so long is closed */
+    uint64_t head_ms;     /* so long a request's head may take to arrive, */
+    uint64_t body_ms;     /* so long its body, */
+    uint64_t drain_ms;    /* and so long all that is left after the signal */
+};
+
 /* Serves on a listening socket until SIGTERM or SIGINT has come and what was in flight is answered.
- * Socket and handle become its own. At most `max_connections` are taken at once, and one on
- * which nothing moves for `idle_ms` is closed. Requests may go on for `drain_ms` after the signal.
- * Says on standard output that it listens on `address`. Returns the program's exit status. */
-int serve(bb_contacts *contacts, int listener, const char *address, uint32_t max_connections,
-          uint64_t idle_ms, uint64_t drain_ms);
+ * Socket and handle become its own. Says on standard output that it listens on `address`. Returns
+ * the program's exit status. */
+int serve(bb_contacts *contacts, int listener, const char *address,
+          const struct serve_limits *limits);
 
 #endif

@@ -11,9 +11,8 @@
  * So an answer has a second to come by itself before the request is cancelled. */
 enum { GONE_MS = 1000 };
 
-void timeouts_init(struct timeouts *timeouts, uint64_t idle_ms)
+void timeouts_init(struct timeouts *timeouts)
 {
-    timeouts->durations[TIMEOUT_IDLE] = idle_ms;
     timeouts->durations[TIMEOUT_GONE] = GONE_MS;
     timeouts->durations[TIMEOUT_LINGER] = LINGER_MS;
     for (int kind = 0; kind < TIMEOUT_KINDS; kind++) {

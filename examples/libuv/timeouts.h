@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+/* How long a request's head and body may take to arrive, unless the command line says otherwise. At
+ * half a megabit a second the largest body takes as long. */
+enum { HEAD_SECONDS = 30, BODY_SECONDS = 300 };
+
 /*
  * What is waited for. Each has one duration, so that each needs only a list in the order of
  * beginning, which costs nothing to keep; a timer of libuv's for each of ten thousand connections
@@ -13,6 +17,8 @@
  */
 enum timeout_kind {
     TIMEOUT_IDLE,   /* nothing moved on the connection */
+    TIMEOUT_HEAD,   /* a request's head has begun to arrive, and has not arrived whole */
+    TIMEOUT_BODY,   /* the same of its body */
     TIMEOUT_GONE,   /* the client has closed its side, and an answer is awaited */
     TIMEOUT_LINGER, /* answered, and the client may still be sending */
     TIMEOUT_KINDS
@@ -27,10 +33,11 @@ struct timeout {
 
 struct timeouts {
     struct timeout lists[TIMEOUT_KINDS]; /* rings, each with an element that is none */
-    uint64_t durations[TIMEOUT_KINDS];   /* milliseconds */
+    uint64_t durations[TIMEOUT_KINDS];   /* milliseconds; to be set before the first begins */
 };
 
-void timeouts_init(struct timeouts *timeouts, uint64_t idle_ms);
+/* Those that are always the same are set. */
+void timeouts_init(struct timeouts *timeouts);
 
 /* Begins to wait, from anew if it did already. */
 void timeout_start(struct timeouts *timeouts, struct timeout *timeout, enum timeout_kind kind,

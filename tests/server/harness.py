@@ -129,7 +129,10 @@ class Server:
         if key is not None:
             environment["BOOKBAG_API_KEY"] = key
         words = [*SERVE, "--store", store.uri, "--listen", "127.0.0.1:0", "--demo"]
-        words += ["--timeout", str(TIMEOUT), *arguments]
+        words += ["--timeout", str(TIMEOUT)]
+        if EVENT_LOOP:
+            words += ["--head-time", str(TIMEOUT), "--body-time", str(TIMEOUT)]
+        words += arguments
         if files is not None:
             words = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *words]
         self.process = subprocess.Popen(

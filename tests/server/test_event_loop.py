@@ -401,10 +401,34 @@ class Limits(EventLoopTestCase):
             connection = self.connect_to(server)
             connection.sendall(part)
             connections.append(connection)
-        for connection in connections[:2]:
-            self.read_to_the_end(connection, b"")
+        self.read_to_the_end(connections[0], b"")
+        self.assertEqual(read_answer(connections[1]).outcome, (408, "Request timeout"))
         for connection in connections[2:]:
             self.read_to_the_end(connection)  # the last one's answer is a 401, of this server's key
+
+    def refused_as_late(self, server, begin):
+        """The server has had enough of a client that sends a byte now and then."""
+        with self.connect_to(server) as connection:
+            connection.sendall(begin)
+            for _ in range(50 * PATIENCE):
+                answered, _, _ = select.select([connection], [], [], 0.02)
+                if answered:
+                    break
+                connection.sendall(b" ")
+            else:
+                self.fail("it has waited for ever")
+            answer = read_answer(connection)
+            self.assertEqual(answer.outcome, (408, "Request timeout"))
+            self.assertEqual(answer.headers["Connection"], "close")
+
+    def test_a_head_has_a_time_to_arrive(self):
+        server = self.start("--idle", "600", "--head-time", "1")
+        self.refused_as_late(server, b"GET /healthz HTTP/1.1\r\nHost: test\r\nX:")
+
+    def test_a_body_has_a_time_to_arrive(self):
+        server = self.start("--idle", "600", "--body-time", "1")
+        self.refused_as_late(server, self.head("Content-Length: 60000"))
+        self.refused_as_late(server, self.head("Content-Length: 10000000", key=server.key))
 
     def read_to_the_end(self, connection, expected=None):
         """Which comes as a reset where a slow client has sent something after the server's end."""
@@ -439,6 +463,8 @@ class Usage(unittest.TestCase):
             ["--workers", "257"],
             ["--workers", "x"],
             ["--idle", "0"],
+            ["--head-time", "0"],
+            ["--body-time", "86401"],
             ["--timeout", "0"],
             ["--store", "memory:", "--listen", "8080"],
             ["--store", "mysql://x"],
