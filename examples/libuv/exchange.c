@@ -128,6 +128,15 @@ void exchange_take_result(struct request *request)
 
 /* ----------------------------------------------------------------------------------- decisions */
 
+/* Whether the body may come before the caller is known: if it is small, and so are all such bodies
+ * together, since asking costs a round trip to the store. */
+static int may_come_unasked(struct request *request, uint64_t declared, uint64_t max)
+{
+    if (declared > SMALL_BODY || declared > max)
+        return 0;
+    return !request->is_for_library || request_reserve(request, (size_t)declared);
+}
+
 /* The headers have arrived; the body, if there is one, has not. */
 static void begin(struct connection *connection)
 {
@@ -138,7 +147,7 @@ static void begin(struct connection *connection)
 
     request->is_for_library =
         route_is_for_library(request->route, request->method, contacts, &request->reply);
-    if (declared <= SMALL_BODY && declared <= max) {
+    if (may_come_unasked(request, declared, max)) {
         receive_body(connection);
     } else if (!request->is_for_library) {
         request->is_refused = 1;

@@ -27,6 +27,8 @@ struct request *request_new(struct server *server, struct connection *connection
 void request_free_body(struct request *request)
 {
     request->server->held -= request->body_capacity;
+    request->server->unasked -= request->unasked;
+    request->unasked = 0;
     free(request->body);
     request->body = NULL;
     request->body_capacity = 0;
@@ -129,11 +131,21 @@ bb_request request_for_library(const struct request *request)
 
 /* --------------------------------------------------------------------------------------- body */
 
+int request_reserve(struct request *request, size_t len)
+{
+    if (len > MAX_UNASKED - request->server->unasked)
+        return 0;
+    request->unasked = len;
+    request->server->unasked += len;
+    return 1;
+}
+
 /* Makes room for `len` bytes in all, unless that is more than the server wants to hold. Large
  * bodies leave a quarter to small ones, which are most. */
 static int make_room(struct request *request, size_t len)
 {
-    size_t capacity = grown(request->body_capacity, 1024, len);
+    size_t least = request->unasked > 0 ? request->unasked : 1024;
+    size_t capacity = grown(request->body_capacity, least, len);
     size_t more = capacity - request->body_capacity;
     size_t limit = capacity > SMALL_BODY ? MAX_HELD / 4 * 3 : MAX_HELD;
     char *body;

@@ -69,6 +69,7 @@ struct request {
     char *body;
     size_t body_len; /* that has come; of what the library does not want, nothing is kept */
     size_t body_capacity;
+    size_t unasked;     /* its length, if it may come though nobody knows from whom */
     size_t framing_len; /* the bytes that were no body */
 
     /* on the way through the library */
@@ -108,6 +109,10 @@ const char *request_value(const struct request *request, const struct span *span
 
 /* Sets route and chatbot from the target, which is of no use any more. */
 void request_find_route(struct request *request);
+
+/* Sets room aside for a small body of this length, from whomever. Returns 0 if those of whom
+ * nothing is known have as much as they may have. */
+int request_reserve(struct request *request, size_t len);
 
 /* Takes a piece of the body. */
 enum request_event request_take_body(struct request *request, const char *at, size_t len);

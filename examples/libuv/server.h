@@ -17,6 +17,10 @@
  * for which there is no room is a 503. (What waits in the library, that bounds itself.) */
 #define MAX_HELD ((size_t)256 * 1024 * 1024)
 
+/* How much of it small bodies may take whose senders have not been asked for their keys; once that
+ * is used up, they are asked. */
+#define MAX_UNASKED (MAX_HELD / 8)
+
 /* The most that is read at once. */
 enum { READ_SIZE = 16 * 1024 };
 
@@ -34,6 +38,7 @@ struct server {
     size_t connections;
     size_t max_connections;
     size_t held;            /* bytes; see MAX_HELD */
+    size_t unasked;         /* bytes that may yet come; see MAX_UNASKED */
     size_t handing_over;    /* requests that the pool is submitting */
     int is_accepting;       /* 0: one connection has arrived and has to wait */
     int is_stopping;        /* answers say `Connection: close` from now on */

@@ -98,6 +98,36 @@ class ManyConnections(EventLoopTestCase):
 
 
 @event_loop_only
+class Strangers(EventLoopTestCase):
+    """Many who have no key and announce bodies that nobody asks about, being small."""
+
+    COUNT = 4200  # times 64 KiB is more than the server holds at all
+    arguments = ("--idle", "600")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if HARD_LIMIT < cls.COUNT + 200:
+            raise unittest.SkipTest("not enough files can be opened")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (HARD_LIMIT, HARD_LIMIT))
+
+    def test_A1_bodies_of_strangers_leave_room_to_others(self):
+        before = self.server.peak_memory()
+        message = self.head("Content-Length: 33000", key="oc_test_unknown") + b" " * 32999
+        for _ in range(self.COUNT):
+            self.connect().sendall(message)
+        for length in (0, len(ONE), 60 * 1024, 1024 * 1024):
+            answer = self.post(ONE.ljust(length))
+            self.assertEqual(answer.status, 200, answer.json)
+        connection = self.connect()
+        connection.sendall(self.head("Content-Length: 33000", key="oc_test_unknown"))
+        self.assertEqual(read_answer(connection).outcome, (401, "Invalid API key."))
+        self.assert_memory_below(before + 64 * 1024 * 1024)
+
+
+@event_loop_only
 class Ahead(EventLoopTestCase):
     """Requests sent before the answers to those before them are there."""
 
