@@ -118,7 +118,10 @@ void exchange_take_result(struct request *request)
         request_free(request);
     } else if (request->is_authorizing && bb_result_http_status(result) == 200) {
         bb_result_free(result);
-        go_on_receiving(connection);
+        if (request_is_encoded(request))
+            answer_refuse(connection, reply_encoded_body());
+        else
+            go_on_receiving(connection);
     } else {
         request->is_refused |= request->is_authorizing;
         request->reply = reply_from_result(result);
@@ -129,12 +132,16 @@ void exchange_take_result(struct request *request)
 /* ----------------------------------------------------------------------------------- decisions */
 
 /* Whether the body may come before the caller is known: if it is small, and so are all such bodies
- * together, since asking costs a round trip to the store. */
+ * together, since asking costs a round trip to the store. One that is encoded is of no use, which
+ * only those are told who may write (A1). */
 static int may_come_unasked(struct request *request, uint64_t declared, uint64_t max)
 {
     if (declared > SMALL_BODY || declared > max)
         return 0;
-    return !request->is_for_library || request_reserve(request, (size_t)declared);
+    if (!request->is_for_library)
+        return 1;
+    return (declared == 0 || !request_is_encoded(request)) &&
+           request_reserve(request, (size_t)declared);
 }
 
 /* The headers have arrived; the body, if there is one, has not. */
@@ -176,7 +183,7 @@ static struct reply refusal(enum request_event event)
     case VERSION_UNKNOWN:
         return reply_from_text(505, "{\"message\":\"HTTP version not supported\"}", NULL);
     default:
-        return reply_from_text(400, "{\"message\":\"Bad request\"}", NULL);
+        return reply_bad_request();
     }
 }
 

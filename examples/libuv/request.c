@@ -85,7 +85,8 @@ struct span *request_field(struct request *request)
                   {"idempotency-key", &request->idempotency_key},
                   {"expect", &request->expect},
                   {"host", &request->host},
-                  {"transfer-encoding", &request->transfer_encoding}};
+                  {"transfer-encoding", &request->transfer_encoding},
+                  {"content-encoding", &request->content_encoding}};
 
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0] && !request->head_is_done; i++) {
         if (http_is(request->name, request->name_len, wanted[i].name))
@@ -130,6 +131,14 @@ bb_request request_for_library(const struct request *request)
 }
 
 /* --------------------------------------------------------------------------------------- body */
+
+int request_is_encoded(const struct request *request)
+{
+    size_t len;
+    const char *coding = request_value(request, &request->content_encoding, &len);
+
+    return request->content_encoding.times > 1 || !http_is_identity(coding, len);
+}
 
 int request_reserve(struct request *request, size_t len)
 {

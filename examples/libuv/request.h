@@ -56,6 +56,7 @@ struct request {
     struct span expect;
     struct span host;
     struct span transfer_encoding;
+    struct span content_encoding;
     struct span chatbot_id; /* decoded */
     char *text;             /* what the spans above are pieces of */
     size_t text_len;
@@ -109,6 +110,9 @@ const char *request_value(const struct request *request, const struct span *span
 
 /* Sets route and chatbot from the target, which is of no use any more. */
 void request_find_route(struct request *request);
+
+/* Whether the body is encoded, so that the library could not read it. */
+int request_is_encoded(const struct request *request);
 
 /* Sets room aside for a small body of this length, from whomever. Returns 0 if those of whom
  * nothing is known have as much as they may have. */

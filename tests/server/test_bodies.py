@@ -1,5 +1,6 @@
 """Bodies: pieces, chunks, and the limit, which holds while they arrive (C7)."""
 
+import gzip
 import json
 import socket
 import subprocess
@@ -120,6 +121,32 @@ class Refusals(TestCase):
                     f"{line} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
                 )
                 self.assertEqual(read_answer(connection).status, status)
+
+
+class Encodings(TestCase):
+    """Content-Encoding: what the library would read as JSON is none."""
+
+    OUTCOME = (415, "Content-Encoding is not supported")
+
+    def test_A1_encoded_bodies_are_refused_to_those_who_may_write(self):
+        body = gzip.compress(ONE)
+        for coding in ("gzip", "Deflate", "br", "identity, gzip", "x"):
+            answer = self.post(body, Content_Encoding=coding)
+            self.assertEqual(answer.outcome, self.OUTCOME, coding)
+            self.assertEqual(answer.headers["Accept-Encoding"], "identity")
+        unknown = self.post(body, key="oc_test_unknown", Content_Encoding="gzip")
+        self.assertEqual(unknown.status, 401)
+        self.assertEqual(self.post(body, chatbot=999, Content_Encoding="gzip").status, 404)
+
+    def test_whatever_their_length(self):
+        for framing in (f"Content-Length: {MEBIBYTE}", "Transfer-Encoding: chunked"):
+            with self.server.connect() as connection:
+                connection.sendall(self.head(framing, "Content-Encoding: gzip"))
+                self.assertEqual(read_answer(connection).outcome, self.OUTCOME)
+
+    def test_identity_is_none(self):
+        for coding in ("identity", "IDENTITY", ""):
+            self.assertEqual(self.post(ONE, Content_Encoding=coding).status, 200, coding)
 
 
 class LargeUploads(TestCase):
