@@ -6,6 +6,9 @@
  */
 #include "request.h"
 
+#include "complaint.h"
+#include "head.h"
+#include "http.h"
 #include "limits.h"
 #include "route.h"
 #include "send.h"
@@ -15,7 +18,10 @@
 
 struct request {
     enum route route;
-    const char *method; /* libmicrohttpd's, valid as long as the request */
+    const char *method;     /* libmicrohttpd's, valid as long as the request, as is the next one */
+    const char *target_end; /* NULL: the target is none */
+    int has_begun;          /* its head has arrived */
+    int is_last;            /* the connection is closed after it */
     char *body;
     size_t len;
     size_t capacity;
@@ -30,17 +36,21 @@ size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *
     return strlen(text);
 }
 
-static struct request *request_new(const char *path, const char *method)
+void *request_new(void *cls, const char *target, struct MHD_Connection *connection)
 {
+    size_t target_len = strlen(target);
+    size_t path_len, len;
+    const char *path = http_path(target, target_len, &path_len);
     const char *segment;
-    size_t len;
-    enum route route = route_find(path, strlen(path), &segment, &len);
+    enum route route = route_find(path, path_len, &segment, &len);
     struct request *request = calloc(1, sizeof *request + len + 1);
 
+    (void)cls;
+    complaint_expect(connection);
     if (request == NULL)
         return NULL;
     request->route = route;
-    request->method = method;
+    request->target_end = http_is_target(target, target_len) ? target + target_len : NULL;
     /* Split first, decode then: a %2F is part of the segment, and a %00 does not end it. */
     memcpy(request->chatbot_id, segment, len);
     request->chatbot_id_len = route_decode(request->chatbot_id, len);
@@ -57,10 +67,11 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **cont
     (void)code;
     if (request == NULL)
         return;
+    if (request->has_begun)
+        atomic_fetch_sub(&server->in_flight, 1);
     free(request->body);
     free(request);
     *context = NULL;
-    atomic_fetch_sub(&server->in_flight, 1);
 }
 
 /* A header's value as it came; NULL if there is none. Of one that was sent twice, the first. */
@@ -71,19 +82,6 @@ static const char *header(struct MHD_Connection *connection, const char *name, s
     *len = 0;
     MHD_lookup_connection_value_n(connection, MHD_HEADER_KIND, name, strlen(name), &value, len);
     return value;
-}
-
-/* The Content-Length; SIZE_MAX if the length is not known. libmicrohttpd has checked that it is a
- * number, and goes by Transfer-Encoding if there are both. */
-static size_t declared_length(struct MHD_Connection *connection)
-{
-    size_t len;
-    const char *text;
-
-    if (header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING, &len) != NULL)
-        return SIZE_MAX;
-    text = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH, &len);
-    return text == NULL ? 0 : (size_t)strtoull(text, NULL, 10);
 }
 
 /* What goes to the library: all but the body. */
@@ -110,27 +108,46 @@ static struct reply upsert(struct server *server, struct MHD_Connection *connect
     return reply_from_result(bb_contacts_upsert(server->contacts, &to));
 }
 
-/* The headers have arrived; the body, if there is one, has not. */
-static enum MHD_Result begin(struct server *server, struct MHD_Connection *connection,
-                             struct request *request)
+/* Whether the body is to be read; if not, `*reply` is the answer. */
+static int wants_body(struct server *server, struct MHD_Connection *connection,
+                      const struct request *request, const struct head *head, struct reply *reply)
 {
-    size_t declared = declared_length(connection);
     size_t max = bb_contacts_max_body(server->contacts);
     bb_request to = library_request(connection, request);
+
+    if (head->length <= SMALL_BODY && head->length <= max && !head->is_encoded)
+        return 1;
+    if (!route_is_for_library(request->route, request->method, server->contacts, reply))
+        return 0;
+    if (head->length > max && head->length != SIZE_MAX) {
+        *reply = upsert(server, connection, request, head->length);
+        return 0;
+    }
+    *reply = reply_from_result(bb_contacts_authorize(server->contacts, &to));
+    if (reply->status != MHD_HTTP_OK)
+        return 0;
+    reply_free(reply);
+    if (head->is_encoded)
+        *reply = reply_encoded_body();
+    return !head->is_encoded;
+}
+
+/* The head has arrived; the body, if there is one, has not. */
+static enum MHD_Result begin(struct server *server, struct MHD_Connection *connection,
+                             struct request *request, const char *version)
+{
+    struct head head;
     struct reply reply;
 
-    if (declared <= SMALL_BODY && declared <= max)
+    /* Between target and version there is one space. */
+    if (request->target_end == NULL || request->target_end + 1 != version ||
+        !head_read(connection, request->method, version, &head))
+        reply = reply_bad_request();
+    else if (wants_body(server, connection, request, &head, &reply)) {
+        /* libmicrohttpd 0.9.75 takes a bare LF for a chunk's CRLF. A proxy that does not sees the
+         * body end elsewhere; so what comes after it is never taken for another request. */
+        request->is_last = head.length == SIZE_MAX;
         return MHD_YES;
-    if (route_is_for_library(request->route, request->method, server->contacts, &reply)) {
-        if (declared > max && declared != SIZE_MAX) {
-            reply = upsert(server, connection, request, declared);
-        } else {
-            reply = reply_from_result(bb_contacts_authorize(server->contacts, &to));
-            if (reply.status == MHD_HTTP_OK) {
-                reply_free(&reply);
-                return MHD_YES;
-            }
-        }
     }
     return send_refusal(connection, &reply);
 }
@@ -178,14 +195,14 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
     size_t len = *upload_data_size;
     struct reply reply;
 
-    (void)version;
-    if (request == NULL) {
-        request = request_new(url, method);
-        if (request == NULL)
-            return MHD_NO;
-        *context = request;
+    (void)url; /* cut at the query, and at NUL: see request_new() */
+    if (request == NULL)
+        return MHD_NO; /* there was no memory for it */
+    if (!request->has_begun) {
+        request->has_begun = 1;
+        request->method = method;
         atomic_fetch_add(&server->in_flight, 1);
-        return begin(server, connection, request);
+        return begin(server, connection, request, version);
     }
     if (len > 0) {
         *upload_data_size = 0; /* how much of it is left for another call */
@@ -193,5 +210,5 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
     }
     if (route_is_for_library(request->route, request->method, server->contacts, &reply))
         reply = upsert(server, connection, request, request->len);
-    return send_reply(connection, &reply, atomic_load(&server->stopping));
+    return send_reply(connection, &reply, request->is_last || atomic_load(&server->stopping));
 }

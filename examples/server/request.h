@@ -6,6 +6,10 @@
 
 #include <microhttpd.h>
 
+/* For MHD_OPTION_URI_LOG_CALLBACK: a request whose line has been read, whose target is as it was
+ * sent; it becomes the access handler's context. NULL if there is no memory. */
+void *request_new(void *cls, const char *target, struct MHD_Connection *connection);
+
 /* The MHD_AccessHandlerCallback; `cls` is the server. */
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, const char *url,
                                const char *method, const char *version, const char *upload_data,
@@ -15,7 +19,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 void request_completed(void *cls, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode code);
 
-/* For MHD_OPTION_UNESCAPE_CALLBACK: leaves the URL as it was sent. */
+/* For MHD_OPTION_UNESCAPE_CALLBACK: leaves the target as it was sent. */
 size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *text);
 
 #endif

@@ -66,13 +66,9 @@ static void linger(int fd)
     }
 }
 
-/*
- * libmicrohttpd 0.9.75 takes an answer before a body or after it, not in between, and then closes
- * at once. So this writes to the socket itself. (Plain sockets only: there is no TLS here.)
- */
-enum MHD_Result send_refusal(struct MHD_Connection *connection, struct reply *reply)
+/* (Plain sockets only: there is no TLS here.) */
+void send_instead(int fd, struct reply *reply)
 {
-    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     static const char more[] = "Connection: close\r\n";
     char head[REPLY_HEAD_SIZE + sizeof more];
     size_t len =
@@ -83,5 +79,13 @@ enum MHD_Result send_refusal(struct MHD_Connection *connection, struct reply *re
         send(fd, reply->body, reply->len, MSG_NOSIGNAL) == (ssize_t)reply->len)
         linger(fd);
     reply_free(reply);
+}
+
+/* libmicrohttpd 0.9.75 takes an answer before a body or after it, not in between, and then closes
+ * at once. */
+enum MHD_Result send_refusal(struct MHD_Connection *connection, struct reply *reply)
+{
+    send_instead(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+                 reply);
     return MHD_NO; /* closes the connection */
 }

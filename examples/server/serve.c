@@ -2,6 +2,7 @@
  * serve.c: the `serve` command: starts the HTTP server, waits for a signal, and ends it.
  */
 #include "commands.h"
+#include "complaint.h"
 #include "demo.h"
 #include "limits.h"
 #include "listen.h"
@@ -32,10 +33,12 @@
 static struct MHD_Daemon *start(int listener, struct server *server, int64_t idle)
 {
     return MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC, 0, NULL,
-        NULL, request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener,
-        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        request_keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, 512U,
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
+            MHD_USE_ERROR_LOG,
+        0, NULL, NULL, request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener,
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_URI_LOG_CALLBACK,
+        request_new, NULL, MHD_OPTION_UNESCAPE_CALLBACK, request_keep_escapes, NULL,
+        MHD_OPTION_EXTERNAL_LOGGER, complaint_log, NULL, MHD_OPTION_CONNECTION_LIMIT, 512U,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle, MHD_OPTION_END);
 }
 
