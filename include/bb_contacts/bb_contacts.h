@@ -249,9 +249,9 @@ typedef struct bb_config {
                                       the handle is next used; default 5 minutes */
     uint32_t workers;              /* how many groups of requests are written at once, at most;
                                       as many threads are started, and one more that watches
-                                      deadlines. Beside others a group of a few requests is begun
-                                      only after 2 ms. Default 0: no threads, no groups, no
-                                      bb_contacts_submit(). At most 256 */
+                                      deadlines, each with a stack of 1 MiB. Beside others a group
+                                      of a few requests is begun only after 2 ms. Default 0: no
+                                      threads, no groups, no bb_contacts_submit(). At most 256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
                                     A chatbot may have as many there as places are still free, so
                                     at most half: the rest is for others. Default 4096; at most

@@ -129,8 +129,8 @@ static void forget(operation *op)
  * none. */
 static const bb_contact *known_contact(const bb_contact *contact, bb_contact *room)
 {
-    if (contact == NULL)
-        return NULL;
+    if (contact == NULL || contact->size == sizeof *room)
+        return contact;
     *room = (bb_contact){.size = sizeof *room};
     return bb_struct_view(&bb_contact_type, room, contact);
 }
