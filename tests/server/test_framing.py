@@ -69,7 +69,8 @@ class FramingTestCase(TestCase):
         while rest:
             head, _, rest = rest.partition(b"\r\n\r\n")
             line, *fields = head.decode("ascii").split("\r\n")
-            headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
+            pairs = (field.split(": ", 1) for field in fields)
+            headers = {name.lower(): value for name, value in pairs}
             self.assertRegex(line, r"^HTTP/1\.[01] \d{3} ")
             if may_be_page and "content-type" not in headers:
                 return [*answers, (int(line.split(" ")[1]), {"message": None})]
@@ -186,7 +187,7 @@ class Codings(FramingTestCase):
 
     def test_white_space_after_chunked(self):
         """Which libmicrohttpd takes for a part of it."""
-        cases = {"": self.message("Transfer-Encoding: chunked \t", body=CHUNKS)}
+        cases = {"": self.message("Transfer-Encoding: chunked ", body=CHUNKS)}
         if EVENT_LOOP:
             self.taken(cases)
         else:
@@ -225,7 +226,9 @@ class Chunks(FramingTestCase):
                 "an extension": self.chunks(size_end=b";a=b\r\n"),
                 "a quoted one": self.chunks(size_end=b';a="b c"\r\n'),
                 "a trailer": self.chunks(last=b"0\r\nContent-Length: 3\r\n\r\n"),
-                "upper case, zeros": self.chunked(b"0" * 4 + CHUNKS.upper().replace(ONE.upper(), ONE)),
+                "upper case, zeros": self.chunked(
+                    b"00002A\r\n" + ONE.ljust(0x2A) + b"\r\n0\r\n\r\n"
+                ),
             }
         )
 
@@ -260,7 +263,7 @@ class Heads(FramingTestCase):
                 "no colon": sized.replace(line, line + b"X\r\n"),
                 "no name": sized.replace(line, line + b": a\r\n"),
                 "a line that goes on": sized.replace(line, line + b"X: a\r\n b\r\n"),
-                "a length that goes on": sized.replace(length, b"Content-Length:\r\n %d" % len(ONE)),
+                "a length that goes on": sized.replace(length, length.replace(b" ", b"\r\n ")),
                 "the first line goes on": sized.replace(line, b" X: a\r\n" + line),
                 "NUL in a name": sized.replace(line, line + b"X\0: a\r\n"),
                 "NUL in a value": sized.replace(line, line + b"X: a\0b\r\n"),
@@ -299,7 +302,14 @@ class Heads(FramingTestCase):
         self.refused(
             {
                 version: self.sized(version=version)
-                for version in ("HTTP/9.9", "HTTP/2.0", "HTTP/0.9", "HTTP/1.1x", "HTTP/11", "http/1.1")
+                for version in (
+                    "HTTP/9.9",
+                    "HTTP/2.0",
+                    "HTTP/0.9",
+                    "HTTP/1.1x",
+                    "HTTP/11",
+                    "http/1.1",
+                )
             },
             VERSION,
             OWN_PAGE,
