@@ -40,19 +40,29 @@ static bb_slice slice_of(const char *data, size_t len)
     return slice;
 }
 
+/* A struct of the caller's as this version knows it; 0 if it cannot be used, which is logged. */
+static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, void *known,
+                       const void *given)
+{
+    bb_error error;
+
+    if (bb_struct_read(type, known, given, NULL) == BB_OK)
+        return 1;
+    bb_error_init(&error);
+    bb_struct_read(type, known, given, &error); /* again, for what it says */
+    bb_contacts_log(contacts, BB_LOG_ERROR, "request refused", &error);
+    return 0;
+}
+
 /* A principal takes the key's place (B4). */
 static int32_t read_principal(call *c)
 {
     bb_access *access = &c->job.access;
     bb_principal principal;
-    bb_error error;
 
-    bb_error_init(&error);
     bb_principal_init(&principal);
-    if (bb_struct_read(&bb_principal_type, &principal, c->request.principal, &error) != BB_OK) {
-        bb_contacts_log(c->contacts, BB_LOG_ERROR, "request refused", &error);
+    if (!read_struct(c->contacts, &bb_principal_type, &principal, c->request.principal))
         return BB_STATUS_INTERNAL_ERROR;
-    }
     access->workspace_id = principal.workspace_id;
     access->key_chatbot_id = principal.chatbot_id;
     return BB_STATUS_SUCCESS;
@@ -165,24 +175,14 @@ static int32_t read_request(call *c)
     return BB_STATUS_SUCCESS;
 }
 
-/* The request as this version knows it. The body is left out where it is not looked at, so that it
- * is neither copied nor counted. */
-static int32_t read_arguments(call *c, const bb_request *request)
+/* Leaves a body out that is not looked at, so that it is neither copied nor counted. */
+static void leave_body_out(call *c)
 {
-    bb_error error;
-    int32_t code;
+    const bb_request *request = &c->request;
 
-    bb_error_init(&error);
-    bb_request_init(&c->request);
-    code = bb_struct_read(&bb_request_type, &c->request, request, &error);
-    if (code != BB_OK) {
-        bb_contacts_log(c->contacts, BB_LOG_ERROR, "request refused", &error);
-        return code;
-    }
     if (c->only_authorizes ||
-        (c->request.body == NULL && c->request.body_len <= c->contacts->max_body_bytes))
+        (request->body == NULL && request->body_len <= c->contacts->max_body_bytes))
         c->request.body_len = 0;
-    return BB_OK;
 }
 
 /* Looked at before anything of the handle's is used. */
@@ -206,8 +206,10 @@ static int begin(call *c, bb_contacts *contacts, const bb_request *request, int 
     memset(c, 0, sizeof *c);
     c->contacts = contacts;
     c->only_authorizes = only_authorizes;
-    if (read_arguments(c, request) != BB_OK)
+    bb_request_init(&c->request);
+    if (!read_struct(contacts, &bb_request_type, &c->request, request))
         return 0;
+    leave_body_out(c);
     c->began_us = bb_monotonic_us();
     bb_arena_init(&c->arena, &contacts->allocator);
     bb_issues_init(&c->issues, &contacts->allocator);
