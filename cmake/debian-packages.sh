@@ -5,10 +5,25 @@
 #
 # Groups: build (the library with all backends), server (the example servers, and a client for them),
 # postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source), bench (what
-# benchmarks run on besides), node (for the benchmarks' peer),
-# valgrind.
+# benchmarks run on besides), node (for the benchmarks' peer), valgrind.
 
 # shellcheck shell=sh
+
+# The oldest Node.js that runs the benchmarks' peer, which is Debian 12's.
+oldest_node=18
+
+# Whether the PATH has a Node.js that will do, and npm. Others' packages have both in one, which
+# Debian's npm can't be installed beside.
+has_node() {
+    command -v npm >/dev/null || return 1
+    node_version=$(node --version 2>/dev/null) || return 1
+    node_version=${node_version#v}
+    node_version=${node_version%%.*}
+    case $node_version in
+    '' | *[!0-9]*) return 1 ;;
+    esac
+    [ "$node_version" -ge "$oldest_node" ]
+}
 
 packages_of() {
     case $1 in
@@ -21,13 +36,35 @@ packages_of() {
     test) echo clang libclang-rt-14-dev libcmocka-dev g++ binutils python3 pgbouncer ;;
     lint) echo clang-format clang-tidy cppcheck ;;
     bench) echo libcmocka-dev python3 wrk ;;
-    node) echo nodejs npm ;;
+    node) has_node || echo nodejs npm ;;
     valgrind) echo valgrind ;;
     *)
         echo "debian-packages.sh: no group '$1'" >&2
         return 1
         ;;
     esac
+}
+
+# How long another process may keep its locks, in seconds: a new machine upgrades itself first.
+lock_patience=900
+
+# Runs apt-get as root, with its output in package_log. Of the locks that another process may hold,
+# DPkg::Lock::Timeout makes apt-get wait for dpkg's; for those of the lists and of the archives it
+# does not (apt 2.6), so it is tried again.
+apt_get() {
+    lock_until=$(($(date +%s) + lock_patience))
+    package_log=
+    # shellcheck disable=SC2086 # no sudo is no word
+    until package_log=$($as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q \
+        -o DPkg::Lock::Timeout=$lock_patience "$@" 2>&1 </dev/null); do
+        case $package_log in
+        *'E: Could not get lock'*) ;;
+        *) return 1 ;;
+        esac
+        [ "$(date +%s)" -lt "$lock_until" ] || return 1
+        echo "Another process installs packages; waiting for it" >&2
+        sleep 3
+    done
 }
 
 # Installs what is missing of the groups named, as root or through sudo. Says nothing and asks
@@ -57,9 +94,7 @@ need_packages() {
     fi
     # The list may be too old to install from, or missing altogether.
     # shellcheck disable=SC2086 # words are meant to be split
-    if package_log=$({ $as_root apt-get -q update &&
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
-            install $missing_packages; } 2>&1 </dev/null); then
+    if apt_get update && apt_get -y --no-install-recommends install $missing_packages; then
         return 0
     fi
     printf '%s\n' "$package_log" >&2

@@ -86,7 +86,7 @@ part() {
 install_packages() {
     . cmake/debian-packages.sh
     need_packages build server postgres bench
-    if ! command -v npm >/dev/null; then
+    if wants http; then
         need_packages node
     fi
 }
