@@ -242,16 +242,19 @@ typedef struct bb_config {
                                       at most 512 */
     uint32_t max_sessions;         /* storage sessions, and so requests in the store, at once;
                                       opened when needed; a request that finds all busy waits until
-                                      its deadline; default 16; at most 10000; never fewer than
-                                      workers */
+                                      its deadline; default 16; at most 10000; with workers, never
+                                      fewer than two more than those */
     int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
     int64_t idle_timeout_ms;       /* a storage session that nobody used for so long is closed when
                                       the handle is next used; default 5 minutes */
     uint32_t workers;              /* how many groups of requests are written at once, at most;
-                                      as many threads are started, and one more that watches
-                                      deadlines, each with a stack of 1 MiB. Beside others a group
-                                      of a few requests is begun only after 2 ms. Default 0: no
-                                      threads, no groups, no bb_contacts_submit(). At most 256 */
+                                      as many threads are started, and three more: one watches
+                                      deadlines, two go on with requests that took more than a share
+                                      of their time, such as for a row that someone has locked, so
+                                      that they hold no worker. Each has a stack of 1 MiB. Beside
+                                      others a group of a few requests is begun only after 2 ms.
+                                      Default 0: no threads, no groups, no bb_contacts_submit(). At
+                                      most 256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
                                     A chatbot may have as many there as places are still free, so
                                     at most half: the rest is for others. Default 4096; at most

@@ -82,6 +82,11 @@ typedef struct bb_access {
                            can exist, asked about because the key is judged first (A1) */
     int64_t now_us;     /* the time of the request */
     int64_t deadline;   /* when to give up */
+    /* version 0.1 ends here */
+
+    int64_t lock_deadline; /* when to give up waiting for what others have locked, with BB_ERR_BUSY;
+                              0 or later than `deadline`: not before that. See
+                              BB_STORAGE_ONE_WRITER */
 } bb_access;
 
 /* A stored contact. */
@@ -130,7 +135,7 @@ typedef struct bb_write {
 /*
  * Several writes at once, of different requests: one transaction, so that many small requests share
  * the price of one commit. All their accesses have the same now_us and deadline, those of the
- * group.
+ * group, and the same lock_deadline.
  *
  * Each write is authorized on its own. write_group() returns BB_OK if it has gone through, and then
  * codes[i], which is BB_OK when it is called, says of each write: BB_OK, it is stored, and each of
@@ -154,6 +159,16 @@ typedef struct bb_write_group {
 
 /* A flag of the table; see bb_write_group. */
 #define BB_STORAGE_ORDERED_GROUPS (1u << 0)
+
+/*
+ * Another: one transaction writes at a time, whatever it writes, so that all that wait for the
+ * store wait for the same. Without it a write may wait for what others do not, such as a row that
+ * the host has locked. So it is given only a share of the request's time for that at first, as
+ * lock_deadline; if it is BB_ERR_BUSY then, it is called again, apart from other requests, as long
+ * as the request has time. A backend that has a lock to wait for should heed lock_deadline, so that
+ * one such request does not hold up others.
+ */
+#define BB_STORAGE_ONE_WRITER (1u << 1)
 
 /* ----------------------------------------------------------------------------- administration */
 
@@ -193,7 +208,7 @@ typedef struct bb_key_record {
 typedef struct bb_storage_vtable {
     size_t size;      /* sizeof(bb_storage_vtable) of the backend */
     uint32_t version; /* BB_STORAGE_VERSION of the backend */
-    uint32_t flags;   /* BB_STORAGE_ORDERED_GROUPS, or 0 */
+    uint32_t flags;   /* BB_STORAGE_ORDERED_GROUPS, BB_STORAGE_ONE_WRITER, or 0 */
     const char *name; /* NUL-terminated, for logs; copied by reference, so static */
 
     /* Digits that a number inside stored JSON may have before and after the decimal point when

@@ -77,6 +77,12 @@ static void fill_in_size(size_t *member, size_t value)
         *member = value;
 }
 
+static void fill_up(uint32_t *member, uint32_t least)
+{
+    if (*member < least)
+        *member = least;
+}
+
 static void fill_in_defaults(bb_config *config)
 {
     if (config->clock == NULL)
@@ -94,8 +100,8 @@ static void fill_in_defaults(bb_config *config)
     fill_in(&config->max_group_requests, DEFAULT_GROUP_REQUESTS);
     fill_in(&config->max_group_contacts, DEFAULT_GROUP_CONTACTS);
     fill_in_size(&config->max_group_bytes, DEFAULT_GROUP_BYTES);
-    if (config->max_sessions < config->workers) /* each writes on a session of its own */
-        config->max_sessions = config->workers;
+    if (config->workers > 0) /* each writes on a session of its own */
+        fill_up(&config->max_sessions, config->workers + BB_DISPATCHER_APART);
 }
 
 static int is_within_bounds(const bb_config *config)

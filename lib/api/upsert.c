@@ -22,7 +22,6 @@ typedef struct call {
     bb_contacts *contacts;
     bb_request request; /* as this version knows it */
     int only_authorizes;
-    int64_t began_us; /* of the monotonic clock */
     uint8_t key_hash[BB_KEY_HASH_SIZE];
     bb_arena arena; /* what the request needs until it is answered */
     bb_issues issues;
@@ -124,36 +123,50 @@ static int32_t make_batch(call *c)
 
 /* Authorizes alone. A chatbot that can't exist is looked for too, as the key is judged first (A1),
  * but not found whatever the storage says. */
-static int32_t authorize(call *c)
+static int32_t authorize(call *c, bb_share share)
 {
-    int32_t status = bb_store_authorize(c->contacts, &c->job.access);
+    int32_t status = bb_store_authorize(c->contacts, &c->job, share);
 
     return status == BB_STATUS_SUCCESS && c->job.access.chatbot_id == 0 ? BB_STATUS_NOT_FOUND
                                                                         : status;
 }
 
-/* The answer to a body that was refused, for those who may know that it was (A1). */
-static bb_result *refuse(call *c, int32_t body_status)
+/* For a request that holds up nobody else. */
+static bb_share whole_time(const call *c)
 {
-    int32_t status = authorize(c);
+    bb_share share = {c->job.access.deadline, c->job.access.deadline};
+
+    return share;
+}
+
+/* The answer of a job that only asks about the access. */
+static bb_result *answer_access(int32_t status)
+{
+    return status == BB_STORE_LATER ? NULL : bb_response_plain(status);
+}
+
+/* The answer to a body that was refused, for those who may know that it was (A1). */
+static bb_result *refuse(call *c, int32_t body_status, bb_share share)
+{
+    int32_t status = authorize(c, share);
 
     if (status != BB_STATUS_SUCCESS)
-        return bb_response_plain(status);
+        return answer_access(status);
     if (body_status == BB_STATUS_INVALID_DATA && c->issues.count > 0)
         return bb_response_issues(&c->contacts->allocator, &c->issues, c->body.root);
     return bb_response_plain(body_status);
 }
 
 /* What is left to be done once the request has been read, on the store. */
-static bb_result *run(bb_contacts *contacts, bb_job *job)
+static bb_result *run(bb_contacts *contacts, bb_job *job, bb_share share)
 {
     call *c = (call *)job;
 
     if (c->only_authorizes || c->job.access.chatbot_id == 0)
-        return bb_response_plain(authorize(c));
+        return answer_access(authorize(c, share));
     if (c->body_status != BB_STATUS_SUCCESS)
-        return refuse(c, c->body_status);
-    return bb_store_write(contacts, &job->access, &c->batch, &c->arena);
+        return refuse(c, c->body_status, share);
+    return bb_store_write(contacts, job, share);
 }
 
 /*
@@ -210,7 +223,7 @@ static int begin(call *c, bb_contacts *contacts, const bb_request *request, int 
     if (!read_struct(contacts, &bb_request_type, &c->request, request))
         return 0;
     leave_body_out(c);
-    c->began_us = bb_monotonic_us();
+    c->job.began_us = bb_monotonic_us();
     bb_arena_init(&c->arena, &contacts->allocator);
     bb_issues_init(&c->issues, &contacts->allocator);
     c->job.run = run;
@@ -229,7 +242,7 @@ static void end(call *c)
 
 static void count_answer(const call *c, const bb_result *result)
 {
-    bb_count_answer(&c->contacts->counters, result, bb_monotonic_us() - c->began_us);
+    bb_count_answer(&c->contacts->counters, result, bb_monotonic_us() - c->job.began_us);
 }
 
 /* ------------------------------------------------------------------------------------- waiting */
@@ -243,7 +256,7 @@ static bb_result *answer(call *c)
         return bb_response_plain(status);
     if (c->contacts->dispatcher != NULL)
         return bb_dispatcher_run(c->contacts->dispatcher, &c->job);
-    return run(c->contacts, &c->job);
+    return run(c->contacts, &c->job, whole_time(c));
 }
 
 bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
@@ -268,7 +281,7 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     status = read_request(&c);
     if (status == BB_STATUS_SUCCESS)
-        status = authorize(&c);
+        status = authorize(&c, whole_time(&c));
     end(&c);
     return bb_response_plain(status);
 }

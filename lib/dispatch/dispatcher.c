@@ -7,6 +7,12 @@
  * worker if it pays, see pays(). A caller that waits for its answer anyway does the free worker's
  * work itself, which saves two changes of threads: so `active` counts those who write, workers or
  * not, and the workers are there for the rest.
+ *
+ * What a write waits for, such as a row that the host has locked, nobody says. So each is given a
+ * share of its request's time, and what was not done by then goes to two threads that do nothing
+ * else. They write the suspects of a group that took too long, one by one; what is slow by itself,
+ * again and again; and what comes for its chatbot, which the others would have to wait for too, in
+ * groups of their own. So workers and sessions are soon free again for everyone else.
  */
 #include "dispatch/dispatcher.h"
 
@@ -45,6 +51,7 @@ typedef struct worker {
     bb_dispatcher *dispatcher;
     pthread_t thread;
     bb_job **jobs;         /* room for a group */
+    bb_job **later;        /* and for what is not done of it */
     bb_store_group *group; /* what it takes to write one */
 } worker;
 
@@ -53,21 +60,23 @@ struct bb_dispatcher {
     bb_contacts *contacts;
     pthread_mutex_t mutex; /* guards the rest but the workers */
     pthread_cond_t work;   /* something waits that may be taken */
+    pthread_cond_t apart;  /* something was put back, or waits for a slow chatbot */
     pthread_cond_t sooner; /* something expires before `next_expiry` */
     pthread_cond_t drained;
     bb_queue queue;
-    int64_t next_expiry;  /* a deadline that none of those that wait is before */
-    uint32_t active;      /* groups that are being written */
-    size_t written;       /* requests in those that are not yet known to take long */
-    uint32_t period;      /* which began when that was last forgotten */
-    int64_t impatient_us; /* when a further group need not pay any longer; monotonic */
-    int is_watched;       /* a worker waits for that */
-    uint32_t answering;   /* others that are about to tell jobs their answers */
-    int is_closing;       /* nothing more comes in */
-    int is_over;          /* threads end */
+    int64_t next_expiry;   /* a deadline that none of those that wait is before */
+    uint32_t active;       /* groups that are being written */
+    uint32_t active_apart; /* and what the two threads apart are at */
+    size_t written;        /* requests in those that are not yet known to take long */
+    uint32_t period;       /* which began when that was last forgotten */
+    int64_t impatient_us;  /* when a further group need not pay any longer; monotonic */
+    int is_watched;        /* a worker waits for that */
+    uint32_t answering;    /* others that are about to tell jobs their answers */
+    int is_closing;        /* nothing more comes in */
+    int is_over;           /* threads end */
     pthread_t watcher;
     int has_watcher;
-    uint32_t worker_count; /* that were asked for */
+    uint32_t worker_count; /* that were asked for; two more are apart */
     uint32_t started;
     worker workers[];
 };
@@ -94,13 +103,14 @@ static int pays(const bb_dispatcher *d, size_t requests, size_t contacts)
 
 static int may_take(const bb_dispatcher *d)
 {
-    return d->queue.count > 0 && has_free_worker(d) && pays(d, d->queue.count, d->queue.contacts);
+    return d->queue.ready > 0 && has_free_worker(d) &&
+           pays(d, d->queue.ready, d->queue.ready_contacts);
 }
 
 /* Something waits that a free worker may not take yet, and nobody sees to it that it is in time. */
 static int is_neglected(const bb_dispatcher *d)
 {
-    return d->queue.count > 0 && has_free_worker(d) && !d->is_watched;
+    return d->queue.ready > 0 && has_free_worker(d) && !d->is_watched;
 }
 
 /* After anything that lets one of the workers do something, with the mutex held. */
@@ -112,7 +122,7 @@ static void call_worker(bb_dispatcher *d)
 
 static int is_drained(const bb_dispatcher *d)
 {
-    return d->active == 0 && d->answering == 0 && d->queue.count == 0;
+    return d->active == 0 && d->active_apart == 0 && d->answering == 0 && d->queue.count == 0;
 }
 
 /* A group begins, with the mutex held. Returns the period, for its end. Groups that have taken long
@@ -171,6 +181,26 @@ static int wait_for_work(bb_dispatcher *d, int is_watcher)
     return !has_ended;
 }
 
+/* Lets the watcher know of a deadline, with the mutex held. */
+static void watch_deadline(bb_dispatcher *d, int64_t deadline)
+{
+    if (deadline >= d->next_expiry)
+        return;
+    d->next_expiry = deadline;
+    pthread_cond_signal(&d->sooner);
+}
+
+/* With the mutex held; before end(), so that the dispatcher is not drained in between. */
+static void put_back(bb_dispatcher *d, bb_job *const *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bb_queue_put_back(&d->queue, jobs[i]);
+        watch_deadline(d, jobs[i]->access.deadline);
+    }
+    if (count > 0)
+        pthread_cond_broadcast(&d->apart);
+}
+
 static void *work(void *self_)
 {
     worker *self = self_;
@@ -181,6 +211,7 @@ static void *work(void *self_)
         int is_watcher = 0;
         uint32_t period;
         size_t count;
+        size_t later;
         while (!may_take(d) && !d->is_over)
             is_watcher = wait_for_work(d, is_watcher);
         if (d->is_over)
@@ -189,9 +220,101 @@ static void *work(void *self_)
         period = begin(d, count);
         call_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
-        bb_store_write_group(d->contacts, self->group, self->jobs, count);
+        later = bb_store_write_group(d->contacts, self->group, self->jobs, count, self->later);
         pthread_mutex_lock(&d->mutex);
+        put_back(d, self->later, later);
         end(d, count, period);
+    }
+    pthread_mutex_unlock(&d->mutex);
+    return NULL;
+}
+
+/* --------------------------------------------------------------------------------------- apart */
+
+/* One of the two has patience: it is with the slow ones first, and gives them long shares. */
+static int has_patience(const worker *self)
+{
+    return self == &self->dispatcher->workers[self->dispatcher->worker_count];
+}
+
+/* Does a job by itself, with one of `parts` shares, and the mutex held before and after. */
+static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
+{
+    bb_share share = bb_store_share(d->contacts, job->access.deadline, parts);
+    bb_flow *flow = job->flow;
+    bb_result *result;
+
+    pthread_mutex_unlock(&d->mutex);
+    result = job->run(d->contacts, job, share);
+    if (result != NULL)
+        job->done(job, result);
+    pthread_mutex_lock(&d->mutex);
+    if (result == NULL)
+        put_back(d, &job, 1);
+    else
+        bb_queue_end_slow(&d->queue, flow);
+}
+
+/* A long share is what a slow job has left, divided by how many of them want it. */
+static int try_slow(bb_dispatcher *d, const worker *self)
+{
+    bb_job *job = bb_queue_take_slow(&d->queue);
+    size_t parts = has_patience(self) ? 1 + d->queue.slow_count : BB_FIRST_SHARES;
+
+    if (job == NULL)
+        return 0;
+    try_alone(d, job, parts);
+    return 1;
+}
+
+static int try_suspect(bb_dispatcher *d)
+{
+    bb_job *job = bb_queue_take_suspect(&d->queue);
+
+    if (job == NULL)
+        return 0;
+    try_alone(d, job, BB_FIRST_SHARES);
+    return 1;
+}
+
+static int try_slow_chatbot(bb_dispatcher *d, worker *self)
+{
+    size_t later;
+    size_t count = bb_queue_take_of_slow(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
+
+    if (count == 0)
+        return 0;
+    pthread_mutex_unlock(&d->mutex);
+    later = bb_store_write_group(d->contacts, self->group, self->jobs, count, self->later);
+    pthread_mutex_lock(&d->mutex);
+    put_back(d, self->later, later);
+    return 1;
+}
+
+/* One step of what is done apart, if there is any to do. Suspects come before what is known to be
+ * slow, as most of them are not, and have waited. */
+static int step_apart(bb_dispatcher *d, worker *self)
+{
+    int has_done;
+
+    d->active_apart++;
+    has_done = (has_patience(self) && try_slow(d, self)) || try_suspect(d) ||
+               try_slow_chatbot(d, self) || try_slow(d, self);
+    d->active_apart--;
+    tell_if_drained(d);
+    return has_done;
+}
+
+static void *work_apart(void *self)
+{
+    bb_dispatcher *d = ((worker *)self)->dispatcher;
+
+    pthread_mutex_lock(&d->mutex);
+    while (!d->is_over) {
+        if (step_apart(d, self))
+            call_worker(d); /* a chatbot may not be slow any longer */
+        else
+            pthread_cond_wait(&d->apart, &d->mutex);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -206,40 +329,19 @@ static struct timespec time_of(int64_t deadline)
     return time;
 }
 
-/* Takes the jobs out whose deadlines have passed, as a list by `next`, and finds out when the next
- * one's will; with the mutex held. */
-static bb_job *take_expired(bb_dispatcher *d)
-{
-    bb_job *expired = NULL;
-    bb_job *job = bb_queue_next(&d->queue, NULL);
-
-    d->next_expiry = INT64_MAX;
-    while (job != NULL) {
-        bb_job *next = bb_queue_next(&d->queue, job);
-        if (bb_deadline_left(job->access.deadline) == 0) {
-            bb_queue_remove(&d->queue, job);
-            job->next = expired;
-            expired = job;
-        } else if (job->access.deadline < d->next_expiry) {
-            d->next_expiry = job->access.deadline;
-        }
-        job = next;
-    }
-    return expired;
-}
-
+/* Answers a list by `next`. Those that were never tried share a line. */
 static void expire(bb_contacts *contacts, bb_job *job)
 {
+    int is_told = 0;
     bb_error error;
 
-    if (job == NULL)
-        return;
     bb_error_init(&error);
     bb_error_set(&error, BB_ERR_BUSY, "requests waited for a worker past their deadline");
-    bb_contacts_log(contacts, BB_LOG_ERROR, "queue", &error);
     while (job != NULL) {
         bb_job *next = job->next;
-        job->done(job, bb_response_plain(BB_STATUS_UNAVAILABLE));
+        if (job->attempts == 0 && !is_told++)
+            bb_contacts_log(contacts, BB_LOG_ERROR, "queue", &error);
+        job->done(job, bb_store_expire(contacts, job));
         job = next;
     }
 }
@@ -257,12 +359,13 @@ static void *watch(void *dispatcher)
         } else if (bb_deadline_left(d->next_expiry) > 0) {
             pthread_cond_timedwait(&d->sooner, &d->mutex, &until);
         } else {
-            bb_job *expired = take_expired(d);
+            bb_job *expired = bb_queue_take_expired(&d->queue, bb_deadline_in(0), &d->next_expiry);
             d->answering++;
             pthread_mutex_unlock(&d->mutex);
             expire(d->contacts, expired);
             pthread_mutex_lock(&d->mutex);
             end_answering(d);
+            call_worker(d); /* a chatbot may not be slow any longer */
         }
     }
     pthread_mutex_unlock(&d->mutex);
@@ -278,11 +381,11 @@ static int32_t enqueue(bb_dispatcher *d, bb_job *job)
 
     if (code != BB_OK)
         return code;
-    if (job->access.deadline < d->next_expiry) {
-        d->next_expiry = job->access.deadline;
-        pthread_cond_signal(&d->sooner);
-    }
-    call_worker(d);
+    watch_deadline(d, job->access.deadline);
+    if (bb_queue_is_slow(&d->queue, job->access.chatbot_id))
+        pthread_cond_signal(&d->apart);
+    else
+        call_worker(d);
     return BB_OK;
 }
 
@@ -315,6 +418,7 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     bb_count(&d->contacts->counters.cancelled, 1);
     pthread_mutex_lock(&d->mutex);
     end_answering(d);
+    call_worker(d); /* as in watch() */
     pthread_mutex_unlock(&d->mutex);
     return BB_OK;
 }
@@ -342,25 +446,14 @@ static bb_result *wait_for(waiter *w)
 }
 
 /* Lets the job wait among others. */
-static bb_result *run_queued(bb_dispatcher *d, bb_job *job)
+static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
 {
-    bb_result *result;
-    int32_t code;
-    waiter w;
+    int32_t code = bb_dispatcher_submit(d, job, NULL);
 
-    if (sem_init(&w.answered, 0, 0) != 0)
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    job->done = wake;
-    // cppcheck-suppress autoVariables ; the job has been answered when this function returns
-    job->done_ctx = &w;
-    code = bb_dispatcher_submit(d, job, NULL);
     if (code == BB_OK)
-        result = wait_for(&w);
-    else
-        result = bb_response_plain(code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE
-                                                       : BB_STATUS_INTERNAL_ERROR);
-    sem_destroy(&w.answered);
-    return result;
+        return wait_for(w);
+    return bb_response_plain(code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE
+                                                 : BB_STATUS_INTERNAL_ERROR);
 }
 
 /* Takes a free worker's place, if nobody waits for one and it pays; the period goes to `*period`.
@@ -370,25 +463,42 @@ static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
     int is_free;
 
     pthread_mutex_lock(&d->mutex);
-    is_free = d->queue.count == 0 && has_free_worker(d) && pays(d, 1, bb_job_contacts(job));
+    is_free = d->queue.ready == 0 && has_free_worker(d) && pays(d, 1, bb_job_contacts(job)) &&
+              !bb_queue_is_slow(&d->queue, job->access.chatbot_id);
     if (is_free)
         *period = begin(d, 1);
     pthread_mutex_unlock(&d->mutex);
     return is_free;
 }
 
+/* In a worker's place, which is given back when the job's share of time is over. */
+static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t period, waiter *w)
+{
+    bb_share share = bb_store_share(d->contacts, job->access.deadline, BB_FIRST_SHARES);
+    bb_result *result = job->run(d->contacts, job, share);
+
+    pthread_mutex_lock(&d->mutex);
+    if (result == NULL)
+        put_back(d, &job, 1);
+    end(d, 1, period);
+    call_worker(d);
+    pthread_mutex_unlock(&d->mutex);
+    return result != NULL ? result : wait_for(w);
+}
+
 bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
 {
     bb_result *result;
     uint32_t period;
+    waiter w;
 
-    if (!take_place(d, job, &period))
-        return run_queued(d, job);
-    result = job->run(d->contacts, job);
-    pthread_mutex_lock(&d->mutex);
-    end(d, 1, period);
-    call_worker(d);
-    pthread_mutex_unlock(&d->mutex);
+    if (sem_init(&w.answered, 0, 0) != 0)
+        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    job->done = wake;
+    // cppcheck-suppress autoVariables ; the job has been answered when this function returns
+    job->done_ctx = &w;
+    result = take_place(d, job, &period) ? run_here(d, job, period, &w) : run_queued(d, job, &w);
+    sem_destroy(&w.answered);
     return result;
 }
 
@@ -419,6 +529,7 @@ static int init_conditions(bb_dispatcher *d)
     pthread_condattr_destroy(&attributes);
     if (!ok)
         return 0;
+    pthread_cond_init(&d->apart, NULL);
     pthread_cond_init(&d->drained, NULL);
     pthread_mutex_init(&d->mutex, NULL);
     return 1;
@@ -446,22 +557,33 @@ static int start_thread(pthread_t *thread, void *(*run)(void *), void *ctx)
     return failed == 0;
 }
 
+static void free_worker(const bb_allocator *allocator, worker *w)
+{
+    bb_store_group_free(w->group);
+    bb_free(allocator, w->later);
+    bb_free(allocator, w->jobs);
+}
+
 /* What a worker needs is there before it starts, so that writing never fails for want of it. */
 static int32_t start_worker(bb_dispatcher *d)
 {
     worker *w = &d->workers[d->started];
     size_t max = d->queue.limits.max_group_requests;
+    int32_t code = BB_ERR_NOMEM;
 
     w->dispatcher = d;
     w->jobs = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
+    w->later = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
     w->group = bb_store_group_new(&d->allocator, max);
-    if (w->jobs != NULL && w->group != NULL && start_thread(&w->thread, work, w)) {
-        d->started++;
-        return BB_OK;
+    if (w->jobs != NULL && w->later != NULL && w->group != NULL) {
+        if (start_thread(&w->thread, d->started < d->worker_count ? work : work_apart, w)) {
+            d->started++;
+            return BB_OK;
+        }
+        code = BB_ERR_INTERNAL;
     }
-    bb_store_group_free(w->group);
-    bb_free(&d->allocator, w->jobs);
-    return w->jobs == NULL || w->group == NULL ? BB_ERR_NOMEM : BB_ERR_INTERNAL;
+    free_worker(&d->allocator, w);
+    return code;
 }
 
 static int32_t start(bb_dispatcher *d)
@@ -471,7 +593,7 @@ static int32_t start(bb_dispatcher *d)
     if (!start_thread(&d->watcher, watch, d))
         return BB_ERR_INTERNAL;
     d->has_watcher = 1;
-    while (code == BB_OK && d->started < d->worker_count)
+    while (code == BB_OK && d->started < d->worker_count + BB_DISPATCHER_APART)
         code = start_worker(d);
     return code;
 }
@@ -495,7 +617,8 @@ int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_que
                            bb_dispatcher **out)
 {
     bb_dispatcher *d =
-        bb_zalloc(&contacts->allocator, sizeof *d + (size_t)workers * sizeof d->workers[0]);
+        bb_zalloc(&contacts->allocator,
+                  sizeof *d + ((size_t)workers + BB_DISPATCHER_APART) * sizeof d->workers[0]);
     int32_t code;
 
     if (d == NULL)
@@ -527,6 +650,7 @@ static void drain(bb_dispatcher *d)
         pthread_cond_wait(&d->drained, &d->mutex);
     d->is_over = 1;
     pthread_cond_broadcast(&d->work);
+    pthread_cond_broadcast(&d->apart);
     pthread_cond_signal(&d->sooner);
     pthread_mutex_unlock(&d->mutex);
 }
@@ -543,11 +667,11 @@ void bb_dispatcher_close(bb_dispatcher *d)
         pthread_join(d->watcher, NULL);
     for (uint32_t i = 0; i < d->started; i++) {
         pthread_join(d->workers[i].thread, NULL);
-        bb_store_group_free(d->workers[i].group);
-        bb_free(&allocator, d->workers[i].jobs);
+        free_worker(&allocator, &d->workers[i]);
     }
     pthread_mutex_destroy(&d->mutex);
     pthread_cond_destroy(&d->drained);
+    pthread_cond_destroy(&d->apart);
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->sooner);
     bb_queue_free(&d->queue);

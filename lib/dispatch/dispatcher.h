@@ -9,8 +9,12 @@
 
 typedef struct bb_dispatcher bb_dispatcher;
 
-/* Starts `workers` threads, and one that watches deadlines. BB_OK, BB_ERR_NOMEM, or BB_ERR_INTERNAL
- * if the system has no more threads or random bytes. */
+/* So many threads more than workers write, each on a session of its own: what was not done in its
+ * share of time. */
+enum { BB_DISPATCHER_APART = 2 };
+
+/* Starts `workers` threads, those apart, and one that watches deadlines. BB_OK, BB_ERR_NOMEM, or
+ * BB_ERR_INTERNAL if the system has no more threads or random bytes. */
 int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_queue_limits *limits,
                            bb_dispatcher **out);
 

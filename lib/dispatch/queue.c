@@ -9,7 +9,7 @@
 
 enum { FEWEST_BUCKETS = 64 };
 
-/* ------------------------------------------------------------------------------------- lines */
+/* ------------------------------------------------------------------------------------- flows */
 
 static bb_flow **bucket_of_flow(const bb_queue *queue, int64_t chatbot_id)
 {
@@ -31,7 +31,7 @@ static bb_flow *find_flow(const bb_queue *queue, int64_t chatbot_id)
     return flow;
 }
 
-/* A line for a chatbot that has none; its turn comes after all others'. */
+/* For a chatbot that has none; its line is empty, and so in no ring. */
 static bb_flow *add_flow(bb_queue *queue, int64_t chatbot_id)
 {
     bb_flow **bucket = bucket_of_flow(queue, chatbot_id);
@@ -47,20 +47,10 @@ static bb_flow *add_flow(bb_queue *queue, int64_t chatbot_id)
     flow->chatbot_id = chatbot_id;
     flow->next_in_bucket = *bucket;
     *bucket = flow;
-    if (queue->turn == NULL) {
-        flow->next = flow;
-        flow->previous = flow;
-        queue->turn = flow;
-    } else {
-        flow->next = queue->turn;
-        flow->previous = queue->turn->previous;
-        flow->next->previous = flow;
-        flow->previous->next = flow;
-    }
     return flow;
 }
 
-/* Takes an empty line out of the ring, and keeps it for another chatbot. */
+/* Keeps one that knows of nothing any more for another chatbot. */
 static void remove_flow(bb_queue *queue, bb_flow *flow)
 {
     bb_flow **link = bucket_of_flow(queue, flow->chatbot_id);
@@ -68,12 +58,90 @@ static void remove_flow(bb_queue *queue, bb_flow *flow)
     while (*link != flow)
         link = &(*link)->next_in_bucket;
     *link = flow->next_in_bucket;
-    if (queue->turn == flow)
-        queue->turn = flow->next == flow ? NULL : flow->next;
-    flow->next->previous = flow->previous;
-    flow->previous->next = flow->next;
     flow->next = queue->spare;
     queue->spare = flow;
+}
+
+/* -------------------------------------------------------------------------------------- rings */
+
+static bb_flow **ring_of(bb_queue *queue, const bb_flow *flow)
+{
+    return flow->slow > 0 ? &queue->slow_turn : &queue->turn;
+}
+
+/* A line that is no longer empty; its turn comes after all others'. */
+static void enter_ring(bb_queue *queue, bb_flow *flow)
+{
+    bb_flow **turn = ring_of(queue, flow);
+
+    if (*turn == NULL) {
+        flow->next = flow;
+        flow->previous = flow;
+        *turn = flow;
+    } else {
+        flow->next = *turn;
+        flow->previous = (*turn)->previous;
+        flow->next->previous = flow;
+        flow->previous->next = flow;
+    }
+    if (flow->slow == 0) {
+        queue->ready += flow->count;
+        queue->ready_contacts += flow->contacts;
+    }
+}
+
+static void leave_ring(bb_queue *queue, bb_flow *flow)
+{
+    bb_flow **turn = ring_of(queue, flow);
+
+    if (*turn == flow)
+        *turn = flow->next == flow ? NULL : flow->next;
+    flow->next->previous = flow->previous;
+    flow->previous->next = flow->next;
+    if (flow->slow == 0) {
+        queue->ready -= flow->count;
+        queue->ready_contacts -= flow->contacts;
+    }
+}
+
+/* One of the chatbot's jobs is slow. */
+static void begin_slow(bb_queue *queue, bb_flow *flow)
+{
+    int is_first = flow->slow == 0;
+
+    if (is_first && flow->line.first != NULL)
+        leave_ring(queue, flow);
+    flow->slow++;
+    if (!is_first)
+        return;
+    queue->slow_chatbots++;
+    if (flow->line.first != NULL)
+        enter_ring(queue, flow);
+}
+
+void bb_queue_end_slow(bb_queue *queue, bb_flow *flow)
+{
+    if (flow == NULL)
+        return;
+    if (flow->slow > 1) {
+        flow->slow--;
+        return;
+    }
+    if (flow->line.first != NULL)
+        leave_ring(queue, flow);
+    flow->slow = 0;
+    queue->slow_chatbots--;
+    if (flow->line.first != NULL)
+        enter_ring(queue, flow);
+    else
+        remove_flow(queue, flow);
+}
+
+int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id)
+{
+    const bb_flow *flow = queue->slow_chatbots > 0 ? find_flow(queue, chatbot_id) : NULL;
+
+    return flow != NULL && flow->slow > 0;
 }
 
 /* ----------------------------------------------------------------------------------- the queue */
@@ -113,20 +181,83 @@ void bb_queue_free(bb_queue *queue)
 
 static int has_room(const bb_queue *queue, const bb_flow *flow, size_t bytes)
 {
-    size_t free_places = queue->limits.max_queued - queue->count;
-    size_t free_bytes = queue->limits.max_queued_bytes - queue->bytes;
+    size_t free_places;
+    size_t free_bytes;
 
-    if (free_places == 0 || bytes > free_bytes)
+    /* what came back may be more than there is room for */
+    if (queue->count >= queue->limits.max_queued || queue->bytes > queue->limits.max_queued_bytes)
+        return 0;
+    free_places = queue->limits.max_queued - queue->count;
+    free_bytes = queue->limits.max_queued_bytes - queue->bytes;
+    if (bytes > free_bytes)
         return 0;
     if (flow == NULL)
         return 1;
-    return flow->count < free_places && flow->bytes <= free_bytes - bytes;
+    return flow->count + flow->slow < free_places && flow->bytes <= free_bytes - bytes;
+}
+
+/* Into a list behind another job, or in front of all if that is NULL, with the ticket that it has.
+ */
+static void insert(bb_queue *queue, bb_job_list *list, bb_job *job, bb_job *behind)
+{
+    bb_job **bucket = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
+
+    job->list = list;
+    job->previous = behind;
+    job->next = behind != NULL ? behind->next : list->first;
+    if (job->next != NULL)
+        job->next->previous = job;
+    else
+        list->last = job;
+    if (behind != NULL)
+        behind->next = job;
+    else
+        list->first = job;
+    queue->count++;
+    queue->bytes += job->bytes;
+    job->next_ticket = *bucket;
+    *bucket = job;
+}
+
+/* Out of the list that it is in, and of the tickets. */
+static void take_out(bb_queue *queue, bb_job *job)
+{
+    bb_job **link = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
+
+    while (*link != job)
+        link = &(*link)->next_ticket;
+    *link = job->next_ticket;
+    if (job->previous != NULL)
+        job->previous->next = job->next;
+    else
+        job->list->first = job->next;
+    if (job->next != NULL)
+        job->next->previous = job->previous;
+    else
+        job->list->last = job->previous;
+    job->list = NULL;
+    queue->count--;
+    queue->bytes -= job->bytes;
+}
+
+static void insert_into_line(bb_queue *queue, bb_flow *flow, bb_job *job, bb_job *behind)
+{
+    job->flow = flow;
+    insert(queue, &flow->line, job, behind);
+    flow->count++;
+    flow->contacts += bb_job_contacts(job);
+    flow->bytes += job->bytes;
+    if (flow->count == 1) {
+        enter_ring(queue, flow);
+    } else if (flow->slow == 0) {
+        queue->ready++;
+        queue->ready_contacts += bb_job_contacts(job);
+    }
 }
 
 int32_t bb_queue_push(bb_queue *queue, bb_job *job)
 {
     bb_flow *flow = find_flow(queue, job->access.chatbot_id);
-    bb_job **bucket;
 
     if (!has_room(queue, flow, job->bytes))
         return BB_ERR_BUSY;
@@ -134,23 +265,8 @@ int32_t bb_queue_push(bb_queue *queue, bb_job *job)
         flow = add_flow(queue, job->access.chatbot_id);
     if (flow == NULL)
         return BB_ERR_NOMEM;
-    job->flow = flow;
-    job->next = NULL;
-    job->previous = flow->last;
-    if (flow->last != NULL)
-        flow->last->next = job;
-    else
-        flow->first = job;
-    flow->last = job;
-    flow->count++;
-    flow->bytes += job->bytes;
-    queue->count++;
-    queue->bytes += job->bytes;
-    queue->contacts += bb_job_contacts(job);
     job->ticket = ++queue->last_ticket;
-    bucket = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
-    job->next_ticket = *bucket;
-    *bucket = job;
+    insert_into_line(queue, flow, job, flow->line.last);
     return BB_OK;
 }
 
@@ -163,39 +279,149 @@ bb_job *bb_queue_find(const bb_queue *queue, uint64_t ticket)
     return job;
 }
 
-void bb_queue_remove(bb_queue *queue, bb_job *job)
+static void remove_from_line(bb_queue *queue, bb_job *job)
 {
     bb_flow *flow = job->flow;
-    bb_job **link = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
 
-    while (*link != job)
-        link = &(*link)->next_ticket;
-    *link = job->next_ticket;
-    if (job->previous != NULL)
-        job->previous->next = job->next;
-    else
-        flow->first = job->next;
-    if (job->next != NULL)
-        job->next->previous = job->previous;
-    else
-        flow->last = job->previous;
-    flow->count--;
-    flow->bytes -= job->bytes;
-    queue->count--;
-    queue->bytes -= job->bytes;
-    queue->contacts -= bb_job_contacts(job);
+    take_out(queue, job);
     job->flow = NULL;
-    if (flow->first == NULL)
+    flow->count--;
+    flow->contacts -= bb_job_contacts(job);
+    flow->bytes -= job->bytes;
+    if (flow->slow == 0) {
+        queue->ready--;
+        queue->ready_contacts -= bb_job_contacts(job);
+    }
+    if (flow->line.first != NULL)
+        return;
+    leave_ring(queue, flow);
+    if (flow->slow == 0)
         remove_flow(queue, flow);
 }
 
-bb_job *bb_queue_next(const bb_queue *queue, const bb_job *job)
+/* Its chatbot stays slow. */
+static void remove_from_slow(bb_queue *queue, bb_job *job)
 {
-    if (job == NULL)
-        return queue->turn == NULL ? NULL : queue->turn->first;
-    if (job->next != NULL)
-        return job->next;
-    return job->flow->next == queue->turn ? NULL : job->flow->next->first;
+    take_out(queue, job);
+    queue->slow_count--;
+    if (job->flow != NULL)
+        job->flow->bytes -= job->bytes;
+}
+
+void bb_queue_remove(bb_queue *queue, bb_job *job)
+{
+    bb_flow *flow = job->flow;
+
+    if (job->list == &queue->suspects) {
+        take_out(queue, job);
+    } else if (job->list == &queue->slow) {
+        remove_from_slow(queue, job);
+        job->flow = NULL;
+        bb_queue_end_slow(queue, flow);
+    } else {
+        remove_from_line(queue, job);
+    }
+}
+
+/* ----------------------------------------------------------------------- what was not done yet */
+
+/* If there is no memory for a flow, its chatbot is not known to be slow, which is all. */
+static void put_among_slow(bb_queue *queue, bb_job *job)
+{
+    if (job->flow == NULL) { /* it was not slow before */
+        job->flow = find_flow(queue, job->access.chatbot_id);
+        if (job->flow == NULL)
+            job->flow = add_flow(queue, job->access.chatbot_id);
+        if (job->flow != NULL)
+            begin_slow(queue, job->flow);
+    }
+    if (job->flow != NULL)
+        job->flow->bytes += job->bytes;
+    queue->slow_count++;
+    insert(queue, &queue->slow, job, queue->slow.last);
+}
+
+void bb_queue_put_back(bb_queue *queue, bb_job *job)
+{
+    if (job->ticket == 0)
+        job->ticket = ++queue->last_ticket;
+    if (job->is_slow) {
+        put_among_slow(queue, job);
+    } else {
+        job->is_suspect = 1;
+        insert(queue, &queue->suspects, job, queue->suspects.last);
+    }
+}
+
+bb_job *bb_queue_take_suspect(bb_queue *queue)
+{
+    bb_job *job;
+
+    while ((job = queue->suspects.first) != NULL) {
+        take_out(queue, job);
+        if (!bb_queue_is_slow(queue, job->access.chatbot_id))
+            break;
+        insert_into_line(queue, find_flow(queue, job->access.chatbot_id), job, NULL);
+    }
+    return job;
+}
+
+bb_job *bb_queue_take_slow(bb_queue *queue)
+{
+    bb_job *job = queue->slow.first;
+
+    if (job != NULL)
+        remove_from_slow(queue, job);
+    return job;
+}
+
+/* ----------------------------------------------------------------------------------- deadlines */
+
+/* What has expired so far, and the earliest deadline of the rest. */
+typedef struct expiry {
+    int64_t now;
+    bb_job *expired;
+    int64_t next_deadline;
+} expiry;
+
+static void expire_list(bb_queue *queue, const bb_job_list *list, expiry *e)
+{
+    bb_job *next;
+
+    for (bb_job *job = list->first; job != NULL; job = next) {
+        next = job->next;
+        if (job->access.deadline <= e->now) {
+            bb_queue_remove(queue, job);
+            job->next = e->expired;
+            e->expired = job;
+        } else if (job->access.deadline < e->next_deadline) {
+            e->next_deadline = job->access.deadline;
+        }
+    }
+}
+
+/* A line whose last job expires leaves the ring meanwhile. */
+static void expire_ring(bb_queue *queue, bb_flow *turn, expiry *e)
+{
+    const bb_flow *last = turn == NULL ? NULL : turn->previous;
+    bb_flow *next;
+
+    for (bb_flow *flow = turn; flow != NULL; flow = next) {
+        next = flow == last ? NULL : flow->next;
+        expire_list(queue, &flow->line, e);
+    }
+}
+
+bb_job *bb_queue_take_expired(bb_queue *queue, int64_t now, int64_t *next_deadline)
+{
+    expiry e = {.now = now, .next_deadline = INT64_MAX};
+
+    expire_list(queue, &queue->suspects, &e);
+    expire_list(queue, &queue->slow, &e); /* first, as lines then go from one ring to the other */
+    expire_ring(queue, queue->slow_turn, &e);
+    expire_ring(queue, queue->turn, &e);
+    *next_deadline = e.next_deadline;
+    return e.expired;
 }
 
 /* -------------------------------------------------------------------------------------- groups */
@@ -213,7 +439,7 @@ typedef struct group {
 
 static int is_groupable(const group *g, const bb_job *job)
 {
-    return job->batch != NULL && job->access.deadline >= g->from;
+    return job->batch != NULL && job->access.deadline >= g->from && !job->is_suspect;
 }
 
 /* Whether a job fits in. One that was passed over is the first of the next group, so that it comes
@@ -235,7 +461,7 @@ static int fits(bb_queue *queue, const group *g, const bb_job *job)
 /* Takes the first job of a line into the group, if it may come in. */
 static int take_first(bb_queue *queue, group *g, bb_flow *flow)
 {
-    bb_job *job = flow->first;
+    bb_job *job = flow->line.first;
 
     if (flow->is_passed_over || !fits(queue, g, job))
         return 0;
@@ -247,7 +473,7 @@ static int take_first(bb_queue *queue, group *g, bb_flow *flow)
     }
     g->bytes += job->bytes;
     g->jobs[g->count++] = job;
-    bb_queue_remove(queue, job);
+    remove_from_line(queue, job);
     return 1;
 }
 
@@ -283,12 +509,12 @@ size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs)
     group g = {.jobs = jobs, .from = group_from};
     bb_flow *flow = queue->turn;
     bb_flow *stop = NULL; /* where a whole turn without another job ends */
-    int goes_alone = !is_groupable(&g, flow->first);
+    int goes_alone = !is_groupable(&g, flow->line.first);
 
     bb_key_set_clear(&queue->keys);
     while (queue->turn != NULL && g.count < queue->limits.max_group_requests && flow != stop) {
         bb_flow *next = flow->next;
-        int is_last_of_line = flow->first->next == NULL;
+        int is_last_of_line = flow->line.first->next == NULL;
         if (take_first(queue, &g, flow)) {
             stop = NULL;
             if (is_last_of_line && next == flow)
@@ -303,5 +529,22 @@ size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs)
             break;
     }
     end_turn(queue, &g, flow);
+    return g.count;
+}
+
+size_t bb_queue_take_of_slow(bb_queue *queue, int64_t group_from, bb_job **jobs)
+{
+    group g = {.jobs = jobs, .from = group_from};
+    bb_flow *flow = queue->slow_turn;
+    int goes_alone;
+
+    if (flow == NULL)
+        return 0;
+    goes_alone = !is_groupable(&g, flow->line.first);
+    bb_key_set_clear(&queue->keys);
+    queue->slow_turn = flow->next;
+    while (g.count < queue->limits.max_group_requests && flow->line.first != NULL &&
+           take_first(queue, &g, flow) && !goes_alone)
+        continue;
     return g.count;
 }

@@ -1,23 +1,35 @@
 /*
  * queue.h: the jobs that wait for a worker, bounded, and fair between chatbots.
  *
- * Each chatbot that has jobs waiting has a line of its own, and the lines take turns. Nothing here
- * is locked: who uses a queue from several threads does that.
+ * Each chatbot that has jobs waiting has a line of its own, and the lines take turns. Jobs that
+ * were not done in their share of time come back and are kept apart from those: suspects, which
+ * were tried together with others, so that nobody knows which of them took the time, and slow ones,
+ * which were alone. The chatbot of a slow job is itself slow until that is done: its line takes
+ * turns with those of other slow ones, and shares no group with any.
+ *
+ * Nothing here is locked: who uses a queue from several threads does that.
  */
 #ifndef BB_QUEUE_H
 #define BB_QUEUE_H
 
 #include "dispatch/key_set.h"
 
-/* One chatbot's line. */
-typedef struct bb_flow {
-    int64_t chatbot_id;
+/* Jobs, one after the other. */
+typedef struct bb_job_list {
     bb_job *first;
     bb_job *last;
-    size_t count;
-    size_t bytes;
+} bb_job_list;
+
+/* What the queue knows of a chatbot. */
+typedef struct bb_flow {
+    int64_t chatbot_id;
+    bb_job_list line;
+    size_t count;         /* jobs in the line */
+    size_t contacts;      /* that they write */
+    size_t bytes;         /* of them, and of slow jobs that wait */
+    size_t slow;          /* slow jobs, those included that are being tried */
     int is_passed_over;   /* by the group that is being taken */
-    struct bb_flow *next; /* the ring of lines */
+    struct bb_flow *next; /* the ring of lines that it is in, if its own is not empty */
     struct bb_flow *previous;
     struct bb_flow *next_in_bucket;
 } bb_flow;
@@ -35,11 +47,17 @@ typedef struct bb_queue_limits {
 typedef struct bb_queue {
     bb_allocator allocator;
     bb_queue_limits limits;
-    size_t count;
-    size_t bytes;
-    size_t contacts;
-    bb_flow *turn;   /* whose turn it is; NULL if nothing waits */
-    bb_flow *spare;  /* lines that are not in use, by `next` */
+    size_t count; /* jobs that wait, wherever */
+    size_t bytes; /* of them */
+    size_t ready; /* jobs in the lines that take turns, those of slow chatbots left out */
+    size_t ready_contacts;
+    bb_flow *turn;        /* whose turn it is; NULL if nothing is ready */
+    bb_flow *slow_turn;   /* likewise among slow chatbots */
+    size_t slow_chatbots; /* whether their lines are empty or not */
+    bb_job_list suspects;
+    bb_job_list slow;
+    size_t slow_count;
+    bb_flow *spare;  /* flows that are not in use, by `next` */
     bb_flow **flows; /* by a hash of the chatbot */
     bb_job **tickets;
     size_t bucket_count; /* of both; a power of two */
@@ -73,16 +91,39 @@ bb_job *bb_queue_find(const bb_queue *queue, uint64_t ticket);
 /* Takes a job out that is in it. */
 void bb_queue_remove(bb_queue *queue, bb_job *job);
 
-/* The job that is after `job` in some order that has them all, the first one if it is NULL; NULL if
- * there is none left. */
-bb_job *bb_queue_next(const bb_queue *queue, const bb_job *job);
+/* Takes the jobs out whose deadlines are not after `now`; returns them as a list by `next`. The
+ * earliest deadline of the others goes to `*next_deadline`, INT64_MAX if there are none. */
+bb_job *bb_queue_take_expired(bb_queue *queue, int64_t now, int64_t *next_deadline);
 
 /*
  * Takes out jobs that may be written as one group, up to the limits, from all lines in turn;
- * returns how many, at least one, as the queue must not be empty. `jobs` has room for
- * max_group_requests. A job that can share no group comes alone: one that has no batch, or whose
- * deadline is before `group_from`, since that of a group is the earliest of its jobs'.
+ * returns how many, at least one, as there must be one that is ready. `jobs` has room for
+ * max_group_requests. A job that can share no group comes alone: one that has no batch, a suspect,
+ * or one whose deadline is before `group_from`, since that of a group is the earliest of its jobs'.
  */
 size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs);
+
+/* ------------------------------------------------------------------------ what was not done yet */
+
+/* Lets a job wait that was taken, or that is to be treated like one, and was not done in its share
+ * of time: among the slow ones if `is_slow`, otherwise among the suspects. It keeps its ticket; it
+ * is never refused, since it was let in already. */
+void bb_queue_put_back(bb_queue *queue, bb_job *job);
+
+/* Whether a chatbot is slow. */
+int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id);
+
+/* Takes the suspect out that came back first, NULL if there is none. Those whose chatbot has turned
+ * out to be slow go to the head of its line, to be taken from there, each alone. */
+bb_job *bb_queue_take_suspect(bb_queue *queue);
+
+/* Takes the slow job out that has waited longest, NULL if there is none. Its chatbot stays slow
+ * until it is put back or, with what was its `flow`, bb_queue_end_slow() is called. */
+bb_job *bb_queue_take_slow(bb_queue *queue);
+void bb_queue_end_slow(bb_queue *queue, bb_flow *flow);
+
+/* Like bb_queue_take(), from the line of a slow chatbot, in turn with others; 0 if all of them are
+ * empty. */
+size_t bb_queue_take_of_slow(bb_queue *queue, int64_t group_from, bb_job **jobs);
 
 #endif

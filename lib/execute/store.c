@@ -1,15 +1,18 @@
 /*
  * store.c: the one stage that does I/O: authorize and write on a storage session, again if the
- * store undid it, until the deadline.
+ * store undid it, until the deadline or the end of a share of the time.
  */
 #include "execute/store.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "util/alloc.h"
+#include "util/clock.h"
 #include "util/struct_size.h"
 
-enum { LONGEST_PAUSE_MS = 50 };
+/* The least share leaves a transaction time on a store that is far away or has much to do. */
+enum { LONGEST_PAUSE_MS = 50, LEAST_SHARE_MS = 250 };
 
 /* What is done on a session. */
 typedef struct operation {
@@ -69,37 +72,128 @@ static int32_t status_of(int32_t code)
     }
 }
 
+/* --------------------------------------------------------------------------- attempts that fail */
+
+static void fill_in_message(bb_error *error, int32_t code)
+{
+    if (error->message[0] == '\0')
+        bb_error_set(error, code, "%s", bb_code_text(code));
+}
+
+/* An attempt failed, after which there will be others. The first one's reason is kept: what comes
+ * of the last one may be no more than that time had run out. */
+static void note_failure(bb_job *job, int32_t code, bb_error *error)
+{
+    fill_in_message(error, code);
+    if (job->attempts++ == 0)
+        job->cause = *error;
+}
+
+/* Of a job that is alone. One line for all of its attempts, and one when they end in vain. */
+static void note_retry(bb_contacts *contacts, bb_job *job, int32_t code, bb_error *error)
+{
+    note_failure(job, code, error);
+    bb_count(&contacts->counters.retries, 1);
+    if (job->attempts == 1)
+        bb_contacts_log(contacts, BB_LOG_WARN, "trying again", error);
+}
+
+static void log_end(const bb_contacts *contacts, const bb_job *job, unsigned attempts,
+                    const bb_error *error)
+{
+    const char *what = job->batch != NULL ? "write failed" : "authorize failed";
+    char line[80];
+
+    if (attempts > 1) {
+        snprintf(line, sizeof line, "%s after %u attempts in %lld ms", what, attempts,
+                 (long long)(bb_monotonic_us() - job->began_us) / 1000);
+        what = line;
+    }
+    bb_contacts_log(contacts, BB_LOG_ERROR, what, error);
+}
+
 /* The status that a request ends with, which the host is told of if it is not the client's. */
-static int32_t conclude(const bb_contacts *contacts, int32_t code, const char *what,
+static int32_t conclude(const bb_contacts *contacts, const bb_job *job, int32_t code,
                         bb_error *error)
 {
     int32_t status = status_of(code);
 
-    if (status == BB_STATUS_UNAVAILABLE || status == BB_STATUS_INTERNAL_ERROR) {
-        if (error->message[0] == '\0')
-            bb_error_set(error, code, "%s", bb_code_text(code));
-        bb_contacts_log(contacts, BB_LOG_ERROR, what, error);
-    }
+    if (status != BB_STATUS_UNAVAILABLE && status != BB_STATUS_INTERNAL_ERROR)
+        return status;
+    fill_in_message(error, code);
+    log_end(contacts, job, job->attempts + 1,
+            status == BB_STATUS_UNAVAILABLE && job->attempts > 0 ? &job->cause : error);
     return status;
 }
 
-static int32_t run(bb_contacts *contacts, operation *op, const char *what)
+bb_result *bb_store_expire(const bb_contacts *contacts, const bb_job *job)
 {
+    if (job->attempts > 0)
+        log_end(contacts, job, job->attempts, &job->cause);
+    return bb_response_plain(BB_STATUS_UNAVAILABLE);
+}
+
+/* --------------------------------------------------------------------------------- shares of time
+ */
+
+static int has_one_writer(const bb_contacts *contacts)
+{
+    return (contacts->storage->vtable.flags & BB_STORAGE_ONE_WRITER) != 0;
+}
+
+bb_share bb_store_share(const bb_contacts *contacts, int64_t deadline, size_t parts)
+{
+    int64_t left = bb_deadline_left(deadline);
+    int64_t part = left / (int64_t)parts;
+    bb_share share = {deadline, deadline};
+
+    if (part < LEAST_SHARE_MS)
+        part = LEAST_SHARE_MS;
+    if (part < left && !has_one_writer(contacts))
+        share.lock_deadline = bb_deadline_in(part);
+    return share;
+}
+
+/* Whether what failed is to be tried again with another share. A backend may give up on a lock some
+ * time before it must, but what it says long before is the store's own word. */
+static int is_for_later(const bb_job *job, int32_t code, int64_t began, bb_share share)
+{
+    if (share.lock_deadline >= job->access.deadline || bb_deadline_left(job->access.deadline) == 0)
+        return 0;
+    if (code == BB_ERR_BUSY)
+        return bb_deadline_left(share.lock_deadline) <= (share.lock_deadline - began) / 2;
+    return code == BB_ERR_RETRY || code == BB_ERR_LOST;
+}
+
+/* A status, or BB_STORE_LATER. */
+static int32_t run(bb_contacts *contacts, bb_job *job, operation *op, bb_share share)
+{
+    int64_t began = bb_deadline_in(0);
+    bb_access access = job->access;
     bb_error error;
     int32_t code;
 
+    access.deadline = share.deadline;
+    access.lock_deadline = share.lock_deadline;
+    op->access = &access;
     for (unsigned attempt = 0;; attempt++) {
         code = run_once(contacts, op, &error);
-        if (code != BB_ERR_RETRY && code != BB_ERR_LOST)
+        if ((code != BB_ERR_RETRY && code != BB_ERR_LOST) ||
+            bb_deadline_left(share.lock_deadline) == 0)
             break;
-        if (bb_deadline_left(op->access->deadline) == 0)
-            break;
-        bb_count(&contacts->counters.retries, 1);
-        bb_contacts_log(contacts, BB_LOG_WARN, "trying again", &error);
-        pause_before(attempt, op->access->deadline);
+        note_retry(contacts, job, code, &error);
+        pause_before(attempt, share.lock_deadline);
     }
-    return conclude(contacts, code, what, &error);
+    op->access = NULL;
+    if (!is_for_later(job, code, began, share))
+        return conclude(contacts, job, code, &error);
+    note_retry(contacts, job, code, &error);
+    job->is_slow = 1;
+    return BB_STORE_LATER;
 }
+
+/* --------------------------------------------------------------------------------- one at a time
+ */
 
 static int32_t run_authorize(const bb_storage_vtable *table, void *session, operation *op,
                              bb_error *error)
@@ -107,11 +201,11 @@ static int32_t run_authorize(const bb_storage_vtable *table, void *session, oper
     return table->authorize(session, op->access, error);
 }
 
-int32_t bb_store_authorize(bb_contacts *contacts, const bb_access *access)
+int32_t bb_store_authorize(bb_contacts *contacts, bb_job *job, bb_share share)
 {
-    operation op = {.run = run_authorize, .access = access};
+    operation op = {.run = run_authorize};
 
-    return run(contacts, &op, "authorize failed");
+    return run(contacts, job, &op, share);
 }
 
 static void forget(operation *op)
@@ -200,21 +294,20 @@ static int32_t run_write(const bb_storage_vtable *table, void *session, operatio
     return check_puts(op, table->write(session, &write, error), error);
 }
 
-bb_result *bb_store_write(bb_contacts *contacts, const bb_access *access, bb_batch *batch,
-                          bb_arena *arena)
+bb_result *bb_store_write(bb_contacts *contacts, bb_job *job, bb_share share)
 {
-    operation op = {.run = run_write, .access = access, .batch = batch};
+    operation op = {.run = run_write, .batch = job->batch};
     int32_t status = BB_STATUS_INTERNAL_ERROR;
 
-    if (bb_rendered_init(&op.rendered, batch->record_count, arena) == BB_OK)
-        status = run(contacts, &op, "write failed");
+    if (bb_rendered_init(&op.rendered, job->batch->record_count, job->arena) == BB_OK)
+        status = run(contacts, job, &op, share);
     bb_rendered_free(&op.rendered);
-    if (status != BB_STATUS_SUCCESS) {
-        bb_result_free(op.result);
-        return bb_response_plain(status);
+    if (status == BB_STATUS_SUCCESS) {
+        bb_count_write(&contacts->counters, 1);
+        return op.result;
     }
-    bb_count_write(&contacts->counters, 1);
-    return op.result;
+    bb_result_free(op.result);
+    return status == BB_STORE_LATER ? NULL : bb_response_plain(status);
 }
 
 /* -------------------------------------------------------------------------------------- groups */
@@ -226,6 +319,9 @@ struct bb_store_group {
     bb_write *writes;
     const bb_write **pointers;
     int32_t *codes;
+    bb_share share;
+    bb_job **later; /* what is not done by the end of that */
+    size_t later_count;
 };
 
 bb_store_group *bb_store_group_new(const bb_allocator *allocator, size_t max_jobs)
@@ -262,7 +358,7 @@ void bb_store_group_free(bb_store_group *group)
     bb_free(&allocator, group);
 }
 
-/* The group's time is that of its latest request, its deadline that of its most urgent one. */
+/* The group's time is that of its latest request. */
 static bb_write_group describe(const bb_store_group *group, bb_job *const *jobs, size_t count)
 {
     bb_write_group description = {.size = sizeof description,
@@ -270,13 +366,11 @@ static bb_write_group describe(const bb_store_group *group, bb_job *const *jobs,
                                   .write_count = count,
                                   .codes = group->codes,
                                   .now_us = jobs[0]->access.now_us,
-                                  .deadline = jobs[0]->access.deadline};
+                                  .deadline = group->share.deadline};
 
     for (size_t i = 1; i < count; i++) {
         if (jobs[i]->access.now_us > description.now_us)
             description.now_us = jobs[i]->access.now_us;
-        if (jobs[i]->access.deadline < description.deadline)
-            description.deadline = jobs[i]->access.deadline;
     }
     return description;
 }
@@ -290,6 +384,7 @@ static int32_t prepare_member(bb_store_group *group, size_t i, bb_job *job,
     group->accesses[i] = job->access;
     group->accesses[i].now_us = description->now_us;
     group->accesses[i].deadline = description->deadline;
+    group->accesses[i].lock_deadline = group->share.lock_deadline;
     *op = (operation){.access = &group->accesses[i], .batch = job->batch};
     if (bb_rendered_init(&op->rendered, job->batch->record_count, job->arena) != BB_OK)
         return BB_ERR_NOMEM;
@@ -301,13 +396,14 @@ static int32_t prepare_member(bb_store_group *group, size_t i, bb_job *job,
 }
 
 /* The answer to one write of a group that has gone through. */
-static bb_result *answer_member(bb_contacts *contacts, operation *op, int32_t code)
+static bb_result *answer_member(bb_contacts *contacts, const bb_job *job, operation *op,
+                                int32_t code)
 {
     bb_error error;
     int32_t status;
 
     bb_error_init(&error);
-    status = conclude(contacts, check_puts(op, code, &error), "write failed", &error);
+    status = conclude(contacts, job, check_puts(op, code, &error), &error);
     if (status == BB_STATUS_SUCCESS)
         return op->result;
     bb_result_free(op->result);
@@ -341,7 +437,7 @@ static void answer_all(bb_contacts *contacts, bb_store_group *group, bb_job *con
     for (size_t i = 0; i < count; i++) {
         operation *op = &group->operations[i];
         bb_rendered_free(&op->rendered);
-        jobs[i]->done(jobs[i], answer_member(contacts, op, group->codes[i]));
+        jobs[i]->done(jobs[i], answer_member(contacts, jobs[i], op, group->codes[i]));
     }
 }
 
@@ -374,10 +470,28 @@ static int32_t write_together(bb_contacts *contacts, bb_store_group *group, bb_j
     return code;
 }
 
-static void write_apart(bb_contacts *contacts, bb_job *const *jobs, size_t count)
+/* ----------------------------------------------------------------------------- groups that fail */
+
+static void leave_for_later(bb_store_group *group, bb_job *const *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        jobs[i]->done(jobs[i], jobs[i]->run(contacts, jobs[i]));
+        group->later[group->later_count++] = jobs[i];
+}
+
+/* One by one, as long as there is time. */
+static void write_apart(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                        size_t count)
+{
+    size_t i = 0;
+
+    for (; i < count && bb_deadline_left(group->share.lock_deadline) > 0; i++) {
+        bb_result *result = jobs[i]->run(contacts, jobs[i], group->share);
+        if (result != NULL)
+            jobs[i]->done(jobs[i], result);
+        else
+            leave_for_later(group, &jobs[i], 1);
+    }
+    leave_for_later(group, jobs + i, count - i);
 }
 
 /* Whether a group failed for what one of its requests holds, as opposed to for what the store is
@@ -387,29 +501,85 @@ static int is_fault_of_one(int32_t code)
     return code == BB_ERR_CONFLICT || code == BB_ERR_ARGUMENT || code == BB_ERR_INTERNAL;
 }
 
-void bb_store_write_group(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
-                          size_t count)
+static void note_group_failure(bb_contacts *contacts, bb_job *const *jobs, size_t count,
+                               int32_t code, bb_error *error)
+{
+    if (code == BB_ERR_UNSUPPORTED)
+        return;
+    for (size_t i = 0; i < count && !is_fault_of_one(code); i++)
+        note_failure(jobs[i], code, error);
+    bb_count(&contacts->counters.ungrouped_requests, count);
+    bb_contacts_log(contacts, BB_LOG_WARN, "a group of requests failed", error);
+}
+
+static void write_jobs(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                       size_t count);
+
+/*
+ * What is done with a group after it has failed. If that was the fault of one, halves: so one that
+ * always fails costs the others a few transactions and not one each. If the store was busy, nothing
+ * now: nobody knows with which of them, and they have most of their time left.
+ */
+static void go_on(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs, size_t count,
+                  int32_t code)
+{
+    if (is_fault_of_one(code)) {
+        write_jobs(contacts, group, jobs, count / 2);
+        write_jobs(contacts, group, jobs + count / 2, count - count / 2);
+    } else if (code == BB_ERR_BUSY) {
+        leave_for_later(group, jobs, count);
+    } else {
+        write_apart(contacts, group, jobs, count);
+    }
+}
+
+static void write_jobs(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                       size_t count)
 {
     bb_error error;
     int32_t code;
 
-    if (count == 1 || contacts->storage->vtable.write_group == NULL) {
-        write_apart(contacts, jobs, count);
+    if (count == 1 || bb_deadline_left(group->share.lock_deadline) == 0) {
+        write_apart(contacts, group, jobs, count);
         return;
     }
     bb_error_init(&error);
     code = write_together(contacts, group, jobs, count, &error);
     if (code == BB_OK)
         return;
-    if (code != BB_ERR_UNSUPPORTED) {
-        bb_count(&contacts->counters.ungrouped_requests, count);
-        bb_contacts_log(contacts, BB_LOG_WARN, "a group of requests failed", &error);
+    note_group_failure(contacts, jobs, count, code, &error);
+    go_on(contacts, group, jobs, count, code);
+}
+
+/* The share of jobs that are done together, or one after the other. It leaves the most urgent one
+ * time for another try, whatever takes so long. */
+static bb_share share_of(const bb_contacts *contacts, bb_job *const *jobs, size_t count)
+{
+    int64_t urgent = jobs[0]->access.deadline;
+    bb_share share;
+
+    for (size_t i = 1; i < count; i++) {
+        if (jobs[i]->access.deadline < urgent)
+            urgent = jobs[i]->access.deadline;
     }
-    /* halves, so that one that always fails costs the others a few transactions and not one each */
-    if (is_fault_of_one(code)) {
-        bb_store_write_group(contacts, group, jobs, count / 2);
-        bb_store_write_group(contacts, group, jobs + count / 2, count - count / 2);
-    } else {
-        write_apart(contacts, jobs, count);
-    }
+    share = bb_store_share(contacts, urgent, BB_FIRST_SHARES);
+    if (count == 1 || has_one_writer(contacts))
+        return share;
+    share.deadline = bb_deadline_in(bb_deadline_left(urgent) / 2);
+    if (share.lock_deadline > share.deadline)
+        share.lock_deadline = share.deadline;
+    return share;
+}
+
+size_t bb_store_write_group(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+                            size_t count, bb_job **later)
+{
+    group->later = later;
+    group->later_count = 0;
+    group->share = share_of(contacts, jobs, count);
+    if (contacts->storage->vtable.write_group == NULL)
+        write_apart(contacts, group, jobs, count);
+    else
+        write_jobs(contacts, group, jobs, count);
+    return group->later_count;
 }

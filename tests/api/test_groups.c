@@ -32,6 +32,8 @@ typedef struct crowd {
     size_t sent;
     size_t answers;
     int is_held;
+    int64_t timeout_ms; /* of requests to come; 0: the handle's */
+    void *lock;         /* what the host has locked, or NULL */
     bb_result *results[MOST];
     uint64_t tickets[MOST];
     struct place {
@@ -58,8 +60,16 @@ static int open_crowd(crowd *c)
     return 0;
 }
 
+static void unlock(crowd *c)
+{
+    if (c->lock != NULL)
+        test_store_unlock(&c->endpoint.store, c->lock);
+    c->lock = NULL;
+}
+
 static void close_crowd(crowd *c)
 {
+    unlock(c);
     for (size_t i = 0; i < c->sent; i++)
         bb_result_free(c->results[i]);
     pthread_cond_destroy(&c->answered);
@@ -104,6 +114,7 @@ static void submit(crowd *c, const char *chatbot, const char *key, const char *b
     request.authorization_len = strlen(header);
     request.body = body;
     request.body_len = strlen(body);
+    request.timeout_ms = c->timeout_ms;
     now = bb_contacts_submit(c->endpoint.contacts, &request, done, &c->places[index],
                              &c->tickets[index]);
     assert_null(now);
@@ -120,14 +131,29 @@ static void submit_contact(crowd *c, const char *chatbot, const char *key, const
     submit(c, chatbot, key, body);
 }
 
-static void wait_for_all(crowd *c)
+static void wait_for(crowd *c, size_t count)
 {
     pthread_mutex_lock(&c->mutex);
     c->is_held = 0;
     pthread_cond_broadcast(&c->answered);
-    while (c->answers < c->sent)
+    while (c->answers < count)
         pthread_cond_wait(&c->answered, &c->mutex);
     pthread_mutex_unlock(&c->mutex);
+}
+
+static void wait_for_all(crowd *c)
+{
+    wait_for(c, c->sent);
+}
+
+static int is_answered(crowd *c, size_t index)
+{
+    int is;
+
+    pthread_mutex_lock(&c->mutex);
+    is = c->results[index] != NULL;
+    pthread_mutex_unlock(&c->mutex);
+    return is;
 }
 
 static int32_t status_of(const crowd *c, size_t index)
@@ -334,6 +360,78 @@ static void test_E11_cancelled_ones_are_not_stored(void **state)
     assert_int_equal(stats_of(c).contacts[BB_CREATED], 200 - cancelled);
 }
 
+/* A share of the time is a tenth of this, and waited for more than once. */
+enum { ENOUGH_MS = 30000 };
+
+/* The host has locked a contact: a request for it waits, and takes nobody along, neither those that
+ * shared a group with it nor those that come later. All others are answered while it waits. */
+static void test_E11_others_are_written_while_a_row_is_locked(void **state)
+{
+    enum { LOCKED = 2, FIRST_GROUP = 12, ALL = 40 };
+    crowd *c = *state;
+    char id[20];
+
+    if (strcmp(backend, "postgres") != 0)
+        skip();
+    assert_int_equal(bb_storage_chatbot_add(c->endpoint.store.storage, 124, 1, 0, NULL), BB_OK);
+    submit_contact(c, "123", NULL, "locked", "before");
+    wait_for_all(c);
+    c->lock = test_store_lock_contact(&c->endpoint.store, "locked");
+    assert_non_null(c->lock);
+    c->is_held = 1;
+    c->timeout_ms = ENOUGH_MS;
+    submit_contact(c, "123", NULL, "first", "first");
+    for (size_t i = LOCKED; i < FIRST_GROUP; i++) {
+        snprintf(id, sizeof id, "u%zu", i);
+        submit_contact(c, i % 2 == 0 ? "123" : "124", NULL, i == LOCKED ? "locked" : id, id);
+    }
+    wait_for(c, FIRST_GROUP - 1);
+    for (size_t i = FIRST_GROUP; i < ALL; i++) {
+        snprintf(id, sizeof id, "u%zu", i);
+        submit_contact(c, i % 2 == 0 ? "123" : "124", NULL, id, id);
+    }
+    wait_for(c, ALL - 1);
+    assert_false(is_answered(c, LOCKED));
+    unlock(c);
+    wait_for_all(c);
+    for (size_t i = 0; i < ALL; i++)
+        assert_int_equal(status_of(c, i), 200);
+    expect_contact(c, LOCKED, "u2");
+}
+
+/* Another process writes to the file for long. One that has little time is told when that is over,
+ * whoever it waits with; the others go on waiting. */
+static void test_E11_each_has_its_own_deadline_while_the_file_is_locked(void **state)
+{
+    enum { URGENT = 2, ALL = 8 };
+    crowd *c = *state;
+    char id[20];
+
+    if (strcmp(backend, "sqlite") != 0)
+        skip();
+    c->timeout_ms = ENOUGH_MS;
+    submit_contact(c, "123", NULL, "first", "first");
+    c->lock = test_store_lock(&c->endpoint.store);
+    assert_non_null(c->lock);
+    for (size_t i = 1; i < ALL; i++) {
+        snprintf(id, sizeof id, "u%zu", i);
+        c->timeout_ms = i == URGENT ? 500 : ENOUGH_MS;
+        submit_contact(c, "123", NULL, id, id);
+    }
+    pthread_mutex_lock(&c->mutex);
+    c->is_held = 0;
+    pthread_cond_broadcast(&c->answered);
+    while (c->results[URGENT] == NULL)
+        pthread_cond_wait(&c->answered, &c->mutex);
+    pthread_mutex_unlock(&c->mutex);
+    for (size_t i = 1; i < ALL; i++)
+        assert_int_equal(is_answered(c, i), i == URGENT);
+    unlock(c);
+    wait_for_all(c);
+    for (size_t i = 0; i < ALL; i++)
+        assert_int_equal(status_of(c, i), i == URGENT ? 503 : 200);
+}
+
 static int set_up(void **state)
 {
     static crowd c;
@@ -357,6 +455,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_E10_A2_conflicts_among_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_E2_batches_in_groups, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_E11_cancelled_ones_are_not_stored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_E11_others_are_written_while_a_row_is_locked, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_E11_each_has_its_own_deadline_while_the_file_is_locked,
+                                        set_up, tear_down),
     };
     test_endpoint probe;
     int status;

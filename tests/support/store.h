@@ -34,6 +34,10 @@ int test_store_versions(const test_store *store, char *result, size_t result_siz
 /* Locks all contacts of a SQLite or PostgreSQL store on a connection of its own, until it is
  * given to test_store_unlock(). NULL if that failed. */
 void *test_store_lock(const test_store *store);
+
+/* The same for one contact of a PostgreSQL store. */
+void *test_store_lock_contact(const test_store *store, const char *external_id);
+
 void test_store_unlock(const test_store *store, void *lock);
 
 /* Whether these bytes stand in SQLite's files or in PostgreSQL's table of keys, in any of its

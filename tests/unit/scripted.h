@@ -57,10 +57,15 @@ typedef struct script {
     int64_t refused_chatbot_id; /* a write to it is BB_ERR_NOT_FOUND, alone or in a group */
     const char *faulty_key;     /* a write or group that names it is `fault_code` */
     int32_t fault_code;
+    const char *locked_key; /* a write or group that names it waits until it is another, or is
+                               BB_ERR_BUSY at its deadline */
+    size_t lock_waiters;
+    const char *first_message;         /* said instead of `message` with the first code but BB_OK */
     size_t groups;                     /* calls of write_group() */
     size_t group_sizes[SCRIPT_GROUPS]; /* and how many writes they had */
     int64_t group_now_us;              /* of the last one */
     int64_t group_deadline;
+    int64_t group_lock_deadline;
     int32_t member_code; /* if not BB_OK, the code of a group's first write */
     pthread_t last_thread;
 } script;
@@ -73,9 +78,15 @@ typedef struct script_session {
 
 static inline void script_init(script *s)
 {
+    pthread_condattr_t attributes;
+
     memset(s, 0, sizeof *s);
-    if (pthread_mutex_init(&s->mutex, NULL) != 0 || pthread_cond_init(&s->changed, NULL) != 0)
+    if (pthread_condattr_init(&attributes) != 0 ||
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 || /* as deadlines are */
+        pthread_mutex_init(&s->mutex, NULL) != 0 ||
+        pthread_cond_init(&s->changed, &attributes) != 0)
         abort();
+    pthread_condattr_destroy(&attributes);
 }
 
 static inline void script_destroy(script *s)
@@ -93,13 +104,20 @@ static inline void script_answers(script *s, const int32_t *codes, size_t count)
         memcpy(s->codes, codes, count * sizeof *codes);
 }
 
-static inline int32_t script_say(const script *s, int32_t code, bb_error *error)
+static inline int32_t script_say(script *s, int32_t code, bb_error *error)
 {
-    if (code == BB_OK || s->message == NULL)
+    const char *message = s->message;
+
+    if (code == BB_OK || message == NULL)
         return code;
+    pthread_mutex_lock(&s->mutex);
+    if (s->first_message != NULL)
+        message = s->first_message;
+    s->first_message = NULL;
+    pthread_mutex_unlock(&s->mutex);
     if (s->sqlstate != NULL)
         snprintf(error->sqlstate, sizeof error->sqlstate, "%s", s->sqlstate);
-    return bb_error_set(error, code, "%s", s->message);
+    return bb_error_set(error, code, "%s", message);
 }
 
 static inline int32_t script_open(void *store, int64_t deadline, void **session, bb_error *error)
@@ -238,13 +256,36 @@ static inline int32_t script_put_all(const script *s, const bb_write *write)
     return code;
 }
 
-static inline int script_is_faulty(const script *s, const bb_write *write)
+static inline int script_names(const bb_write *write, const char *key)
 {
-    for (size_t i = 0; s->faulty_key != NULL && i < write->record_count; i++) {
-        if (slice_is(write->records[i]->external_id, s->faulty_key))
+    for (size_t i = 0; key != NULL && i < write->record_count; i++) {
+        if (slice_is(write->records[i]->external_id, key))
             return 1;
     }
     return 0;
+}
+
+static inline int script_is_faulty(const script *s, const bb_write *write)
+{
+    return script_names(write, s->faulty_key);
+}
+
+/* As a row does that someone has locked. */
+static inline int32_t script_wait_for_lock(script *s, const bb_write *write, int64_t deadline)
+{
+    const struct timespec until = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
+    int32_t code = BB_OK;
+
+    pthread_mutex_lock(&s->mutex);
+    while (code == BB_OK && script_names(write, s->locked_key)) {
+        s->lock_waiters++;
+        pthread_cond_broadcast(&s->changed);
+        if (pthread_cond_timedwait(&s->changed, &s->mutex, &until) != 0)
+            code = BB_ERR_BUSY;
+        s->lock_waiters--;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return code;
 }
 
 /* For the tables that have groups; see script_group_table. */
@@ -266,6 +307,8 @@ static inline int32_t script_write_group(void *session, const bb_write_group *gr
             put_code = script_put_all(s, write);
         if (code == BB_OK && script_is_faulty(s, write))
             code = s->fault_code;
+        if (code == BB_OK)
+            code = script_wait_for_lock(s, write, write->access->lock_deadline);
         if (code == BB_OK && put_code != BB_OK && !s->ignores_put)
             code = put_code;
     }
@@ -275,6 +318,7 @@ static inline int32_t script_write_group(void *session, const bb_write_group *gr
     s->groups++;
     s->group_now_us = group->now_us;
     s->group_deadline = group->deadline;
+    s->group_lock_deadline = group->writes[0]->access->lock_deadline;
     pthread_mutex_unlock(&s->mutex);
     return script_say(s, code, error);
 }
@@ -298,6 +342,8 @@ static inline int32_t script_write(void *session, const bb_write *write, bb_erro
         return BB_ERR_NOT_FOUND;
     if (code == BB_OK && script_is_faulty(s, write))
         code = s->fault_code;
+    if (code == BB_OK)
+        code = script_wait_for_lock(s, write, write->access->lock_deadline);
     return script_say(s, code, error);
 }
 
@@ -376,6 +422,24 @@ static inline void script_wait_inside(script *s, size_t count)
 {
     pthread_mutex_lock(&s->mutex);
     while (s->inside < count)
+        pthread_cond_wait(&s->changed, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Locks a contact, or none if `key` is NULL. */
+static inline void script_lock(script *s, const char *key)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->locked_key = key;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Waits until so many calls have come to a lock. */
+static inline void script_wait_waiters(script *s, size_t count)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (s->lock_waiters < count)
         pthread_cond_wait(&s->changed, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
 }

@@ -47,6 +47,7 @@ typedef struct host {
     size_t answers;
     sent sent[MOST];
     int64_t clock_us;
+    kept_log log; /* under the mutex */
 } host;
 
 /* -------------------------------------------------------------------------------------- memory */
@@ -102,6 +103,15 @@ static int64_t ticking_clock(void *ctx)
     return now;
 }
 
+static void keep_line_of_many(void *ctx, int32_t level, const char *line, size_t len)
+{
+    host *h = ctx;
+
+    pthread_mutex_lock(&h->mutex);
+    keep_line(&h->log, level, line, len);
+    pthread_mutex_unlock(&h->mutex);
+}
+
 static void init_host(host *h)
 {
     memset(h, 0, sizeof *h);
@@ -124,6 +134,8 @@ static bb_config config_of(host *h, uint32_t workers)
     config.allocator = &h->memory.allocator;
     config.clock = ticking_clock;
     config.clock_ctx = h;
+    config.log = keep_line_of_many;
+    config.log_ctx = h;
     config.timeout_ms = 60000;
     config.workers = workers;
     return config;
@@ -136,15 +148,22 @@ static void open_with(host *h, const bb_config *config)
     assert_int_equal(bb_contacts_open(h->storage, config, &h->contacts, NULL), BB_OK);
 }
 
-static host *open_host(uint32_t workers)
+/* With requests that have so much time. */
+static host *open_host_for(uint32_t workers, int64_t timeout_ms)
 {
     host *h = must_alloc(sizeof *h);
     bb_config config;
 
     init_host(h);
     config = config_of(h, workers);
+    config.timeout_ms = timeout_ms;
     open_with(h, &config);
     return h;
+}
+
+static host *open_host(uint32_t workers)
+{
+    return open_host_for(workers, 60000);
 }
 
 static void close_host(host *h)
@@ -155,6 +174,7 @@ static void close_host(host *h)
     assert_int_equal(h->script.shared, 0);
     unit_memory_check(&h->memory.memory);
     script_destroy(&h->script);
+    free(h->log.lines.data);
     pthread_cond_destroy(&h->answered);
     pthread_mutex_destroy(&h->mutex);
     pthread_mutex_destroy(&h->memory.mutex);
@@ -222,8 +242,10 @@ static void submit(host *h, sent *s, const bb_request *request)
     pthread_mutex_unlock(&h->mutex);
 }
 
-/* Submits one contact, from memory that is gone when this returns. */
-static sent *submit_contact(host *h, size_t i, const char *chatbot, const char *key)
+/* Submits one contact, from memory that is gone when this returns, with `timeout_ms` of time, or
+ * the handle's if that is 0. */
+static void submit_timed(host *h, size_t i, const char *chatbot, const char *key,
+                         int64_t timeout_ms)
 {
     char body[200];
     bb_request request;
@@ -231,9 +253,14 @@ static sent *submit_contact(host *h, size_t i, const char *chatbot, const char *
     snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"%s\",\"name\":\"N %s\"}]}", key,
              key);
     request = request_to(chatbot, body);
+    request.timeout_ms = timeout_ms;
     submit(h, &h->sent[i], &request);
     memset(body, 'x', sizeof body);
-    return &h->sent[i];
+}
+
+static void submit_contact(host *h, size_t i, const char *chatbot, const char *key)
+{
+    submit_timed(h, i, chatbot, key, 0);
 }
 
 static void wait_for_answers(host *h, size_t count)
@@ -299,6 +326,25 @@ static void expect_all(const host *h, size_t from, size_t count)
     }
 }
 
+static void forget(void *ctx, bb_result *result)
+{
+    (void)ctx;
+    bb_result_free(result);
+}
+
+/* Whether what is submitted now is refused, as it is once the handle is being closed. */
+static int is_closing(host *h)
+{
+    bb_request request = request_to("42", "{\"users\":[{}]}");
+    uint64_t ticket;
+    bb_result *refusal = bb_contacts_submit(h->contacts, &request, forget, NULL, &ticket);
+
+    if (refusal == NULL)
+        bb_contacts_cancel(h->contacts, ticket);
+    bb_result_free(refusal);
+    return refusal != NULL;
+}
+
 /* -------------------------------------------------------------------------------------- groups */
 
 static void test_E7_what_gathers_is_written_together(void **state)
@@ -344,17 +390,19 @@ static void test_E11_the_deadline_of_a_group(void **state)
 {
     bb_request request = request_to("42", "{\"users\":[{\"external_id\":\"soon\"}]}");
     host *h = open_host(1);
-    int64_t soon;
+    int64_t before;
 
     (void)state;
     gather(h, 3);
-    request.timeout_ms = 20000;
-    soon = bb_deadline_in(20000);
+    request.timeout_ms = 30000;
+    before = bb_deadline_in(0);
     submit(h, &h->sent[4], &request);
     let_go(h);
     wait_for_answers(h, 5);
     assert_int_equal(h->script.group_sizes[0], 4);
-    assert_in_range(h->script.group_deadline, soon, soon + 20000); /* not 60000 */
+    /* a share of what the most urgent one has left */
+    assert_in_range(h->script.group_deadline, before, bb_deadline_in(15000));
+    assert_in_range(h->script.group_lock_deadline, before, bb_deadline_in(3000));
     close_host(h);
 }
 
@@ -521,6 +569,221 @@ static void test_E7_a_backend_without_groups(void **state)
     wait_for_answers(h, 5);
     expect_all(h, 1, 4);
     assert_int_equal(h->script.calls, 5);
+    close_host(h);
+}
+
+/* ------------------------------------------------------------------------- what takes too long */
+
+/* A share is a tenth of it, and waited for more than once. */
+enum { ENOUGH_MS = 30000 };
+
+/* The answers are there while the contact is still locked, and its own is not. */
+static void expect_while_locked(host *h, size_t from, size_t count, size_t locked)
+{
+    expect_all(h, from, count);
+    pthread_mutex_lock(&h->mutex);
+    assert_int_equal(h->sent[locked].is_done, 0);
+    pthread_mutex_unlock(&h->mutex);
+}
+
+/* One of a group waits for a row that the host has locked: the others are written all the same,
+ * those that have less time too, and later ones, of its own chatbot and of others. */
+static void test_E11_one_that_waits_keeps_no_other_waiting(void **state)
+{
+    host *h = open_host_for(1, ENOUGH_MS + ENOUGH_MS / 10);
+
+    (void)state;
+    script_lock(&h->script, "locked");
+    hold(h);
+    submit_contact(h, 5, "43", "locked");
+    for (size_t i = 1; i <= 4; i++) {
+        static const char *const keys[] = {"", "k1", "k2", "k3", "k4"};
+        submit_timed(h, i, i % 2 == 0 ? "42" : "43", keys[i], i == 1 ? ENOUGH_MS : 0);
+    }
+    let_go(h);
+    wait_for_answers(h, 5);
+    assert_int_equal(h->script.group_sizes[0], 5);
+    expect_while_locked(h, 1, 4, 5);
+    submit_contact(h, 6, "42", "k6");
+    submit_contact(h, 7, "43", "k7");
+    wait_for_answers(h, 7);
+    expect_while_locked(h, 6, 2, 5);
+    script_lock(&h->script, NULL);
+    wait_for_answers(h, 8);
+    expect_success(&h->sent[5], "locked");
+    close_host(h);
+}
+
+/* As many as there are workers wait, and each has others behind it. */
+static void test_E11_those_that_wait_hold_no_worker_for_long(void **state)
+{
+    host *h = open_host_for(2, ENOUGH_MS);
+
+    (void)state;
+    script_lock(&h->script, "locked");
+    submit_contact(h, 9, "43", "locked");
+    submit_contact(h, 10, "44", "locked");
+    for (size_t i = 1; i <= 8; i++) {
+        char key[20];
+        snprintf(key, sizeof key, "k%zu", i);
+        submit_contact(h, i, "42", key);
+    }
+    wait_for_answers(h, 8);
+    expect_while_locked(h, 1, 8, 9);
+    expect_while_locked(h, 1, 8, 10);
+    script_lock(&h->script, NULL);
+    wait_for_answers(h, 10);
+    expect_success(&h->sent[9], "locked");
+    expect_success(&h->sent[10], "locked");
+    close_host(h);
+}
+
+/* Once it is known whose request waits, others for the same contact spoil nobody's group. */
+static void test_E11_a_chatbot_that_waits_is_apart(void **state)
+{
+    host *h = open_host_for(1, ENOUGH_MS);
+    uint64_t ungrouped;
+
+    (void)state;
+    script_lock(&h->script, "locked");
+    submit_contact(h, 50, "43", "locked");
+    script_wait_waiters(&h->script, 1);
+    submit_contact(h, 40, "42", "k40"); /* behind it, until it is known */
+    wait_for_answers(h, 1);
+    ungrouped = stats_of(h).ungrouped_requests;
+    for (size_t i = 1; i <= 30; i++) {
+        char key[20];
+        snprintf(key, sizeof key, "k%zu", i);
+        submit_contact(h, i, i % 2 == 0 ? "42" : "44", key);
+        if (i % 10 == 0)
+            submit_contact(h, 50 + i / 10, "43", "locked");
+    }
+    wait_for_answers(h, 31);
+    expect_while_locked(h, 1, 30, 50);
+    assert_int_equal(stats_of(h).ungrouped_requests, ungrouped);
+    script_lock(&h->script, NULL);
+    wait_for_answers(h, 35);
+    for (size_t i = 50; i <= 53; i++)
+        expect_success(&h->sent[i], "locked");
+    close_host(h);
+}
+
+/* Each is told at its own deadline, though the lock is there for ever, and why. */
+static void test_E11_each_has_its_own_deadline(void **state)
+{
+    host *h = open_host(1);
+
+    (void)state;
+    h->script.message = "the deadline had passed already";
+    h->script.first_message = "somebody has locked it";
+    script_lock(&h->script, "locked");
+    hold(h);
+    submit_timed(h, 1, "42", "k1", 0);
+    submit_timed(h, 2, "43", "locked", 700);
+    let_go(h);
+    wait_for_answers(h, 3);
+    expect_all(h, 1, 1);
+    assert_int_equal(h->sent[2].http, 503);
+    assert_int_equal(h->log.levels[BB_LOG_ERROR], 1);
+    assert_int_equal(h->log.levels[BB_LOG_WARN], 1); /* of the group */
+    assert_non_null(strstr(h->log.lines.data, "write failed after "));
+    assert_non_null(strstr(strstr(h->log.lines.data, "write failed after "),
+                           "ms: scripted: somebody has locked it\n"));
+    close_host(h);
+}
+
+/* All wait, as if the store stood still. */
+static void test_E11_a_store_that_stands_still(void **state)
+{
+    host *h = open_host(2);
+
+    (void)state;
+    script_lock(&h->script, "locked");
+    for (size_t i = 0; i < 40; i++) {
+        char chatbot[8];
+        snprintf(chatbot, sizeof chatbot, "%zu", 1 + i % 20);
+        submit_timed(h, i, chatbot, "locked", 600);
+    }
+    wait_for_answers(h, 40);
+    for (size_t i = 0; i < 40; i++)
+        assert_int_equal(h->sent[i].http, 503);
+    assert_int_equal(stats_of(h).queued, 0);
+    script_lock(&h->script, NULL);
+    submit_contact(h, 41, "7", "k41");
+    wait_for_answers(h, 41);
+    expect_all(h, 41, 1);
+    close_host(h);
+}
+
+/* Closing waits for what was put back. */
+static void *unlock_later(void *ctx)
+{
+    host *h = ctx;
+    const struct timespec pause = {0, 1000000};
+
+    while (!is_closing(h))
+        nanosleep(&pause, NULL);
+    script_lock(&h->script, NULL);
+    return NULL;
+}
+
+static void test_E11_closing_waits_for_what_was_put_back(void **state)
+{
+    host *h = open_host_for(1, ENOUGH_MS);
+    pthread_t thread;
+
+    (void)state;
+    script_lock(&h->script, "locked");
+    submit_contact(h, 1, "43", "locked");
+    script_wait_waiters(&h->script, 1);
+    submit_contact(h, 2, "42", "k2");
+    wait_for_answers(h, 1);
+    assert_int_equal(pthread_create(&thread, NULL, unlock_later, h), 0);
+    bb_contacts_close(h->contacts);
+    pthread_join(thread, NULL);
+    h->contacts = NULL;
+    assert_int_equal(h->answers, 2);
+    expect_success(&h->sent[1], "locked");
+    close_host(h);
+}
+
+/* What cannot be written together is written one after the other; one that waits keeps the rest
+ * waiting no longer than its share. */
+static void test_E11_without_groups_those_behind_wait_for_a_share(void **state)
+{
+    host *h = open_host_for(1, ENOUGH_MS);
+
+    (void)state;
+    script_lock(&h->script, "k2");
+    gather(h, 5);
+    h->script.codes[1] = BB_ERR_UNSUPPORTED;
+    let_go(h);
+    wait_for_answers(h, 5);
+    expect_while_locked(h, 1, 1, 2);
+    expect_all(h, 3, 3);
+    script_lock(&h->script, NULL);
+    wait_for_answers(h, 6);
+    expect_all(h, 2, 1);
+    close_host(h);
+}
+
+/* Where all wait for the same there is nothing to be gained: they go on waiting together. */
+static void test_E11_a_store_with_one_writer_is_waited_for(void **state)
+{
+    host *h = must_alloc(sizeof *h);
+    int64_t before = bb_deadline_in(0);
+    bb_config config;
+
+    (void)state;
+    init_host(h);
+    h->table.flags = BB_STORAGE_ONE_WRITER;
+    config = config_of(h, 1);
+    open_with(h, &config);
+    gather(h, 3);
+    let_go(h);
+    wait_for_answers(h, 4);
+    assert_in_range(h->script.group_deadline, before + 60000, bb_deadline_in(60000));
+    assert_int_equal(h->script.group_lock_deadline, h->script.group_deadline);
     close_host(h);
 }
 
@@ -721,25 +984,6 @@ static void test_E11_cancelling(void **state)
     close_host(h);
 }
 
-static void forget(void *ctx, bb_result *result)
-{
-    (void)ctx;
-    bb_result_free(result);
-}
-
-/* Whether what is submitted now is refused, as it is once the handle is being closed. */
-static int is_closing(host *h)
-{
-    bb_request request = request_to("42", "{\"users\":[{}]}");
-    uint64_t ticket;
-    bb_result *refusal = bb_contacts_submit(h->contacts, &request, forget, NULL, &ticket);
-
-    if (refusal == NULL)
-        bb_contacts_cancel(h->contacts, ticket);
-    bb_result_free(refusal);
-    return refusal != NULL;
-}
-
 /* While a worker is held the closing does not end, however long this takes. */
 static void *let_go_later(void *ctx)
 {
@@ -913,6 +1157,30 @@ static void test_E7_those_that_are_stuck_keep_nobody_waiting_twice(void **state)
     close_host(h);
 }
 
+/* Its caller waits on, but gives the worker's place back. */
+static void test_E11_a_caller_that_waits_holds_nobody_up(void **state)
+{
+    bb_request request = request_to("42", "{\"users\":[{\"external_id\":\"k2\"}]}");
+    host *h = open_host_for(1, ENOUGH_MS);
+    caller waiting = {h, 1};
+    pthread_t thread;
+
+    (void)state;
+    script_lock(&h->script, "k1");
+    h->sent[1].host = h;
+    assert_int_equal(pthread_create(&thread, NULL, call, &waiting), 0);
+    script_wait_waiters(&h->script, 1);
+    for (int i = 0; i < 5; i++) {
+        bb_result *result = bb_contacts_upsert(h->contacts, &request);
+        assert_int_equal(bb_result_http_status(result), 200);
+        bb_result_free(result);
+    }
+    script_lock(&h->script, NULL);
+    pthread_join(thread, NULL);
+    expect_all(h, 1, 1);
+    close_host(h);
+}
+
 static sigset_t seen_signals;
 
 static int32_t write_and_look(void *session, const bb_write *write, bb_error *error)
@@ -1034,6 +1302,14 @@ int main(void)
         cmocka_unit_test(test_A2_a_member_that_fails_after_the_commit),
         cmocka_unit_test(test_E11_a_backend_that_puts_wrongly_makes_500s),
         cmocka_unit_test(test_E7_a_backend_without_groups),
+        cmocka_unit_test(test_E11_one_that_waits_keeps_no_other_waiting),
+        cmocka_unit_test(test_E11_those_that_wait_hold_no_worker_for_long),
+        cmocka_unit_test(test_E11_a_chatbot_that_waits_is_apart),
+        cmocka_unit_test(test_E11_each_has_its_own_deadline),
+        cmocka_unit_test(test_E11_a_store_that_stands_still),
+        cmocka_unit_test(test_E11_closing_waits_for_what_was_put_back),
+        cmocka_unit_test(test_E11_without_groups_those_behind_wait_for_a_share),
+        cmocka_unit_test(test_E11_a_store_with_one_writer_is_waited_for),
         cmocka_unit_test(test_A1_refused_bodies_wait_for_their_turn),
         cmocka_unit_test(test_B1_what_needs_no_store_is_answered_at_once),
         cmocka_unit_test(test_A1_authorizing_without_waiting),
@@ -1049,6 +1325,7 @@ int main(void)
         cmocka_unit_test(test_E7_a_lone_caller_does_it_itself),
         cmocka_unit_test(test_E7_nobody_waits_long_for_company),
         cmocka_unit_test(test_E7_those_that_are_stuck_keep_nobody_waiting_twice),
+        cmocka_unit_test(test_E11_a_caller_that_waits_holds_nobody_up),
         cmocka_unit_test(test_E7_workers_take_no_signals),
         cmocka_unit_test(test_A2_opening_workers_without_memory),
         cmocka_unit_test(test_A3_groups_without_memory),

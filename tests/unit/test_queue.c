@@ -50,8 +50,10 @@ static fixture *open_queue(bb_queue_limits limits)
 
 static void close_queue(fixture *f)
 {
-    while (f->queue.count > 0)
-        bb_queue_take(&f->queue, NO_MARGIN, f->taken);
+    int64_t next;
+
+    bb_queue_take_expired(&f->queue, INT64_MAX, &next);
+    assert_int_equal(f->queue.count, 0);
     bb_queue_free(&f->queue);
     unit_memory_check(&f->memory);
     for (size_t i = 0; i < f->count; i++) {
@@ -386,67 +388,311 @@ static void test_E11_tickets_find_what_waits(void **state)
     close_queue(f);
 }
 
-static void test_E11_all_that_waits_is_walked_once(void **state)
+/* Puts what was taken back, every second of a kind. */
+static void put_back(fixture *f, size_t count)
 {
-    fixture *f = open_queue(wide());
-    size_t seen = 0;
+    for (size_t i = 0; i < count; i++) {
+        f->taken[i]->is_slow = i % 2 == 1;
+        bb_queue_put_back(&f->queue, f->taken[i]);
+    }
+}
+
+/* Wherever it waits. */
+static void test_E11_what_expires_is_taken_out(void **state)
+{
+    bb_queue_limits limits = wide();
+    size_t kept = 0;
+    int64_t next;
+    fixture *f;
 
     (void)state;
-    assert_null(bb_queue_next(&f->queue, NULL));
-    for (int i = 0; i < 30; i++) {
+    limits.max_group_requests = 20;
+    f = open_queue(limits);
+    assert_null(bb_queue_take_expired(&f->queue, LATE, &next));
+    assert_int_equal(next, INT64_MAX);
+    for (int i = 0; i < 40; i++) {
         char key[16];
         snprintf(key, sizeof key, "k%d", i);
-        push(f, i % 4 + 1, key);
+        push(f, i % 4 + 1, key)->access.deadline = i % 3 == 0 ? SOON : LATE;
+        kept += i % 3 != 0;
     }
-    for (bb_job *job = bb_queue_next(&f->queue, NULL); job != NULL;) {
-        bb_job *next = bb_queue_next(&f->queue, job);
-        bb_queue_remove(&f->queue, job); /* which the walk bears */
-        seen++;
-        job = next;
-    }
-    assert_int_equal(seen, 30);
+    assert_int_equal(take(f), 20);
+    put_back(f, 20);
+    assert_int_equal(f->queue.count, 40);
+    for (const bb_job *job = bb_queue_take_expired(&f->queue, SOON, &next); job != NULL;
+         job = job->next)
+        assert_int_equal(job->access.deadline, SOON);
+    assert_int_equal(next, LATE);
+    assert_int_equal(f->queue.count, kept);
+    bb_queue_take_expired(&f->queue, LATE, &next);
+    assert_int_equal(next, INT64_MAX);
     assert_int_equal(f->queue.count, 0);
     assert_int_equal(f->queue.bytes, 0);
+    assert_int_equal(f->queue.ready, 0);
+    assert_int_equal(f->queue.slow_chatbots, 0);
     close_queue(f);
 }
 
-/* At random, against counting. */
+/* ------------------------------------------------------------------------ what was not done yet */
+
+/* The line of a slow chatbot shares nothing with the others until it is slow no more. */
+static void test_E7_a_slow_chatbot_is_apart(void **state)
+{
+    fixture *f = open_queue(wide());
+    bb_job *slow = push(f, 1, "a");
+    bb_flow *flow;
+
+    (void)state;
+    push(f, 1, "b");
+    push(f, 2, "c");
+    assert_int_equal(bb_queue_take(&f->queue, NO_MARGIN, f->taken), 3);
+    slow->is_slow = 1;
+    bb_queue_put_back(&f->queue, slow);
+    assert_true(bb_queue_is_slow(&f->queue, 1));
+    assert_false(bb_queue_is_slow(&f->queue, 2));
+    push(f, 1, "d");
+    push(f, 2, "e");
+    push(f, 1, "f");
+    assert_int_equal(f->queue.ready, 1);
+    assert_string_equal(taken_chatbots(f, take(f)), "2");
+    assert_string_equal(taken_chatbots(f, bb_queue_take_of_slow(&f->queue, NO_MARGIN, f->taken)),
+                        "11");
+    assert_int_equal(bb_queue_take_of_slow(&f->queue, NO_MARGIN, f->taken), 0);
+    push(f, 1, "g");
+    assert_ptr_equal(bb_queue_take_slow(&f->queue), slow);
+    assert_null(bb_queue_take_slow(&f->queue));
+    flow = slow->flow;
+    assert_int_equal(f->queue.ready, 0); /* while it is tried, too */
+    bb_queue_end_slow(&f->queue, flow);
+    assert_false(bb_queue_is_slow(&f->queue, 1));
+    assert_string_equal(taken_chatbots(f, take(f)), "1");
+    close_queue(f);
+}
+
+/* Suspects are tried alone, those of a slow chatbot in its turn. */
+static void test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn(void **state)
+{
+    static const char *const keys[] = {"a", "b", "c", "d"};
+    fixture *f = open_queue(wide());
+    bb_job *jobs[4];
+    bb_flow *flow;
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        jobs[i] = push(f, i == 2 ? 2 : 1, keys[i]);
+    assert_int_equal(take(f), 4);
+    for (int i = 0; i < 4; i++)
+        bb_queue_put_back(&f->queue, jobs[i]);
+    assert_ptr_equal(bb_queue_take_suspect(&f->queue), jobs[0]);
+    jobs[0]->is_slow = 1;
+    bb_queue_put_back(&f->queue, jobs[0]);
+    push(f, 1, "e");
+    push(f, 1, "f");
+    assert_ptr_equal(bb_queue_take_suspect(&f->queue), jobs[2]);
+    assert_null(bb_queue_take_suspect(&f->queue));
+    assert_int_equal(bb_queue_take_of_slow(&f->queue, NO_MARGIN, f->taken), 1);
+    assert_ptr_equal(f->taken[0], jobs[3]);
+    assert_ptr_equal(bb_queue_find(&f->queue, jobs[1]->ticket), jobs[1]);
+    assert_ptr_equal(bb_queue_take_slow(&f->queue), jobs[0]);
+    flow = jobs[0]->flow;
+    bb_queue_end_slow(&f->queue, flow);
+    assert_int_equal(take(f), 1); /* not slow any more, and still alone */
+    assert_ptr_equal(f->taken[0], jobs[1]);
+    assert_int_equal(take(f), 2);
+    close_queue(f);
+}
+
+/* A slow one that is cancelled makes its chatbot slow no longer. */
+static void test_E11_a_slow_job_is_removed(void **state)
+{
+    fixture *f = open_queue(wide());
+    bb_job *job = push(f, 1, "a");
+
+    (void)state;
+    assert_int_equal(take(f), 1);
+    job->is_slow = 1;
+    bb_queue_put_back(&f->queue, job);
+    assert_ptr_equal(bb_queue_take_slow(&f->queue), job);
+    bb_queue_put_back(&f->queue, job);
+    assert_true(bb_queue_is_slow(&f->queue, 1));
+    bb_queue_remove(&f->queue, job);
+    assert_false(bb_queue_is_slow(&f->queue, 1));
+    close_queue(f);
+}
+
+/* What came back was let in before; others are not let in beside it. */
+static void test_E11_what_comes_back_is_never_refused(void **state)
+{
+    bb_queue_limits limits = wide();
+    bb_job *back;
+    fixture *f;
+
+    (void)state;
+    limits.max_queued = 2;
+    limits.max_queued_bytes = 20;
+    f = open_queue(limits);
+    back = push(f, 1, "a");
+    assert_int_equal(take(f), 1);
+    push(f, 1, "b");
+    push(f, 2, "c");
+    back->is_slow = 1;
+    bb_queue_put_back(&f->queue, back);
+    assert_int_equal(f->queue.count, 3);
+    assert_int_equal(try_push(f, 3, 0), BB_ERR_BUSY);
+    assert_int_equal(take(f), 1); /* c */
+    assert_int_equal(try_push(f, 3, 0), BB_ERR_BUSY);
+    close_queue(f);
+}
+
+/* A slow job counts for its chatbot, so that one cannot fill the queue with them. */
+static void test_E11_slow_jobs_count_for_their_chatbot(void **state)
+{
+    bb_queue_limits limits = wide();
+    fixture *f;
+
+    (void)state;
+    limits.max_queued = 12;
+    f = open_queue(limits);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(try_push(f, 1, 1), BB_OK);
+    for (size_t i = take(f); i-- > 0;) {
+        f->taken[i]->is_slow = 1;
+        bb_queue_put_back(&f->queue, f->taken[i]);
+    }
+    assert_int_equal(try_push(f, 1, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 2, 1), BB_OK);
+    close_queue(f);
+}
+
+/* Without memory for a flow its chatbot is not known to be slow, and nothing else is lost. */
+static void test_E11_a_slow_job_without_memory(void **state)
+{
+    fixture *f = open_queue(wide());
+    made_job *m = make(f, 1, "a", 1); /* which never was in the queue */
+
+    (void)state;
+    m->job.is_slow = 1;
+    unit_memory_fail(&f->memory, 1, 1);
+    bb_queue_put_back(&f->queue, &m->job);
+    assert_false(bb_queue_is_slow(&f->queue, 1));
+    assert_ptr_equal(bb_queue_find(&f->queue, m->job.ticket), &m->job);
+    assert_ptr_equal(bb_queue_take_slow(&f->queue), &m->job);
+    bb_queue_end_slow(&f->queue, m->job.flow);
+    unit_memory_fail(&f->memory, 0, 0);
+    bb_queue_put_back(&f->queue, &m->job);
+    assert_true(bb_queue_is_slow(&f->queue, 1));
+    bb_queue_remove(&f->queue, &m->job);
+    close_queue(f);
+}
+
+/* At random, against counting. Every third job that is taken comes back once or more. */
+typedef struct random_run {
+    fixture *f;
+    uint64_t random;
+    size_t done;
+} random_run;
+
+static void finish_or_put_back(random_run *run, bb_job *job)
+{
+    bb_flow *flow = job->flow;
+
+    assert_int_equal(job->bytes, 10);
+    if (random_below(&run->random, 3) == 0) {
+        job->is_slow |= (int)random_below(&run->random, 2);
+        bb_queue_put_back(&run->f->queue, job);
+        return;
+    }
+    job->bytes = 0; /* so that a second time shows */
+    run->done++;
+    bb_queue_end_slow(&run->f->queue, flow);
+}
+
+static void push_one(random_run *run)
+{
+    char key[16];
+    made_job *m;
+
+    snprintf(key, sizeof key, "%zu-abcdef", random_below(&run->random, 5));
+    m = make(run->f, (int64_t)random_below(&run->random, 6), key,
+             1 + random_below(&run->random, 4));
+    assert_int_equal(bb_queue_push(&run->f->queue, &m->job), BB_OK);
+}
+
+static void take_some(random_run *run)
+{
+    fixture *f = run->f;
+    bb_job *job = NULL;
+    size_t count = 0;
+
+    switch (random_below(&run->random, 4)) {
+    case 0:
+        count = f->queue.ready > 0 ? take(f) : 0;
+        assert_in_range(count, f->queue.ready > 0 && count == 0, 9);
+        break;
+    case 1:
+        count = bb_queue_take_of_slow(&f->queue, NO_MARGIN, f->taken);
+        assert_in_range(count, 0, 9);
+        break;
+    case 2:
+        job = bb_queue_take_suspect(&f->queue);
+        break;
+    default:
+        job = bb_queue_take_slow(&f->queue);
+        break;
+    }
+    if (job != NULL)
+        finish_or_put_back(run, job);
+    for (size_t i = 0; i < count; i++) {
+        assert_null(f->taken[i]->flow);
+        finish_or_put_back(run, f->taken[i]);
+    }
+}
+
+/* What the queue has counted, against what is there. */
+static void check_counts(const random_run *run)
+{
+    const bb_queue *queue = &run->f->queue;
+    size_t ready = 0;
+    size_t contacts = 0;
+    size_t all = 0;
+
+    for (size_t i = 0; i < run->f->count; i++) {
+        const bb_job *job = &run->f->made[i].job;
+        all += job->list != NULL;
+        if (job->list != NULL && job->flow != NULL && job->list == &job->flow->line &&
+            job->flow->slow == 0) {
+            ready++;
+            contacts += job->batch->record_count;
+        }
+    }
+    assert_int_equal(queue->count, all);
+    assert_int_equal(queue->bytes, all * 10);
+    assert_int_equal(queue->ready, ready);
+    assert_int_equal(queue->ready_contacts, contacts);
+}
+
 static void test_E7_nothing_is_lost_or_taken_twice(void **state)
 {
     bb_queue_limits limits = wide();
-    uint64_t random = 7;
+    random_run run = {.random = 7};
 
     (void)state;
     limits.max_group_requests = 9;
     limits.max_group_contacts = 12;
-    for (int round = 0; round < 50; round++) {
-        fixture *f = open_queue(limits);
-        size_t taken = 0;
-        size_t contacts = 0;
-        while (f->count < MOST_JOBS || f->queue.count > 0) {
-            if (f->count < MOST_JOBS && random_below(&random, 3) > 0) {
-                char key[16];
-                made_job *m;
-                snprintf(key, sizeof key, "%zu-abcdef", random_below(&random, 5));
-                m = make(f, (int64_t)random_below(&random, 6), key, 1 + random_below(&random, 4));
-                assert_int_equal(bb_queue_push(&f->queue, &m->job), BB_OK);
-                contacts += m->job.batch->record_count;
-            } else if (f->queue.count > 0) {
-                size_t count = take(f);
-                assert_in_range(count, 1, 9);
-                for (size_t i = 0; i < count; i++) {
-                    assert_null(f->taken[i]->flow);
-                    assert_int_equal(f->taken[i]->bytes, 10);
-                    f->taken[i]->bytes = 0; /* so that a second time shows */
-                    contacts -= f->taken[i]->batch->record_count;
-                }
-                taken += count;
-            }
-            assert_int_equal(f->queue.contacts, contacts);
+    for (int round = 0; round < 20; round++) {
+        run.f = open_queue(limits);
+        run.done = 0;
+        while (run.f->count < MOST_JOBS || run.f->queue.count > 0) {
+            if (run.f->count < MOST_JOBS && random_below(&run.random, 3) > 0)
+                push_one(&run);
+            else
+                take_some(&run);
+            check_counts(&run);
         }
-        assert_int_equal(taken, MOST_JOBS);
-        assert_int_equal(f->queue.bytes, 0);
-        close_queue(f);
+        assert_int_equal(run.done, MOST_JOBS);
+        assert_int_equal(run.f->queue.slow_chatbots, 0);
+        assert_int_equal(run.f->queue.slow_count, 0);
+        close_queue(run.f);
     }
 }
 
@@ -466,7 +712,13 @@ int main(void)
         cmocka_unit_test(test_E7_a_large_request_is_not_passed_over_twice),
         cmocka_unit_test(test_E11_what_cannot_share_goes_alone),
         cmocka_unit_test(test_E11_tickets_find_what_waits),
-        cmocka_unit_test(test_E11_all_that_waits_is_walked_once),
+        cmocka_unit_test(test_E11_what_expires_is_taken_out),
+        cmocka_unit_test(test_E7_a_slow_chatbot_is_apart),
+        cmocka_unit_test(test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn),
+        cmocka_unit_test(test_E11_a_slow_job_is_removed),
+        cmocka_unit_test(test_E11_what_comes_back_is_never_refused),
+        cmocka_unit_test(test_E11_slow_jobs_count_for_their_chatbot),
+        cmocka_unit_test(test_E11_a_slow_job_without_memory),
         cmocka_unit_test(test_E7_nothing_is_lost_or_taken_twice),
     };
 

@@ -531,7 +531,7 @@ static int32_t memory_key_revoke(void *session, const uint8_t *key_hash, int64_t
 static const bb_storage_vtable memory_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
-    .flags = BB_STORAGE_ORDERED_GROUPS,
+    .flags = BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER,
     .name = "memory",
     .close = memory_close,
     .session_open = memory_session_open,

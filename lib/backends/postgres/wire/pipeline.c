@@ -289,10 +289,26 @@ void bb_pg_calls_clear(bb_pg_call *calls, size_t count)
 /* The server gives up on a lock before the deadline, so that the connection can be kept. It must
  * not cancel a statement before the client has given up: a COMMIT that waits for a synchronous
  * standby would, canceled, report success. */
+static void add_timeouts(bb_pg_params *params, int64_t left, int64_t left_for_locks)
+{
+    int64_t most = left - left / 10;
+
+    if (left_for_locks < 1) /* 0 would be no timeout at all */
+        left_for_locks = 1;
+    bb_pg_params_add_milliseconds(params, left_for_locks < most ? left_for_locks : most);
+    bb_pg_params_add_milliseconds(params, left + 1);
+}
+
 void bb_pg_params_add_timeouts(bb_pg_params *params, int64_t deadline)
 {
     int64_t left = bb_deadline_left(deadline);
 
-    bb_pg_params_add_milliseconds(params, left - left / 10);
-    bb_pg_params_add_milliseconds(params, left + 1);
+    add_timeouts(params, left, left);
+}
+
+void bb_pg_params_add_access_timeouts(bb_pg_params *params, const bb_access *access)
+{
+    int64_t for_locks = access->lock_deadline != 0 ? access->lock_deadline : access->deadline;
+
+    add_timeouts(params, bb_deadline_left(access->deadline), bb_deadline_left(for_locks));
 }

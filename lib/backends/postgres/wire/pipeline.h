@@ -31,4 +31,7 @@ void bb_pg_calls_clear(bb_pg_call *calls, size_t count);
 /* The parameters of the settings statement, from what is left of a deadline. */
 void bb_pg_params_add_timeouts(bb_pg_params *params, int64_t deadline);
 
+/* The same of an access, whose locks may have less time. */
+void bb_pg_params_add_access_timeouts(bb_pg_params *params, const bb_access *access);
+
 #endif

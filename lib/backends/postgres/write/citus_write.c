@@ -90,7 +90,7 @@ static int32_t add_access(bb_pg_params *params, const bb_pg_session *session, co
     bb_pg_params_add_access(params, write->access);
     if (code == BB_OK)
         code = add_locks(params, &merge, error);
-    bb_pg_params_add_timeouts(params, write->access->deadline);
+    bb_pg_params_add_access_timeouts(params, write->access);
     bb_pg_merge_free(&merge);
     return code;
 }
@@ -106,7 +106,7 @@ static int32_t find(const progress *p, bb_pg_call *calls, bb_error *error)
     bb_pg_params_init(&timeouts, allocator);
     bb_pg_params_init(&access, allocator);
     bb_pg_params_init(&records, allocator);
-    bb_pg_params_add_timeouts(&timeouts, write->access->deadline);
+    bb_pg_params_add_access_timeouts(&timeouts, write->access);
     calls[CALL_BEGIN] = (bb_pg_call){.statement = BB_PG_BEGIN};
     calls[CALL_SETTINGS] = (bb_pg_call){.statement = BB_PG_TIMEOUTS, .params = &timeouts};
     calls[CALL_ACCESS] = (bb_pg_call){.statement = BB_PG_CITUS_ACCESS, .params = &access};

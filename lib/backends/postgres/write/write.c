@@ -218,7 +218,7 @@ static int32_t attempt(batch *b, bb_error *error)
     int32_t code;
 
     bb_pg_params_init(&timeouts, &b->session->store->allocator);
-    bb_pg_params_add_timeouts(&timeouts, deadline);
+    bb_pg_params_add_access_timeouts(&timeouts, b->group->writes[0]->access);
     b->calls[CALL_SETTINGS].params = &timeouts;
     code = bb_pg_run(b->session, b->calls, b->call_count, deadline, error);
     code = conclude(b, code, error);
