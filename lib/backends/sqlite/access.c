@@ -37,7 +37,7 @@ static int32_t find_chatbot(bb_sqlite_session *session, int64_t id, chatbot *out
                          .workspace_id = sqlite3_column_int64(find, 0),
                          .archived = sqlite3_column_int(find, 1)};
     else if (result != SQLITE_DONE)
-        code = bb_sqlite_error(session->db, result, error);
+        code = bb_sqlite_error(session->writer.db, result, error);
     sqlite3_reset(find);
     return code;
 }
@@ -63,7 +63,7 @@ static int32_t find_key(bb_sqlite_session *session, const uint8_t *hash, api_key
                          .expires_at_us = sqlite3_column_int64(find, 2),
                          .revoked = sqlite3_column_int(find, 3)};
     else if (result != SQLITE_DONE)
-        code = bb_sqlite_error(session->db, result, error);
+        code = bb_sqlite_error(session->writer.db, result, error);
     sqlite3_reset(find);
     return code;
 }

@@ -56,14 +56,21 @@ int32_t bb_sqlite_code(int result)
 int32_t bb_sqlite_error(sqlite3 *db, int result, bb_error *error)
 {
     const char *text = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(result);
-    int os_error = db != NULL ? sqlite3_system_errno(db) : 0;
+    const char *path = db != NULL ? sqlite3_db_filename(db, "main") : NULL;
+    int32_t code = bb_sqlite_code(result);
 
-    switch (result & 0xff) {
+    switch (path != NULL ? result & 0xff : SQLITE_OK) {
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
-        return bb_error_set(error, bb_sqlite_code(result), "%s (SQLite %d, errno %d)", text, result,
-                            os_error);
+        return bb_error_set(error, code, "%s (SQLite %d, errno %d): %s", text, result,
+                            sqlite3_system_errno(db), path);
+    case SQLITE_CORRUPT:
+    case SQLITE_FULL:
+    case SQLITE_NOTADB:
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+        return bb_error_set(error, code, "%s (SQLite %d): %s", text, result, path);
     default:
-        return bb_error_set(error, bb_sqlite_code(result), "%s (SQLite %d)", text, result);
+        return bb_error_set(error, code, "%s (SQLite %d)", text, result);
     }
 }

@@ -3,6 +3,7 @@
  */
 #include "backends/sqlite/schema.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,46 +123,63 @@ static int32_t upgrade(bb_sqlite_session *session, int64_t *from, bb_error *erro
 {
     char record[64];
     int result;
-    int32_t code = find_version(session->db, from, error);
+    int32_t code = find_version(session->writer.db, from, error);
 
     if (code == BB_OK)
         code = check_version(*from, error);
     if (code == BB_OK)
-        code = check_encoding(session->db, error);
+        code = check_encoding(session->writer.db, error);
     if (code != BB_OK || *from == CURRENT_VERSION)
         return code;
     for (int64_t version = *from; version < CURRENT_VERSION; version++) {
-        result = sqlite3_exec(session->db, steps[version], NULL, NULL, NULL);
+        result = sqlite3_exec(session->writer.db, steps[version], NULL, NULL, NULL);
         if (result != SQLITE_OK)
-            return bb_sqlite_error(session->db, result, error);
+            return bb_sqlite_error(session->writer.db, result, error);
     }
     snprintf(record, sizeof record, "UPDATE bb_schema_version SET version = %d",
              (int)CURRENT_VERSION);
-    result = sqlite3_exec(session->db, record, NULL, NULL, NULL);
-    return result == SQLITE_OK ? BB_OK : bb_sqlite_error(session->db, result, error);
+    result = sqlite3_exec(session->writer.db, record, NULL, NULL, NULL);
+    return result == SQLITE_OK ? BB_OK : bb_sqlite_error(session->writer.db, result, error);
 }
 
-static void log_upgrade(const bb_sqlite_store *store, int64_t from)
+/* Opens the file for a session that has found none, and makes it. Beside the log of a file that was
+ * moved away SQLite would begin by deleting that log, with all that was not in the file yet (E8).
+ */
+static int32_t make_file(bb_sqlite_session *session, bb_error *error)
 {
-    char line[80];
-    int len = snprintf(line, sizeof line, "sqlite: schema version %lld brought to %d",
-                       (long long)from, (int)CURRENT_VERSION);
+    const char *path = session->store->path;
+    char log_path[PATH_MAX + sizeof "-wal"];
+    int len = snprintf(log_path, sizeof log_path, "%s-wal", path);
 
-    if (store->log != NULL && len > 0)
-        store->log(store->log_ctx, BB_LOG_INFO, line, (size_t)len);
+    if (!bb_sqlite_file_exists(path) && len > 0 && (size_t)len < sizeof log_path &&
+        bb_sqlite_file_exists(log_path))
+        return bb_error_set(error, BB_ERR_UNAVAILABLE,
+                            "a file that is not there has left its log behind; put it back, or "
+                            "remove %s",
+                            log_path);
+    return bb_sqlite_session_connect(session, 1, error);
+}
+
+/* Makes the session ready to look at the file, whether there is one already or not. */
+static int32_t start(bb_sqlite_session *session, int64_t deadline, bb_error *error)
+{
+    session->deadline = deadline;
+    if (session->writer.db == NULL)
+        return make_file(session, error);
+    return bb_sqlite_start(session, deadline, error);
 }
 
 int32_t bb_sqlite_migrate(void *session_, int64_t deadline, bb_error *error)
 {
     bb_sqlite_session *session = session_;
     int64_t version = 0;
-    int32_t code = bb_sqlite_start(session, deadline, error);
+    int32_t code = start(session, deadline, error);
 
     if (code != BB_OK)
         return code;
     /* up to date: one read, which works on a read-only file too. Any failure of it comes up again
      * below if it is more than a missing table. */
-    code = read_version(session->db, &version, NULL);
+    code = read_version(session->writer.db, &version, NULL);
     if (code == BB_OK && version == CURRENT_VERSION)
         return BB_OK;
     if (code == BB_OK && check_version(version, error) != BB_OK)
@@ -171,6 +189,7 @@ int32_t bb_sqlite_migrate(void *session_, int64_t deadline, bb_error *error)
         return code;
     code = bb_sqlite_end(session, upgrade(session, &version, error), error);
     if (code == BB_OK && version < CURRENT_VERSION)
-        log_upgrade(session->store, version);
+        bb_sqlite_log(session->store, BB_LOG_INFO, "sqlite: schema version %lld brought to %d",
+                      (long long)version, (int)CURRENT_VERSION);
     return code;
 }

@@ -1,17 +1,14 @@
 /*
- * session.c: a connection to the SQLite file and its prepared statements.
+ * session.c: what serves one request at a time: a connection to the SQLite file and its prepared
+ * statements.
  */
 #include "backends/sqlite/session.h"
 
-#include <string.h>
-#include <time.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "backends/sqlite/result_code.h"
 #include "util/alloc.h"
-
-/* How long to sleep between two tries for a lock that another process holds. Short and always the
- * same: a busy process frees the lock for moments only, and a longer sleep misses most of them. */
-enum { LOCK_PAUSE_NS = 500000 };
 
 static const char *const texts[BB_SQLITE_STATEMENTS] = {
     [BB_SQLITE_BEGIN] = "BEGIN IMMEDIATE",
@@ -32,6 +29,7 @@ static const char *const texts[BB_SQLITE_STATEMENTS] = {
     [BB_SQLITE_UPDATE_CONTACT] =
         "UPDATE bb_contacts SET updated_at_us = ?2, name = ?4, email = ?5, phonenumber = ?6,"
         " stripe_accounts = ?7, custom_attributes = ?8 WHERE id = ?1",
+    [BB_SQLITE_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'bb_contacts'",
     [BB_SQLITE_ADD_CHATBOT] =
         "INSERT INTO bb_chatbots (id, workspace_id, created_at_us) VALUES (?1, ?2, ?3)",
     [BB_SQLITE_ARCHIVE_CHATBOT] = "UPDATE bb_chatbots SET archived_at_us = ?2 WHERE id = ?1",
@@ -40,87 +38,41 @@ static const char *const texts[BB_SQLITE_STATEMENTS] = {
     [BB_SQLITE_REVOKE_KEY] = "UPDATE bb_api_keys SET revoked_at_us = ?2 WHERE key_hash = ?1",
 };
 
-static void pause_for_lock(void)
-{
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
-
-    nanosleep(&pause, NULL);
-}
-
-/* SQLite's busy handler: whether to try again. */
-static int wait_for_lock(void *session_, int tries)
-{
-    const bb_sqlite_session *session = session_;
-
-    (void)tries;
-    if (bb_deadline_left(session->deadline) == 0)
-        return 0;
-    pause_for_lock();
-    return 1;
-}
-
 /* ------------------------------------------------------------------------------------- opening */
 
-/*
- * Switches the file to WAL mode, where it stays. The switch does not always ask the busy handler
- * when two processes try it at once, so it is tried again here.
- * https://www.sqlite.org/pragma.html#pragma_journal_mode
- */
-static int32_t use_wal(const bb_sqlite_session *session, bb_error *error)
+/* SQLite calls this after each commit. */
+static int note_log_pages(void *session_, sqlite3 *db, const char *schema, int pages)
 {
-    sqlite3_stmt *statement = NULL;
-    int32_t code = BB_OK;
-    int result = sqlite3_prepare_v2(session->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    bb_sqlite_session *session = session_;
 
-    if (result != SQLITE_OK)
-        return bb_sqlite_error(session->db, result, error);
-    while ((result = sqlite3_step(statement)) != SQLITE_ROW) {
-        if ((result & 0xff) != SQLITE_BUSY || bb_deadline_left(session->deadline) == 0) {
-            code = bb_sqlite_error(session->db, result, error);
-            break;
-        }
-        sqlite3_reset(statement);
-        pause_for_lock();
-    }
-    /* a file that can only be read stays as it is */
-    if (code == BB_OK && sqlite3_db_readonly(session->db, "main") == 0) {
-        const unsigned char *mode = sqlite3_column_text(statement, 0);
-        if (mode == NULL || strcmp((const char *)mode, "wal") != 0)
-            code = bb_error_set(error, BB_ERR_UNAVAILABLE, "the file cannot be put in WAL mode");
-    }
-    sqlite3_finalize(statement);
-    return code;
+    (void)db;
+    (void)schema;
+    session->log_pages = pages;
+    return SQLITE_OK;
 }
 
-static int32_t configure(bb_sqlite_session *session, bb_error *error)
+/* SQLite asks this about all that a statement does when it compiles it, so that it costs nothing
+ * while statements run. The last argument names the trigger that does it. */
+static int note_triggers(void *session_, int action, const char *what, const char *of_what,
+                         const char *schema, const char *trigger)
 {
-    sqlite3 *db = session->db;
-    int32_t code;
-    int result;
+    bb_sqlite_session *session = session_;
 
-    sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_handler(db, wait_for_lock, session);
-    /* what a tampered file's schema could do to us: https://www.sqlite.org/security.html */
-    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    code = use_wal(session, error);
-    if (code != BB_OK)
-        return code;
-    result = sqlite3_exec(db, "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON", NULL, NULL,
-                          NULL);
-    return result == SQLITE_OK ? BB_OK : bb_sqlite_error(db, result, error);
+    (void)action;
+    (void)what;
+    (void)of_what;
+    (void)schema;
+    if (trigger != NULL)
+        session->has_triggers = 1;
+    return SQLITE_OK;
 }
 
-/* A connection of this thread's own: no mutex, no shared cache even if the host turned that on. */
-static int32_t connect(bb_sqlite_session *session, bb_error *error)
+static void disconnect(bb_sqlite_session *session)
 {
-    const int flags =
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    int result = sqlite3_open_v2(session->store->path, &session->db, flags, NULL);
-
-    if (result != SQLITE_OK)
-        return bb_sqlite_error(session->db, result, error);
-    return configure(session, error);
+    for (int i = 0; i < BB_SQLITE_STATEMENTS; i++)
+        bb_sqlite_forget(session, (bb_sqlite_statement)i);
+    bb_sqlite_disconnect(&session->checkpointer, &session->store->allocator);
+    bb_sqlite_disconnect(&session->writer, &session->store->allocator);
 }
 
 /* BEGIN, COMMIT and ROLLBACK are there from the start: undoing must not fail for want of memory. */
@@ -133,6 +85,26 @@ static int32_t prepare_transaction(bb_sqlite_session *session, bb_error *error)
         sqlite3_stmt *unused;
         code = bb_sqlite_prepared(session, first[i], &unused, error);
     }
+    return code;
+}
+
+int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb_error *error)
+{
+    bb_sqlite_store *store = session->store;
+    const bb_sqlite_target target = {store->path, &store->allocator, &session->deadline};
+    int32_t code;
+
+    if (!may_create && !bb_sqlite_file_exists(store->path))
+        return bb_error_set(error, BB_ERR_UNAVAILABLE,
+                            "there is no such file, and only migrating makes one: %s", store->path);
+    code = bb_sqlite_connect(&session->writer, &target, may_create, error);
+    if (code != BB_OK)
+        return code;
+    sqlite3_wal_hook(session->writer.db, note_log_pages, session);
+    sqlite3_set_authorizer(session->writer.db, note_triggers, session);
+    code = prepare_transaction(session, error);
+    if (code != BB_OK)
+        disconnect(session);
     return code;
 }
 
@@ -150,9 +122,9 @@ int32_t bb_sqlite_session_open(void *store_, int64_t deadline, void **session_, 
         bb_free(&store->allocator, session);
         return bb_error_set(error, BB_ERR_INTERNAL, "pthread_cond_init failed");
     }
-    code = connect(session, error);
-    if (code == BB_OK)
-        code = prepare_transaction(session, error);
+    /* migrating needs a session, too; with others the first call then says what is missing */
+    code =
+        bb_sqlite_file_exists(store->path) ? bb_sqlite_session_connect(session, 0, error) : BB_OK;
     if (code == BB_OK)
         *session_ = session;
     else
@@ -164,10 +136,8 @@ void bb_sqlite_session_close(void *session_)
 {
     bb_sqlite_session *session = session_;
 
-    session->deadline = 0; /* the last one to leave moves the WAL into the file: now or never */
-    for (size_t i = 0; i < BB_SQLITE_STATEMENTS; i++)
-        sqlite3_finalize(session->statements[i]);
-    sqlite3_close(session->db);
+    session->deadline = 0; /* the last one to leave moves the log into the file: now or never */
+    disconnect(session);
     bb_sqlite_waiter_destroy(&session->waiter);
     bb_free(&session->store->allocator, session);
 }
@@ -180,21 +150,47 @@ int32_t bb_sqlite_prepared(bb_sqlite_session *session, bb_sqlite_statement which
     sqlite3_stmt **kept = &session->statements[which];
 
     if (*kept == NULL) {
-        int result = sqlite3_prepare_v3(session->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT,
-                                        kept, NULL);
+        int result = sqlite3_prepare_v3(session->writer.db, texts[which], -1,
+                                        SQLITE_PREPARE_PERSISTENT, kept, NULL);
         if (result != SQLITE_OK)
-            return bb_sqlite_error(session->db, result, error);
+            return bb_sqlite_error(session->writer.db, result, error);
     }
     *statement = *kept;
     return BB_OK;
+}
+
+void bb_sqlite_forget(bb_sqlite_session *session, bb_sqlite_statement which)
+{
+    sqlite3_finalize(session->statements[which]);
+    session->statements[which] = NULL;
 }
 
 int32_t bb_sqlite_execute(const bb_sqlite_session *session, sqlite3_stmt *statement,
                           bb_error *error)
 {
     int result = sqlite3_step(statement);
-    int32_t code = result == SQLITE_DONE ? BB_OK : bb_sqlite_error(session->db, result, error);
+    int32_t code =
+        result == SQLITE_DONE ? BB_OK : bb_sqlite_error(session->writer.db, result, error);
 
     sqlite3_reset(statement);
     return code;
+}
+
+/* ------------------------------------------------------------------------------------- logging */
+
+void bb_sqlite_log(const bb_sqlite_store *store, int32_t level, const char *format, ...)
+{
+    char line[400];
+    va_list arguments;
+    int len;
+
+    if (store->log == NULL)
+        return;
+    va_start(arguments, format);
+    len = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        return;
+    store->log(store->log_ctx, level, line,
+               (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
 }

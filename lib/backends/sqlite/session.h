@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include "backends/sqlite/connection.h"
 #include "backends/sqlite/writer_queue.h"
 #include "bb_contacts/backends.h"
 #include "bb_contacts/storage.h"
@@ -29,6 +30,7 @@ typedef enum bb_sqlite_statement {
     BB_SQLITE_FIND_CONTACT,
     BB_SQLITE_INSERT_CONTACT,
     BB_SQLITE_UPDATE_CONTACT,
+    BB_SQLITE_LAST_ID,
     BB_SQLITE_ADD_CHATBOT,
     BB_SQLITE_ARCHIVE_CHATBOT,
     BB_SQLITE_ADD_KEY,
@@ -38,9 +40,13 @@ typedef enum bb_sqlite_statement {
 
 typedef struct bb_sqlite_session {
     bb_sqlite_store *store;
-    sqlite3 *db;
-    int64_t deadline; /* of the call that is under way */
-    int is_read_only; /* the file could only be read when it was opened, and a write failed */
+    bb_sqlite_connection writer;       /* what it reads and writes by; not open while there is no
+                                          file */
+    bb_sqlite_connection checkpointer; /* not open until it is needed; see checkpoint.c */
+    int64_t deadline;                  /* of the call that is under way */
+    int is_spent;     /* something failed that opening the file anew may mend, as its mode may */
+    int has_triggers; /* a statement of ours was compiled that fires triggers of the host's */
+    int log_pages;    /* in the log after the last commit */
     bb_sqlite_waiter waiter;
     sqlite3_stmt *statements[BB_SQLITE_STATEMENTS]; /* NULL until first used */
 } bb_sqlite_session;
@@ -49,23 +55,37 @@ typedef struct bb_sqlite_session {
 int32_t bb_sqlite_session_open(void *store, int64_t deadline, void **session, bb_error *error);
 void bb_sqlite_session_close(void *session);
 
+/* Opens the file for a session that was opened while there was none: BB_ERR_UNAVAILABLE if there is
+ * still none, unless `may_create`. */
+int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb_error *error);
+
 /* A statement, prepared when first asked for. */
 int32_t bb_sqlite_prepared(bb_sqlite_session *session, bb_sqlite_statement which,
                            sqlite3_stmt **statement, bb_error *error);
+
+/* Lets a statement be prepared again when it is next asked for. */
+void bb_sqlite_forget(bb_sqlite_session *session, bb_sqlite_statement which);
 
 /* Runs a statement that gives no rows, and resets it. */
 int32_t bb_sqlite_execute(const bb_sqlite_session *session, sqlite3_stmt *statement,
                           bb_error *error);
 
-/* To be called before reading outside of a write transaction. BB_ERR_LOST if the file has been
- * deleted or replaced under this session, or this session cannot write to it though another might.
- */
+/* A line to the host's log. */
+void bb_sqlite_log(const bb_sqlite_store *store, int32_t level, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* To be called before reading outside of a write transaction. BB_ERR_LOST if what the path means is
+ * not what this session has open, or this session cannot write to it though another might. */
 int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *error);
 
 /*
  * A write transaction: begin takes the process's turn and then the file's write lock, BB_ERR_BUSY
  * if it can't until the deadline. If it returned BB_OK, end is called with what became of the work:
- * commits for BB_OK, otherwise undoes all and returns `code`.
+ * commits for BB_OK, otherwise undoes all and returns `code`. BB_OK from end: what was written is
+ * in the file that the path means.
  */
 int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *error);
 int32_t bb_sqlite_end(bb_sqlite_session *session, int32_t code, bb_error *error);

@@ -1,28 +1,36 @@
 /*
  * transaction.c: a session's transactions on the SQLite file.
  */
+#include "backends/sqlite/checkpoint.h"
 #include "backends/sqlite/session.h"
 
-/*
- * A file that is gone, or that another has taken the place of, is still open here: what went into
- * it would be acknowledged and lost (E8).
- */
-static int has_moved(const bb_sqlite_session *session)
+/* Whether what is written is written to what the path means. Asked again after a commit, before it
+ * is acknowledged (E8): what happens to the files from then on happens to stored contacts. */
+static int32_t check_files(bb_sqlite_session *session, bb_error *error)
 {
-    int moved = 0;
+    bb_sqlite_place place = bb_sqlite_files_check(&session->writer.files);
+    int32_t code = BB_OK;
 
-    return sqlite3_file_control(session->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
-           moved;
+    if (place == BB_SQLITE_IN_PLACE)
+        return BB_OK;
+    if (place == BB_SQLITE_LOG_AWAY)
+        code = bb_sqlite_checkpoint_lost_log(session, error);
+    if (code != BB_OK)
+        return code;
+    return bb_sqlite_files_error(&session->writer.files, place, BB_ERR_LOST, error);
 }
 
 int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *error)
 {
+    int32_t code;
+
     session->deadline = deadline;
-    if (has_moved(session))
-        return bb_error_set(error, BB_ERR_LOST, "the database file was deleted or replaced");
-    if (session->is_read_only)
-        return bb_error_set(error, BB_ERR_LOST, "the database file was read-only when opened");
-    return BB_OK;
+    if (session->writer.db == NULL)
+        return bb_sqlite_session_connect(session, 0, error);
+    code = check_files(session, error);
+    if (code == BB_OK && session->is_spent)
+        code = bb_error_set(error, BB_ERR_LOST, "a write failed; the file is opened anew");
+    return code;
 }
 
 int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *error)
@@ -33,8 +41,10 @@ int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *
     if (!bb_sqlite_writer_queue_enter(writers, &session->waiter, deadline))
         return bb_error_set(error, BB_ERR_BUSY, "other sessions were writing past the deadline");
     code = bb_sqlite_start(session, deadline, error);
-    if (code == BB_OK)
+    if (code == BB_OK) {
         code = bb_sqlite_execute(session, session->statements[BB_SQLITE_BEGIN], error);
+        session->is_spent = code == BB_ERR_UNAVAILABLE;
+    }
     if (code != BB_OK)
         bb_sqlite_writer_queue_leave(writers);
     return code;
@@ -44,15 +54,17 @@ int32_t bb_sqlite_end(bb_sqlite_session *session, int32_t code, bb_error *error)
 {
     if (code == BB_OK)
         code = bb_sqlite_execute(session, session->statements[BB_SQLITE_COMMIT], error);
+    session->is_spent = code == BB_ERR_UNAVAILABLE;
     /* some failures have ended the transaction already:
      * https://www.sqlite.org/lang_transaction.html */
-    if (!sqlite3_get_autocommit(session->db))
+    if (!sqlite3_get_autocommit(session->writer.db))
         bb_sqlite_execute(session, session->statements[BB_SQLITE_ROLLBACK], NULL);
-    if (!sqlite3_get_autocommit(session->db))
+    if (!sqlite3_get_autocommit(session->writer.db))
         code = bb_error_set(error, BB_ERR_LOST, "the transaction can be neither kept nor undone");
+    if (code == BB_OK)
+        code = check_files(session, error);
+    if (code == BB_OK)
+        bb_sqlite_checkpoint_if_long(session);
     bb_sqlite_writer_queue_leave(&session->store->writers);
-    /* this connection stays so for ever; the file may be made writable */
-    if (code == BB_ERR_UNAVAILABLE && sqlite3_db_readonly(session->db, "main") == 1)
-        session->is_read_only = 1;
     return code;
 }

@@ -39,7 +39,7 @@ typedef struct write_job {
 
 static int32_t fail(const write_job *job, int result)
 {
-    return bb_sqlite_error(job->session->db, result, job->error);
+    return bb_sqlite_error(job->session->writer.db, result, job->error);
 }
 
 /* SQLITE_STATIC: the bytes stay where they are until the statement has run. Statements keep such
@@ -92,7 +92,7 @@ static int32_t read_contact(const write_job *job, bb_slice external_id, bb_conta
                         .phonenumber = column_slice(row, 5),
                         .stripe_accounts = column_slice(row, 6),
                         .custom_attributes = column_slice(row, 7)};
-    if (sqlite3_errcode(job->session->db) == SQLITE_NOMEM)
+    if (sqlite3_errcode(job->session->writer.db) == SQLITE_NOMEM)
         return fail(job, SQLITE_NOMEM);
     if (out->stripe_accounts.data == NULL || out->custom_attributes.data == NULL)
         return bb_error_set(job->error, BB_ERR_INTERNAL, "a stored contact lacks its JSON");
@@ -121,7 +121,7 @@ static int32_t insert_record(const write_job *job, size_t index)
     code = bb_sqlite_execute(job->session, job->insert, job->error);
     if (code != BB_OK)
         return code;
-    made.id = sqlite3_last_insert_rowid(job->session->db);
+    made.id = sqlite3_last_insert_rowid(job->session->writer.db);
     made.created_at_us = job->write->access->now_us;
     made.updated_at_us = job->write->access->now_us;
     return put(job, index, BB_CREATED, &made, NULL);

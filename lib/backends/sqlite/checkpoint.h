@@ -1,0 +1,17 @@
+/*
+ * checkpoint.h: moves what the write-ahead log holds into the database.
+ */
+#ifndef BB_SQLITE_CHECKPOINT_H
+#define BB_SQLITE_CHECKPOINT_H
+
+#include "backends/sqlite/session.h"
+
+/* After a commit, in the process's turn to write: moves the log into the database if it is long.
+ * Failing means that the log stays until after the next commit. */
+void bb_sqlite_checkpoint_if_long(bb_sqlite_session *session);
+
+/* For a session whose log was deleted: moves all that it holds, which nobody else will ever read,
+ * into the database. Any code but BB_OK: it is still only there, and the session must stay. */
+int32_t bb_sqlite_checkpoint_lost_log(bb_sqlite_session *session, bb_error *error);
+
+#endif

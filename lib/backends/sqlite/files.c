@@ -1,0 +1,182 @@
+/*
+ * files.c: the three files that a connection has open, and whether their names still mean them.
+ */
+#include "backends/sqlite/files.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* https://www.sqlite.org/walformat.html: bytes of the log's head; bytes of the index that are
+ * mapped at once; and where in it the number of the log's frames is, in 32-bit words. */
+enum { LOG_HEAD = 32, INDEX_REGION = 32768, INDEX_FRAMES = 4 };
+
+enum { WRITE_BITS = S_IWUSR | S_IWGRP | S_IWOTH, ALL_BITS = 07777 };
+
+/* 0 for a file that is not there, or that nothing can be learned of. */
+static int identify(const char *path, bb_sqlite_file *file)
+{
+    struct stat state;
+
+    if (stat(path, &state) != 0)
+        return 0;
+    file->device = state.st_dev;
+    file->inode = state.st_ino;
+    return 1;
+}
+
+static int is_same(const bb_sqlite_file *a, const bb_sqlite_file *b)
+{
+    return a->device == b->device && a->inode == b->inode;
+}
+
+static int still_means(const char *path, const bb_sqlite_file *file)
+{
+    bb_sqlite_file now;
+
+    return identify(path, &now) && is_same(&now, file);
+}
+
+/* Whether the log is not there, or holds nothing. */
+static int is_empty_log(const char *path)
+{
+    struct stat state;
+
+    return stat(path, &state) != 0 || state.st_size < LOG_HEAD;
+}
+
+int bb_sqlite_file_exists(const char *path)
+{
+    bb_sqlite_file unused;
+
+    return identify(path, &unused);
+}
+
+/* ------------------------------------------------------------------------------------- opening */
+
+int32_t bb_sqlite_files_init(bb_sqlite_files *files, sqlite3 *db, const char *path,
+                             const bb_allocator *allocator, bb_error *error)
+{
+    const char *log_path = sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+    size_t len = strlen(log_path);
+
+    *files = (bb_sqlite_files){.path = path, .log_path = log_path};
+    files->index_path = bb_strndup(allocator, log_path, len);
+    if (files->index_path == NULL)
+        return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    memcpy(files->index_path + len - strlen("wal"), "shm", strlen("shm"));
+    return BB_OK;
+}
+
+void bb_sqlite_files_free(bb_sqlite_files *files, const bb_allocator *allocator)
+{
+    bb_free(allocator, files->index_path);
+    files->index_path = NULL;
+}
+
+static void mend_mode(const char *path, mode_t wanted)
+{
+    struct stat state;
+
+    /* which fails if it is not ours; then SQLite says what it misses */
+    if (stat(path, &state) == 0 && (wanted & WRITE_BITS & ~state.st_mode) != 0)
+        (void)chmod(path, (state.st_mode | (wanted & WRITE_BITS)) & ALL_BITS);
+}
+
+void bb_sqlite_files_mend_modes(const bb_sqlite_files *files)
+{
+    struct stat database;
+
+    if (stat(files->path, &database) != 0)
+        return;
+    mend_mode(files->log_path, database.st_mode);
+    mend_mode(files->index_path, database.st_mode);
+}
+
+/* SQLite follows a link once, and knows only whether what it found then is still in its place. */
+static int learn_database(bb_sqlite_files *files, sqlite3 *db)
+{
+    int moved = 1;
+
+    return identify(sqlite3_db_filename(db, "main"), &files->database) &&
+           still_means(files->path, &files->database) &&
+           sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved;
+}
+
+/* Frames that the index says the log has. */
+static uint32_t frames_in_index(sqlite3 *db)
+{
+    sqlite3_file *file = NULL;
+    void volatile *index = NULL;
+
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file->pMethods->iVersion < 2 ||
+        file->pMethods->xShmMap(file, 0, INDEX_REGION, 0, &index) != SQLITE_OK || index == NULL)
+        return 0;
+    return ((uint32_t volatile *)index)[INDEX_FRAMES];
+}
+
+/*
+ * Whether the log is gone that other connections, which still run, write to: their index, which
+ * this connection shares, tells of frames, and the log that it has found, or just made, has none.
+ * What it wrote there would be lost. The head is written before the index tells of a frame, and
+ * the index is cleared before the log is cut, so that one look on each side of the size suffices.
+ */
+static int is_without_log(const bb_sqlite_files *files, sqlite3 *db)
+{
+    uint32_t frames = frames_in_index(db);
+
+    return frames > 0 && is_empty_log(files->log_path) && frames_in_index(db) == frames;
+}
+
+int32_t bb_sqlite_files_learn(bb_sqlite_files *files, sqlite3 *db, bb_error *error)
+{
+    if (!learn_database(files, db))
+        return bb_sqlite_files_error(files, BB_SQLITE_DATABASE_AWAY, BB_ERR_LOST, error);
+    if (!identify(files->log_path, &files->log))
+        return bb_sqlite_files_error(files, BB_SQLITE_LOG_AWAY, BB_ERR_LOST, error);
+    if (!identify(files->index_path, &files->index))
+        return bb_sqlite_files_error(files, BB_SQLITE_INDEX_AWAY, BB_ERR_LOST, error);
+    if (is_without_log(files, db))
+        return bb_sqlite_files_error(files, BB_SQLITE_LOG_AWAY, BB_ERR_UNAVAILABLE, error);
+    return BB_OK;
+}
+
+/* ------------------------------------------------------------------------------------ checking */
+
+bb_sqlite_place bb_sqlite_files_check(const bb_sqlite_files *files)
+{
+    if (!still_means(files->path, &files->database))
+        return BB_SQLITE_DATABASE_AWAY;
+    if (!still_means(files->log_path, &files->log))
+        return BB_SQLITE_LOG_AWAY;
+    if (!still_means(files->index_path, &files->index))
+        return BB_SQLITE_INDEX_AWAY;
+    return BB_SQLITE_IN_PLACE;
+}
+
+int bb_sqlite_files_own_the_log(const bb_sqlite_files *files)
+{
+    bb_sqlite_file index;
+
+    if (!still_means(files->log_path, &files->log) && !is_empty_log(files->log_path))
+        return 0;
+    return !identify(files->index_path, &index) || is_same(&index, &files->index);
+}
+
+int bb_sqlite_files_equal(const bb_sqlite_files *a, const bb_sqlite_files *b)
+{
+    return is_same(&a->database, &b->database) && is_same(&a->log, &b->log) &&
+           is_same(&a->index, &b->index);
+}
+
+int32_t bb_sqlite_files_error(const bb_sqlite_files *files, bb_sqlite_place place, int32_t code,
+                              bb_error *error)
+{
+    const char *path = files->path;
+
+    if (place == BB_SQLITE_LOG_AWAY)
+        path = files->log_path;
+    else if (place == BB_SQLITE_INDEX_AWAY)
+        path = files->index_path;
+    return bb_error_set(error, code, "moved, deleted or replaced while in use: %s", path);
+}

@@ -1,0 +1,452 @@
+/*
+ * sqlite_files.c: what becomes of stored contacts when the SQLite file, its log or the log's index
+ * is moved, deleted, replaced, made read-only or led elsewhere under a handle that is open: what
+ * was answered 200 is in the file that the path meant then (E8), and all goes on once it is back
+ * (E11).
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "hostile/sqlite_host.h"
+
+enum { NOBODY = 65534, THREADS = 8 };
+
+/* ------------------------------------------------------------------------- moved, deleted, back */
+
+static void test_E8_moved_away_and_back(void)
+{
+    host h;
+
+    host_open(&h);
+    host_rename(&h, "", ".other");
+    CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved");
+    CHECK(host_was_told(&h, h.path), "the log says which file");
+    CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved, again");
+    CHECK(host_was_told(&h, h.path), "the log says which file");
+    CHECK(bb_storage_chatbot_add(h.storage, 5, 1, 100, NULL) != BB_OK, "administration");
+    CHECK(bb_storage_migrate(h.storage, 100, NULL) != BB_OK, "migrating beside the old log");
+    CHECK(host_size(&h, "") == 0 && access(h.path, F_OK) != 0, "only migrating makes a file");
+    host_rename(&h, ".other", "");
+    host_store(&h, "after", 1, 10);
+    host_close_handle(&h);
+    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK(host_count_named(&h, "after") == 1, "after it is back");
+    host_close(&h);
+}
+
+/* The same while the handle is closed in between: nothing of the log may go. */
+static void test_E8_closed_while_the_file_is_away(void)
+{
+    host h;
+
+    host_open(&h);
+    host_rename(&h, "", ".other");
+    host_close_handle(&h);
+    host_open_handle(&h);
+    CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved");
+    host_rename(&h, ".other", "");
+    host_expect(&h, host_one_contact, 200, "back");
+    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    host_close(&h);
+}
+
+/* Requests while there is nothing leave nothing behind that would be in a restored file's way. */
+static void test_E8_restored_after_requests(void)
+{
+    host h;
+
+    host_open(&h);
+    host_close_handle(&h);
+    host_copy(&h, "", ".good");
+    host_open_handle(&h);
+    host_expect(&h, host_one_contact, 200, "before");
+    host_remove(&h, "");
+    host_remove(&h, "-wal");
+    host_remove(&h, "-shm");
+    CHECK(host_status(&h, host_one_contact, "removed") == 503, "removed");
+    host_copy(&h, ".good", "");
+    host_store(&h, "after", 3, 10);
+    host_close_handle(&h);
+    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK(host_count_named(&h, "after") == 3, "after it is back");
+    host_close(&h);
+}
+
+/* Without a file all is 503 at once; the first migration makes it. */
+static void test_E11_no_file_yet(void)
+{
+    host h;
+
+    host_make_folder(&h);
+    host_open_handle(&h);
+    CHECK(host_status(&h, host_one_contact, "no file") == 503, "no file");
+    CHECK(host_was_told(&h, h.path), "the log says which file");
+    CHECK(bb_storage_chatbot_add(h.storage, 123, 1, 100, NULL) == BB_ERR_UNAVAILABLE, "no file");
+    CHECK(access(h.path, F_OK) != 0, "only migrating makes a file");
+    host_migrate(&h);
+    host_expect(&h, host_one_contact, 200, "migrated");
+    host_close(&h);
+}
+
+/* ------------------------------------------------------------------------- the log, the index */
+
+/* What a child has been answered 200. */
+typedef struct answers {
+    _Atomic int first;
+    _Atomic int after;
+    _Atomic int step;
+} answers;
+
+static int is_ready(void *ctx)
+{
+    const answers *seen = ctx;
+
+    return atomic_load(&seen->step) == 1;
+}
+
+static int may_go_on(void *ctx)
+{
+    const answers *seen = ctx;
+
+    return atomic_load(&seen->step) == 2;
+}
+
+/* Stores contacts, waits until a file is gone, goes on storing, and dies. */
+static void run_child(host *h, answers *seen)
+{
+    host_open_handle(h);
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+        char *body;
+        snprintf(name, sizeof name, "early%d", i);
+        body = host_make_body(name, 1, 10);
+        if (host_status(h, body, name) == 200)
+            seen->first++;
+        free(body);
+    }
+    seen->step = 1;
+    test_wait_until(may_go_on, seen);
+    for (int i = 0; i < 5; i++) {
+        char name[16];
+        char *body;
+        snprintf(name, sizeof name, "late%d", i);
+        body = host_make_body(name, 1, 10);
+        if (host_status(h, body, name) == 200)
+            seen->after++;
+        free(body);
+    }
+    kill(getpid(), SIGKILL);
+}
+
+/* `suffix` is deleted under a process that is killed later. Meanwhile another adds a chatbot. */
+static void delete_under_a_process(const char *suffix)
+{
+    answers *seen =
+        mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int32_t added;
+    pid_t child;
+    host h;
+
+    host_open(&h);
+    host_close_handle(&h);
+    fflush(stdout);
+    child = fork();
+    if (child == 0)
+        run_child(&h, seen);
+    test_wait_until(is_ready, seen);
+    host_remove(&h, suffix);
+    host_open_handle(&h);
+    added = bb_storage_chatbot_add(h.storage, 5, 1, HOST_TIMEOUT_MS, NULL);
+    host_close_handle(&h);
+    seen->step = 2;
+    waitpid(child, NULL, 0);
+    CHECK(seen->first == 5, "%d", seen->first);
+    CHECK(host_ask(h.path, "SELECT count(*) FROM bb_contacts WHERE name GLOB 'early*'") == 5,
+          "%s: what was answered before", suffix);
+    CHECK(host_ask(h.path, "SELECT count(*) FROM bb_contacts WHERE name GLOB 'late*'") >=
+              seen->after,
+          "%s: what was answered after", suffix);
+    CHECK(added != BB_OK || host_ask(h.path, "SELECT count(*) FROM bb_chatbots WHERE id = 5") == 1,
+          "%s: a chatbot that was added", suffix);
+    CHECK(seen->after == 5, "%s: it goes on: %d", suffix, seen->after);
+    host_open_handle(&h);
+    host_expect(&h, host_one_contact, 200, "after that");
+    CHECK(bb_storage_chatbot_add(h.storage, 5, 1, TEST_PATIENCE_MS, NULL) == BB_OK, "after that");
+    host_close(&h);
+    munmap(seen, sizeof *seen);
+}
+
+static void test_E8_the_log_is_deleted(void)
+{
+    delete_under_a_process("-wal");
+}
+
+static void test_E8_the_index_is_deleted(void)
+{
+    delete_under_a_process("-shm");
+}
+
+/* While somebody reads, what the deleted log holds cannot be moved into the file: until it can,
+ * nothing else is done. */
+static void test_E8_the_log_is_deleted_while_read(void)
+{
+    sqlite3 *reader = NULL;
+    host h;
+
+    host_open(&h);
+    CHECK(sqlite3_open_v2(h.path, &reader, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+              sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM bb_contacts", NULL, NULL, NULL) ==
+                  SQLITE_OK,
+          "reading");
+    host_store(&h, "more", 10, 10);
+    host_remove(&h, "-wal");
+    CHECK(host_status(&h, host_one_contact, "read") == 503, "read");
+    CHECK(host_was_told(&h, "-wal"), "the log says which file");
+    CHECK(host_status(&h, host_one_contact, "read") == 503, "read, again");
+    sqlite3_close(reader);
+    host_store(&h, "after", 10, 10);
+    host_close_handle(&h);
+    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK(host_count_named(&h, "more") == 10, "%d", host_count_named(&h, "more"));
+    CHECK(host_count_named(&h, "after") == 10, "%d", host_count_named(&h, "after"));
+    host_close(&h);
+}
+
+/* ------------------------------------------------------------------------------- led elsewhere */
+
+typedef struct sender {
+    const host *h;
+    const char *name;
+    int number;
+    pthread_t thread;
+} sender;
+
+static void *run_sender(void *arg)
+{
+    const sender *s = arg;
+
+    for (int i = 0; i < 3; i++) {
+        test_text body = {0};
+        test_append(&body, "{\"users\":[{\"external_id\":\"%s-%d-%d\",\"name\":\"%s\"}]}", s->name,
+                    s->number, i, s->name);
+        host_expect(s->h, body.data, 200, s->name);
+        free(body.data);
+    }
+    return NULL;
+}
+
+/* From several threads, so that there are several sessions. */
+static void send_from_all(const host *h, const char *name)
+{
+    sender senders[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        senders[i] = (sender){.h = h, .name = name, .number = i};
+        CHECK(pthread_create(&senders[i].thread, NULL, run_sender, &senders[i]) == 0, "a thread");
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(senders[i].thread, NULL);
+}
+
+static int64_t count_named_in(const char *folder, const char *name)
+{
+    char path[300];
+    char sql[100];
+
+    snprintf(path, sizeof path, "%s/contacts.db", folder);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM bb_contacts WHERE name = '%s'", name);
+    return host_ask(path, sql);
+}
+
+static void lead(const char *link_name, const char *to)
+{
+    char next[300];
+
+    snprintf(next, sizeof next, "%s.next", link_name);
+    CHECK(symlink(to, next) == 0 && rename(next, link_name) == 0, "%s to %s", link_name, to);
+}
+
+/* A place that the link may lead to. */
+typedef struct side {
+    char folder[216];
+    char target[240];
+} side;
+
+static void make_side(side *s, const host *h, int number, int links_folder)
+{
+    snprintf(s->folder, sizeof s->folder, "%s/%d", h->folder, number);
+    snprintf(s->target, sizeof s->target, "%s/%d%s", h->folder, number,
+             links_folder ? "" : "/contacts.db");
+    CHECK(mkdir(s->folder, 0700) == 0, "%s", s->folder);
+}
+
+static void remove_side(const side *s, host *h)
+{
+    snprintf(h->path, sizeof h->path, "%s/contacts.db", s->folder);
+    host_remove_files(h);
+    CHECK(rmdir(s->folder) == 0, "%s is not empty", s->folder);
+}
+
+/* `links_folder`: the folder of the file is a link, otherwise the file itself. */
+static void lead_elsewhere(int links_folder)
+{
+    char link_name[216];
+    side sides[2];
+    host h;
+
+    host_make_folder(&h);
+    snprintf(link_name, sizeof link_name, "%s/%s", h.folder,
+             links_folder ? "current" : "contacts.db");
+    if (links_folder)
+        snprintf(h.path, sizeof h.path, "%s/contacts.db", link_name);
+    for (int i = 1; i >= 0; i--) {
+        make_side(&sides[i], &h, i, links_folder);
+        lead(link_name, sides[i].target);
+        host_open_handle(&h);
+        host_migrate(&h);
+        if (i > 0)
+            host_close_handle(&h);
+    }
+    send_from_all(&h, "before");
+    lead(link_name, sides[1].target);
+    send_from_all(&h, "elsewhere");
+    lead(link_name, sides[0].target);
+    send_from_all(&h, "back");
+    host_close_handle(&h);
+    CHECK(count_named_in(sides[0].folder, "before") == 3 * THREADS, "before");
+    CHECK(count_named_in(sides[0].folder, "elsewhere") == 0, "in the file before: %lld",
+          (long long)count_named_in(sides[0].folder, "elsewhere"));
+    CHECK(count_named_in(sides[1].folder, "elsewhere") == 3 * THREADS, "elsewhere");
+    CHECK(count_named_in(sides[0].folder, "back") == 3 * THREADS, "back");
+    remove_side(&sides[0], &h);
+    remove_side(&sides[1], &h);
+    unlink(link_name);
+    host_close(&h);
+}
+
+static void test_E8_a_link_that_leads_elsewhere(void)
+{
+    lead_elsewhere(0);
+    lead_elsewhere(1);
+}
+
+/* ---------------------------------------------------------------------------- read-only at times
+ */
+
+static void set_mode(const host *h, const char *suffix, mode_t mode)
+{
+    char name[300];
+
+    CHECK(chmod(host_name(h, suffix, name), mode) == 0, "%s to %o", name, (unsigned)mode);
+}
+
+/* Reads the file while it is read-only, and dies without closing it, as sqlite3 does that is
+ * killed: an index stays that can only be read. */
+static void leave_index(const host *h)
+{
+    pid_t child;
+
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        sqlite3 *db = NULL;
+        sqlite3_open_v2(h->path, &db, SQLITE_OPEN_READWRITE, NULL);
+        sqlite3_exec(db, "SELECT count(*) FROM bb_contacts", NULL, NULL, NULL);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
+/* In a child that is nobody, as root may write everywhere. */
+static int run_read_only_at_times(host *h)
+{
+    check_failures = 0;
+    set_mode(h, "", 0444);
+    host_open_handle(h);
+    CHECK(host_status(h, host_one_contact, "read-only") == 503, "read-only");
+    CHECK(host_was_told(h, h->path), "the log says which file");
+    set_mode(h, "", 0666);
+    host_expect(h, host_one_contact, 200, "writable");
+    host_close_handle(h);
+    set_mode(h, "", 0444);
+    leave_index(h);
+    set_mode(h, "", 0666);
+    host_open_handle(h);
+    host_expect(h, host_one_contact, 200, "beside an index that could only be read");
+    host_close_handle(h);
+    return check_status();
+}
+
+static void test_E11_read_only_at_times(void)
+{
+    int status = 0;
+    pid_t child;
+    host h;
+
+    host_open(&h);
+    host_close_handle(&h);
+    if (getuid() == 0)
+        CHECK(chown(h.folder, NOBODY, NOBODY) == 0 && chown(h.path, NOBODY, NOBODY) == 0, "chown");
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        if (getuid() == 0 && setuid(NOBODY) != 0)
+            _exit(2);
+        _exit(run_read_only_at_times(&h));
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "%d", status);
+    host_close(&h);
+}
+
+/* ------------------------------------------------------------------------------ the log's size */
+
+enum { LIMIT = 16 * 1024 * 1024 };
+
+static void test_the_log_shrinks_once_nobody_reads(void)
+{
+    sqlite3 *reader = NULL;
+    host h;
+
+    host_open(&h);
+    for (int i = 0; i < 40; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "short%d", i);
+        host_store(&h, name, 500, 500);
+    }
+    CHECK(host_size(&h, "-wal") < LIMIT, "nobody reads: %lld", (long long)host_size(&h, "-wal"));
+    CHECK(sqlite3_open_v2(h.path, &reader, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+              sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM bb_contacts", NULL, NULL, NULL) ==
+                  SQLITE_OK,
+          "reading");
+    for (int i = 0; i < 200 && host_size(&h, "-wal") < 2 * LIMIT; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "long%d", i);
+        host_store(&h, name, 500, 500);
+    }
+    sqlite3_close(reader);
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "after%d", i);
+        host_store(&h, name, 1, 10);
+    }
+    CHECK(host_size(&h, "-wal") <= LIMIT, "nobody reads any more: %lld",
+          (long long)host_size(&h, "-wal"));
+    host_close(&h);
+}
+
+int main(void)
+{
+    test_E8_moved_away_and_back();
+    test_E8_closed_while_the_file_is_away();
+    test_E8_restored_after_requests();
+    test_E11_no_file_yet();
+    test_E8_the_log_is_deleted();
+    test_E8_the_index_is_deleted();
+    test_E8_the_log_is_deleted_while_read();
+    test_E8_a_link_that_leads_elsewhere();
+    test_E11_read_only_at_times();
+    test_the_log_shrinks_once_nobody_reads();
+    return check_status();
+}
