@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "execute/contact_check.h"
 #include "util/alloc.h"
 #include "util/clock.h"
 #include "util/struct_size.h"
@@ -23,6 +24,7 @@ typedef struct operation {
     bb_rendered rendered;
     size_t put_count;  /* records that the backend has handed back */
     int32_t put_code;  /* of the first that could not be taken */
+    int64_t faulty_id; /* of a contact that is stored with what no answer can hold; or 0 */
     bb_result *result; /* once all are there */
 } operation;
 
@@ -214,6 +216,7 @@ static void forget(operation *op)
     op->result = NULL;
     op->put_count = 0;
     op->put_code = BB_OK;
+    op->faulty_id = 0;
     bb_buffer_reset(&op->rendered.json);
     for (size_t i = 0; i < op->batch->record_count; i++)
         op->rendered.len[i] = 0;
@@ -241,7 +244,11 @@ static int32_t take(operation *op, size_t index, int32_t outcome, const bb_conta
         outcome > BB_UNCHANGED || op->rendered.len[index] != 0 ||
         (former == NULL && before != NULL))
         return BB_ERR_ARGUMENT;
-    code = bb_batch_set_outcomes(op->batch, index, outcome, former);
+    code = bb_contact_check(&op->batch->allocator, op->batch->pointers[index], after);
+    if (code == BB_ERR_INTERNAL)
+        op->faulty_id = after->id;
+    if (code == BB_OK)
+        code = bb_batch_set_outcomes(op->batch, index, outcome, former);
     if (code == BB_OK)
         code = bb_rendered_put(&op->rendered, index, after);
     if (code != BB_OK || ++op->put_count < op->batch->record_count)
@@ -279,6 +286,10 @@ static bb_write write_of(operation *op)
 /* BB_OK from a backend counts only if it has handed back what it has written. */
 static int32_t check_puts(const operation *op, int32_t code, bb_error *error)
 {
+    if (op->faulty_id != 0)
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
+                            (long long)op->faulty_id, (long long)op->access->chatbot_id);
     if (code == BB_OK && (op->put_code != BB_OK || op->result == NULL))
         return bb_error_set(error, BB_ERR_INTERNAL,
                             "the backend did not hand back every record once");

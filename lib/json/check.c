@@ -360,3 +360,16 @@ int bb_json_check(const bb_allocator *allocator, const char *text, size_t len, b
     bb_json_checker_free(&c);
     return is_json;
 }
+
+int bb_json_check_text(bb_slice text)
+{
+    const checker c = {.end = text.data + text.len};
+    const char *at = text.data;
+
+    while (at != NULL && at < c.end) {
+        at = bb_json_skip_plain(at, c.end);
+        if (at < c.end)
+            at = (unsigned char)*at >= 0x80 ? check_utf8(&c, at) : at + 1;
+    }
+    return at == c.end;
+}

@@ -63,4 +63,7 @@ bb_json_step bb_json_checker_next(bb_json_checker *checker, bb_slice *name);
 /* Whether nothing but white space is left. */
 int bb_json_checker_at_end(bb_json_checker *checker);
 
+/* 1 if bytes that will be escaped to a string are UTF-8, otherwise 0. */
+int bb_json_check_text(bb_slice text);
+
 #endif
