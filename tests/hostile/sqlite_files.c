@@ -436,6 +436,26 @@ static void test_the_log_shrinks_once_nobody_reads(void)
     host_close(&h);
 }
 
+/* ---------------------------------------------------------------------------------- ids at their
+ * end */
+
+static void test_E11_no_more_ids(void)
+{
+    host h;
+
+    host_open(&h);
+    host_run(&h, "UPDATE sqlite_sequence SET seq = 9223372036854775805 WHERE name = 'bb_contacts'");
+    host_store(&h, "last", 1, 10);
+    host_expect(&h, "{\"users\":[{\"external_id\":\"x\"},{\"external_id\":\"y\"}]}", 500,
+                "two, where one is left");
+    CHECK(host_was_told(&h, "no more ids"), "the log says so");
+    host_store(&h, "very last", 1, 10);
+    host_expect(&h, "{\"users\":[{\"external_id\":\"x\"}]}", 500, "one, where none is left");
+    CHECK(host_was_told(&h, "no more ids"), "the log says so");
+    host_expect(&h, host_one_contact, 200, "an update takes none");
+    host_close(&h);
+}
+
 int main(void)
 {
     test_E8_moved_away_and_back();
@@ -448,5 +468,6 @@ int main(void)
     test_E8_a_link_that_leads_elsewhere();
     test_E11_read_only_at_times();
     test_the_log_shrinks_once_nobody_reads();
+    test_E11_no_more_ids();
     return check_status();
 }

@@ -9,10 +9,15 @@
 
 #include "backends/apply.h"
 #include "backends/sqlite/access.h"
+#include "backends/sqlite/kept.h"
 #include "backends/sqlite/result_code.h"
+#include "util/alloc.h"
 
 /* How many records are written between two looks at the clock. */
 enum { RECORDS_PER_LOOK = 64 };
+
+/* More ids than a transaction can want. */
+enum { FEW_IDS = 1000000 };
 
 /* Parameters of the insert and the update; the two share those of the columns. */
 enum {
@@ -27,6 +32,9 @@ enum {
     PARAMETER_CUSTOM_ATTRIBUTES = 8
 };
 
+/* And of the look-up. */
+enum { PARAMETER_FIND_CHATBOT_ID = 1, PARAMETER_FIND_EXTERNAL_ID = 2 };
+
 /* One write and its statements. */
 typedef struct write_job {
     bb_sqlite_session *session;
@@ -35,6 +43,10 @@ typedef struct write_job {
     sqlite3_stmt *find;
     sqlite3_stmt *insert;
     sqlite3_stmt *update;
+    size_t *
+        postponed; /* indexes of records that met a rule of the host's; NULL while there are none */
+    size_t postponed_count;
+    bb_sqlite_kept kept; /* used if the host has triggers */
 } write_job;
 
 static int32_t fail(const write_job *job, int result)
@@ -95,7 +107,9 @@ static int32_t read_contact(const write_job *job, bb_slice external_id, bb_conta
     if (sqlite3_errcode(job->session->writer.db) == SQLITE_NOMEM)
         return fail(job, SQLITE_NOMEM);
     if (out->stripe_accounts.data == NULL || out->custom_attributes.data == NULL)
-        return bb_error_set(job->error, BB_ERR_INTERNAL, "a stored contact lacks its JSON");
+        return bb_error_set(job->error, BB_ERR_INTERNAL,
+                            "contact_%lld of chatbot %lld is stored without its JSON",
+                            (long long)out->id, (long long)job->write->access->chatbot_id);
     return BB_OK;
 }
 
@@ -107,7 +121,53 @@ static int32_t put(const write_job *job, size_t index, int32_t outcome, const bb
     return code == BB_OK ? BB_OK : bb_error_set(job->error, code, "%s", bb_code_text(code));
 }
 
-static int32_t insert_record(const write_job *job, size_t index)
+/* Hands back a record that is written, now or when all are. */
+static int32_t conclude(write_job *job, size_t index, int32_t outcome, const bb_contact *contact,
+                        const bb_contact *before)
+{
+    if (job->kept.records == NULL)
+        return put(job, index, outcome, contact, before);
+    if (bb_sqlite_kept_add(&job->kept, index, outcome, before) == BB_OK)
+        return BB_OK;
+    return bb_error_set(job->error, BB_ERR_NOMEM, "out of memory");
+}
+
+static int32_t fail_unstored(const write_job *job, const bb_record *record)
+{
+    return bb_error_set(job->error, BB_ERR_INTERNAL,
+                        "the host's triggers or rules keep a contact of chatbot %lld from being "
+                        "stored: %.*s",
+                        (long long)job->write->access->chatbot_id, (int)record->external_id.len,
+                        record->external_id.data);
+}
+
+/* Runs the insert or the update of one record, which a trigger may skip without a word. */
+static int32_t store(const write_job *job, sqlite3_stmt *statement, const bb_record *record)
+{
+    int32_t code = bb_sqlite_execute(job->session, statement, job->error);
+
+    if (code == BB_OK && sqlite3_changes(job->session->writer.db) == 0)
+        code = fail_unstored(job, record);
+    return code;
+}
+
+/* SQLite says of ids what it says of a disk: that it is full. */
+static int32_t explain_insert(const write_job *job, int32_t code)
+{
+    sqlite3 *db = job->session->writer.db;
+    sqlite3_stmt *last;
+
+    if (code != BB_ERR_UNAVAILABLE || sqlite3_errcode(db) != SQLITE_FULL ||
+        bb_sqlite_prepared(job->session, BB_SQLITE_LAST_ID, &last, NULL) != BB_OK)
+        return code;
+    if (sqlite3_step(last) == SQLITE_ROW && sqlite3_column_int64(last, 0) > INT64_MAX - FEW_IDS)
+        code = bb_error_set(job->error, BB_ERR_INTERNAL, "there are no more ids: the last was %lld",
+                            (long long)sqlite3_column_int64(last, 0));
+    sqlite3_reset(last);
+    return code;
+}
+
+static int32_t insert_record(write_job *job, size_t index)
 {
     const bb_record *record = job->write->records[index];
     bb_contact made = bb_record_apply(record, NULL);
@@ -118,17 +178,17 @@ static int32_t insert_record(const write_job *job, size_t index)
         result = bind_columns(job->insert, &made);
     if (result != SQLITE_OK)
         return fail(job, result);
-    code = bb_sqlite_execute(job->session, job->insert, job->error);
+    code = store(job, job->insert, record);
     if (code != BB_OK)
-        return code;
+        return explain_insert(job, code);
     made.id = sqlite3_last_insert_rowid(job->session->writer.db);
     made.created_at_us = job->write->access->now_us;
     made.updated_at_us = job->write->access->now_us;
-    return put(job, index, BB_CREATED, &made, NULL);
+    return conclude(job, index, BB_CREATED, &made, NULL);
 }
 
 /* For a record whose contact `find` stands on. */
-static int32_t update_record(const write_job *job, size_t index)
+static int32_t update_record(write_job *job, size_t index)
 {
     const bb_record *record = job->write->records[index];
     bb_contact before;
@@ -147,23 +207,30 @@ static int32_t update_record(const write_job *job, size_t index)
     if (code != BB_OK)
         return bb_error_set(job->error, code, "%s", bb_code_text(code));
     if (unchanged)
-        return put(job, index, BB_UNCHANGED, &before, shown);
+        return conclude(job, index, BB_UNCHANGED, &before, shown);
     after.updated_at_us = job->write->access->now_us;
     sqlite3_bind_int64(job->update, PARAMETER_ID, after.id);
     result = bind_columns(job->update, &after);
     if (result != SQLITE_OK)
         return fail(job, result);
-    code = bb_sqlite_execute(job->session, job->update, job->error);
-    return code == BB_OK ? put(job, index, BB_UPDATED, &after, shown) : code;
+    code = store(job, job->update, record);
+    return code == BB_OK ? conclude(job, index, BB_UPDATED, &after, shown) : code;
 }
 
-static int32_t write_record(const write_job *job, size_t index)
+/* Looks a record's contact up: `find` stands on it for SQLITE_ROW. */
+static int find_contact(const write_job *job, size_t index)
 {
-    int32_t code;
-    int result = bind_slice(job->find, 2, job->write->records[index]->external_id);
+    int result =
+        bind_slice(job->find, PARAMETER_FIND_EXTERNAL_ID, job->write->records[index]->external_id);
 
-    if (result == SQLITE_OK)
-        result = sqlite3_step(job->find);
+    return result == SQLITE_OK ? sqlite3_step(job->find) : result;
+}
+
+static int32_t write_record(write_job *job, size_t index)
+{
+    int result = find_contact(job, index);
+    int32_t code;
+
     if (result == SQLITE_ROW)
         code = update_record(job, index);
     else if (result == SQLITE_DONE)
@@ -174,48 +241,147 @@ static int32_t write_record(const write_job *job, size_t index)
     return code;
 }
 
+/* ------------------------------------------------------------------------------------- a write */
+
+/*
+ * Records come in the order of their keys, but count as if in that of the request (E1): one may
+ * take over a value that a later one gives up. So one that breaks a rule of the host's is left for
+ * the end. SQLite has undone it alone, unless the rule is one that undoes all.
+ */
+static int32_t postpone(write_job *job, size_t index)
+{
+    if (sqlite3_get_autocommit(job->session->writer.db))
+        return BB_ERR_CONFLICT;
+    if (job->postponed == NULL)
+        job->postponed = bb_alloc_array(&job->session->store->allocator, job->write->record_count,
+                                        sizeof *job->postponed);
+    if (job->postponed == NULL)
+        return bb_error_set(job->error, BB_ERR_NOMEM, "out of memory");
+    job->postponed[job->postponed_count++] = index;
+    return BB_OK;
+}
+
+/* Writes a record if the host's rules let it in by now. */
+static int32_t write_or_postpone(write_job *job, size_t index)
+{
+    int32_t code = write_record(job, index);
+
+    return code == BB_ERR_CONFLICT ? postpone(job, index) : code;
+}
+
+/* As long as one of them gets in, the next may. */
+static int32_t write_postponed(write_job *job)
+{
+    int32_t code = BB_OK;
+
+    while (job->postponed_count > 0 && code == BB_OK) {
+        size_t count = job->postponed_count;
+        job->postponed_count = 0;
+        for (size_t i = 0; i < count && code == BB_OK; i++)
+            code = write_or_postpone(job, job->postponed[i]);
+        if (code == BB_OK && job->postponed_count == count)
+            code = BB_ERR_CONFLICT;
+    }
+    return code;
+}
+
+static int32_t write_all(write_job *job)
+{
+    int32_t code = BB_OK;
+
+    for (size_t i = 0; i < job->write->record_count && code == BB_OK; i++) {
+        code = write_or_postpone(job, i);
+        if (code == BB_OK && (i + 1) % RECORDS_PER_LOOK == 0 &&
+            bb_deadline_left(job->write->access->deadline) == 0)
+            code = bb_error_set(job->error, BB_ERR_BUSY, "the write took past its deadline");
+    }
+    return code == BB_OK ? write_postponed(job) : code;
+}
+
+/* Hands back what is stored, now that no trigger will run any more. */
+static int32_t put_kept(write_job *job)
+{
+    int32_t code = BB_OK;
+
+    for (size_t i = 0; i < job->kept.count && code == BB_OK; i++) {
+        const bb_sqlite_kept_record *kept = &job->kept.records[i];
+        const bb_record *record = job->write->records[i];
+        bb_contact contact;
+        int result = find_contact(job, i);
+        if (result == SQLITE_ROW)
+            code = read_contact(job, record->external_id, &contact);
+        else
+            code = result == SQLITE_DONE ? fail_unstored(job, record) : fail(job, result);
+        if (code == BB_OK)
+            code = put(job, i, kept->outcome, &contact, kept->before);
+        sqlite3_reset(job->find);
+    }
+    return code;
+}
+
+/*
+ * Whether triggers fire is known once the statements that fire them are compiled. SQLite compiles
+ * what runs anew when it finds that the tables have changed, and the look-up of the chatbot, which
+ * has run by now, is the first to find that.
+ */
+static void forget_old_statements(bb_sqlite_session *session)
+{
+    sqlite3_stmt *first = session->statements[BB_SQLITE_FIND_CHATBOT];
+
+    if (sqlite3_stmt_status(first, SQLITE_STMTSTATUS_REPREPARE, 1) == 0)
+        return;
+    bb_sqlite_forget(session, BB_SQLITE_INSERT_CONTACT);
+    bb_sqlite_forget(session, BB_SQLITE_UPDATE_CONTACT);
+}
+
 /* Prepares the statements, and binds what is the same for all records. */
 static int32_t prepare(write_job *job)
 {
     const bb_access *access = job->write->access;
-    int32_t code = bb_sqlite_prepared(job->session, BB_SQLITE_FIND_CONTACT, &job->find, job->error);
+    int32_t code;
 
+    forget_old_statements(job->session);
+    code = bb_sqlite_prepared(job->session, BB_SQLITE_FIND_CONTACT, &job->find, job->error);
     if (code == BB_OK)
         code = bb_sqlite_prepared(job->session, BB_SQLITE_INSERT_CONTACT, &job->insert, job->error);
     if (code == BB_OK)
         code = bb_sqlite_prepared(job->session, BB_SQLITE_UPDATE_CONTACT, &job->update, job->error);
     if (code != BB_OK)
         return code;
-    sqlite3_bind_int64(job->find, 1, access->chatbot_id);
+    sqlite3_bind_int64(job->find, PARAMETER_FIND_CHATBOT_ID, access->chatbot_id);
     sqlite3_bind_int64(job->insert, PARAMETER_CHATBOT_ID, access->chatbot_id);
     sqlite3_bind_int64(job->insert, PARAMETER_NOW, access->now_us);
     sqlite3_bind_int64(job->update, PARAMETER_NOW, access->now_us);
     return BB_OK;
 }
 
-static int32_t write_records(write_job *job)
+static int32_t write_records(bb_sqlite_session *session, const bb_write *write, bb_error *error)
 {
-    int32_t code = bb_sqlite_check_access(job->session, job->write->access, job->error);
+    const bb_allocator *allocator = &session->store->allocator;
+    write_job job = {.session = session, .write = write, .error = error};
+    int32_t code = bb_sqlite_check_access(session, write->access, error);
 
     if (code == BB_OK)
-        code = prepare(job);
-    for (size_t i = 0; i < job->write->record_count && code == BB_OK; i++) {
-        code = write_record(job, i);
-        if (code == BB_OK && (i + 1) % RECORDS_PER_LOOK == 0 &&
-            bb_deadline_left(job->write->access->deadline) == 0)
-            code = bb_error_set(job->error, BB_ERR_BUSY, "the write took past its deadline");
-    }
+        code = prepare(&job);
+    if (code == BB_OK && session->has_triggers &&
+        bb_sqlite_kept_init(&job.kept, allocator, write->record_count) != BB_OK)
+        code = bb_error_set(error, BB_ERR_NOMEM, "out of memory");
+    if (code == BB_OK)
+        code = write_all(&job);
+    if (code == BB_OK)
+        code = put_kept(&job);
+    bb_sqlite_kept_free(&job.kept);
+    bb_free(allocator, job.postponed);
     return code;
 }
 
 int32_t bb_sqlite_write(void *session, const bb_write *write, bb_error *error)
 {
-    write_job job = {.session = session, .write = write, .error = error};
     int32_t code = bb_sqlite_begin(session, write->access->deadline, error);
 
     if (code != BB_OK)
         return code;
-    return bb_sqlite_end(session, write_records(&job), error);
+    return bb_sqlite_end(session, write_records(session, write, error), error);
 }
 
 static int is_refusal(int32_t code)
@@ -228,8 +394,7 @@ static int is_refusal(int32_t code)
 static int32_t write_each(bb_sqlite_session *session, const bb_write_group *group, bb_error *error)
 {
     for (size_t i = 0; i < group->write_count; i++) {
-        write_job job = {.session = session, .write = group->writes[i], .error = error};
-        int32_t code = write_records(&job);
+        int32_t code = write_records(session, group->writes[i], error);
         if (code != BB_OK && !is_refusal(code))
             return code;
         group->codes[i] = code;
