@@ -40,13 +40,14 @@ static const char *const texts[BB_SQLITE_STATEMENTS] = {
 
 /* ------------------------------------------------------------------------------------- opening */
 
-/* SQLite calls this after each commit. */
-static int note_log_pages(void *session_, sqlite3 *db, const char *schema, int pages)
+/* SQLite calls this after each commit that has added to the log. */
+static int note_log(void *session_, sqlite3 *db, const char *schema, int pages)
 {
     bb_sqlite_session *session = session_;
 
     (void)db;
     (void)schema;
+    session->has_written = 1;
     session->log_pages = pages;
     return SQLITE_OK;
 }
@@ -100,7 +101,7 @@ int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb
     code = bb_sqlite_connect(&session->writer, &target, may_create, error);
     if (code != BB_OK)
         return code;
-    sqlite3_wal_hook(session->writer.db, note_log_pages, session);
+    sqlite3_wal_hook(session->writer.db, note_log, session);
     sqlite3_set_authorizer(session->writer.db, note_triggers, session);
     code = prepare_transaction(session, error);
     if (code != BB_OK)

@@ -46,7 +46,8 @@ typedef struct bb_sqlite_session {
     int64_t deadline;                  /* of the call that is under way */
     int is_spent;     /* something failed that opening the file anew may mend, as its mode may */
     int has_triggers; /* a statement of ours was compiled that fires triggers of the host's */
-    int log_pages;    /* in the log after the last commit */
+    int has_written;  /* the last commit has added to the log */
+    int log_pages;    /* in the log since then */
     bb_sqlite_waiter waiter;
     sqlite3_stmt *statements[BB_SQLITE_STATEMENTS]; /* NULL until first used */
 } bb_sqlite_session;

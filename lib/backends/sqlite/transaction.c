@@ -4,8 +4,7 @@
 #include "backends/sqlite/checkpoint.h"
 #include "backends/sqlite/session.h"
 
-/* Whether what is written is written to what the path means. Asked again after a commit, before it
- * is acknowledged (E8): what happens to the files from then on happens to stored contacts. */
+/* Whether the names still mean the files that this session has open. */
 static int32_t check_files(bb_sqlite_session *session, bb_error *error)
 {
     bb_sqlite_place place = bb_sqlite_files_check(&session->writer.files);
@@ -50,21 +49,35 @@ int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *
     return code;
 }
 
+/* Commits. What was written counts only if it is in the files that the names mean now, for it would
+ * be acknowledged and lost (E8). What happens to them from then on happens to stored contacts. */
+static int32_t commit(bb_sqlite_session *session, bb_error *error)
+{
+    int32_t code;
+
+    session->has_written = 0;
+    code = bb_sqlite_execute(session, session->statements[BB_SQLITE_COMMIT], error);
+    session->is_spent = code == BB_ERR_UNAVAILABLE;
+    if (code != BB_OK || !session->has_written)
+        return code;
+    code = check_files(session, error);
+    if (code == BB_OK)
+        bb_sqlite_checkpoint_if_long(session);
+    return code;
+}
+
 int32_t bb_sqlite_end(bb_sqlite_session *session, int32_t code, bb_error *error)
 {
     if (code == BB_OK)
-        code = bb_sqlite_execute(session, session->statements[BB_SQLITE_COMMIT], error);
-    session->is_spent = code == BB_ERR_UNAVAILABLE;
+        code = commit(session, error);
+    else
+        session->is_spent = code == BB_ERR_UNAVAILABLE;
     /* some failures have ended the transaction already:
      * https://www.sqlite.org/lang_transaction.html */
     if (!sqlite3_get_autocommit(session->writer.db))
         bb_sqlite_execute(session, session->statements[BB_SQLITE_ROLLBACK], NULL);
     if (!sqlite3_get_autocommit(session->writer.db))
         code = bb_error_set(error, BB_ERR_LOST, "the transaction can be neither kept nor undone");
-    if (code == BB_OK)
-        code = check_files(session, error);
-    if (code == BB_OK)
-        bb_sqlite_checkpoint_if_long(session);
     bb_sqlite_writer_queue_leave(&session->store->writers);
     return code;
 }
