@@ -32,7 +32,7 @@ static inline void bb_storage_options_init(bb_storage_options *options)
  * Opens what a URI names; this is what a configuration file or a command line would hold:
  *
  *     memory:                   in this process, gone when it is closed (so without E8)
- *     sqlite:PATH               one SQLite file, made by the first call if it is not there
+ *     sqlite:PATH               one SQLite file, made by bb_storage_migrate() if it is not there
  *     postgresql://... or postgres://...    a libpq connection URI
  *
  * `options` may be NULL. On success `*out` is closed with bb_storage_close(). BB_ERR_ARGUMENT for
@@ -46,9 +46,11 @@ BB_API int32_t bb_storage_open_memory(const bb_storage_options *options, bb_stor
                                       bb_error *error);
 
 /* SQLite: one file in WAL mode, synchronous=FULL. `path` is a file name, not an SQLite URI; a
- * relative one is resolved now. Several processes may use the file at once; but SQLite keeps what
- * it knows of an open file in the process, so that a child of fork() must not open one that its
- * parent has served requests from: fork before the first request, or execute a program. */
+ * relative one is resolved now. Only migrating makes it: without it all else is
+ * BB_ERR_UNAVAILABLE, until it is there. Several processes may use the file at once; but SQLite
+ * keeps what it knows of an open file in the process, so that a child of fork() must not open one
+ * that its parent has served requests from: fork before the first request, or execute a program.
+ * lib/backends/sqlite/README.md says how to back up and restore, and what else to know. */
 BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       const bb_storage_options *options, bb_storage **out,
                                       bb_error *error);

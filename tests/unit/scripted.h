@@ -33,17 +33,18 @@ typedef struct script {
     const char *message;              /* said with every code but BB_OK; NULL: nothing */
     const char *sqlstate;             /* likewise */
     script_fault fault;
-    int ignores_put;    /* write() answers BB_OK whatever put() answered */
-    int32_t put_code;   /* put()'s last answer */
-    int has_no_session; /* sessions are NULL */
-    int is_held;        /* authorize() and write() wait until it is 0 */
-    size_t held_calls;  /* only so many of the first; 0: all */
-    size_t held_open;   /* the call of session_open() with this number waits until it is another */
-    size_t opens;       /* calls of session_open() */
-    size_t opened;      /* sessions that it made */
-    size_t closed;      /* and those that were closed */
-    size_t calls;       /* of everything else */
-    size_t inside;      /* calls under way */
+    const bb_contact *read; /* what is put has this one's values; NULL: the record's */
+    int ignores_put;        /* write() answers BB_OK whatever put() answered */
+    int32_t put_code;       /* put()'s last answer */
+    int has_no_session;     /* sessions are NULL */
+    int is_held;            /* authorize() and write() wait until it is 0 */
+    size_t held_calls;      /* only so many of the first; 0: all */
+    size_t held_open; /* the call of session_open() with this number waits until it is another */
+    size_t opens;     /* calls of session_open() */
+    size_t opened;    /* sessions that it made */
+    size_t closed;    /* and those that were closed */
+    size_t calls;     /* of everything else */
+    size_t inside;    /* calls under way */
     size_t most_inside;
     size_t shared; /* calls on a session that had one under way */
     size_t store_closed;
@@ -227,6 +228,13 @@ static inline int32_t script_put(const script *s, const bb_write *write, size_t 
 
     if (s->fault == PUTS_A_CONTACT_OF_NO_SIZE)
         contact.size--;
+    if (s->read != NULL) {
+        contact.name = s->read->name;
+        contact.email = s->read->email;
+        contact.phonenumber = s->read->phonenumber;
+        contact.stripe_accounts = s->read->stripe_accounts;
+        contact.custom_attributes = s->read->custom_attributes;
+    }
     if (s->fault == PUTS_NO_OUTCOME)
         outcome = -1;
     if (s->fault == PUTS_TOO_HIGH_AN_OUTCOME)

@@ -534,6 +534,57 @@ static void test_E11_a_backend_that_puts_wrongly_makes_a_500(void **state)
     }
 }
 
+#define BYTES(literal)                 \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+
+/* A host may have written anything into its tables, and a backend hands back what it has read. */
+static void test_A3_what_no_answer_can_hold_is_a_500(void **state)
+{
+    static const struct {
+        int is_good;
+        bb_contact contact;
+    } cases[] = {
+        {1, {.stripe_accounts = BYTES("[]"), .custom_attributes = BYTES("{}")}},
+        {1, {.stripe_accounts = BYTES(" [ 1 ] "), .custom_attributes = BYTES("{\"a\": 1e999}\n")}},
+        {1,
+         {.name = BYTES("\xC3\xA9 \" \\ \x01"),
+          .stripe_accounts = BYTES("[]"),
+          .custom_attributes = BYTES("{}")}},
+        {0, {.stripe_accounts = BYTES("[]"), .custom_attributes = {NULL, 0}}},
+        {0, {.stripe_accounts = BYTES("[]"), .custom_attributes = BYTES("")}},
+        {0, {.stripe_accounts = BYTES("[]"), .custom_attributes = BYTES("  ")}},
+        {0, {.stripe_accounts = BYTES("[]"), .custom_attributes = BYTES("NaN")}},
+        {0, {.stripe_accounts = BYTES("[]"), .custom_attributes = BYTES("[]")}},
+        {0, {.stripe_accounts = BYTES("{}"), .custom_attributes = BYTES("{}")}},
+        {0, {.stripe_accounts = BYTES("[],[]"), .custom_attributes = BYTES("{}")}},
+        {0, {.stripe_accounts = BYTES("[\"\xFF\"]"), .custom_attributes = BYTES("{}")}},
+        {0,
+         {.email = BYTES("\xED\xA0\x80"),
+          .stripe_accounts = BYTES("[]"),
+          .custom_attributes = BYTES("{}")}},
+        {0,
+         {.phonenumber = BYTES("12345678\xC3"),
+          .stripe_accounts = BYTES("[]"),
+          .custom_attributes = BYTES("{}")}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        host h;
+        open_host(&h, 1);
+        h.script.read = &cases[i].contact;
+        if ((send(&h, 0) == BB_STATUS_SUCCESS) != cases[i].is_good)
+            fail_msg("case %zu", i);
+        if (!cases[i].is_good)
+            assert_non_null(strstr(h.log.lines.data, "contact_2 of chatbot 42 "));
+        h.script.read = NULL;
+        assert_int_equal(send(&h, 0), BB_STATUS_SUCCESS);
+        close_host(&h);
+    }
+}
+
 /* put() says when memory runs out; a backend that does not listen must not make a 200 of it. */
 static void test_A3_put_without_memory_is_a_500(void **state)
 {
@@ -661,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_E11_the_last_line_has_what_ended_it),
         cmocka_unit_test(test_E2_an_attempt_that_failed_leaves_nothing_in_the_answer),
         cmocka_unit_test(test_E11_a_backend_that_puts_wrongly_makes_a_500),
+        cmocka_unit_test(test_A3_what_no_answer_can_hold_is_a_500),
         cmocka_unit_test(test_A3_put_without_memory_is_a_500),
         cmocka_unit_test(test_E11_no_free_session_by_the_deadline_is_a_503),
         cmocka_unit_test(test_E7_requests_share_the_sessions_there_are),
