@@ -1,5 +1,5 @@
 /*
- * fuzz.h: what the fuzz targets share: a check that stops the fuzzer, and an endpoint in memory.
+ * fuzz.h: what the fuzz targets share: an endpoint in memory.
  */
 #ifndef BB_FUZZ_H
 #define BB_FUZZ_H
@@ -10,14 +10,7 @@
 
 #include "bb_contacts/backends.h"
 #include "bb_contacts/storage.h"
-
-#define FUZZ_CHECK(condition)                                                       \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
-    } while (0)
+#include "support/check.h"
 
 #define FUZZ_KEY "oc_test_fuzz"
 
@@ -68,11 +61,11 @@ static inline void fuzz_endpoint_open(fuzz_endpoint *endpoint, size_t max_body, 
     config.max_entry_bytes = 2500; /* within reach of the fuzzer, as the next two are */
     config.max_body_bytes = max_body;
     config.max_depth = 12;
-    FUZZ_CHECK(bb_storage_open_memory(NULL, &endpoint->storage, NULL) == BB_OK);
-    FUZZ_CHECK(bb_storage_chatbot_add(endpoint->storage, 123, 1, 0, NULL) == BB_OK);
-    FUZZ_CHECK(bb_storage_chatbot_add(endpoint->storage, 124, 1, 0, NULL) == BB_OK);
-    FUZZ_CHECK(bb_storage_key_add(endpoint->storage, &key, NULL, 0, 0, NULL) == BB_OK);
-    FUZZ_CHECK(bb_contacts_open(endpoint->storage, &config, &endpoint->contacts, NULL) == BB_OK);
+    CHECK(bb_storage_open_memory(NULL, &endpoint->storage, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint->storage, 123, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_chatbot_add(endpoint->storage, 124, 1, 0, NULL) == BB_OK);
+    CHECK(bb_storage_key_add(endpoint->storage, &key, NULL, 0, 0, NULL) == BB_OK);
+    CHECK(bb_contacts_open(endpoint->storage, &config, &endpoint->contacts, NULL) == BB_OK);
 }
 
 static inline void fuzz_endpoint_close(fuzz_endpoint *endpoint)

@@ -43,14 +43,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *copy = malloc(size + 1);
     int32_t status = bb_authorization_read(header, hash);
 
-    FUZZ_CHECK(copy != NULL);
+    CHECK(copy != NULL);
     memcpy(copy, data, size);
     copy[size] = '\0';
     if (memchr(data, '\0', size) != NULL)
-        FUZZ_CHECK(status == BB_STATUS_INVALID_KEY);
+        CHECK(status == BB_STATUS_INVALID_KEY);
     else
-        FUZZ_CHECK(status == naive_status(copy));
+        CHECK(status == naive_status(copy));
     free(copy);
-    FUZZ_CHECK(bb_chatbot_id_read(header) >= 0);
+    CHECK(bb_chatbot_id_read(header) >= 0);
     return 0;
 }

@@ -17,7 +17,7 @@ static void compare_with_cjson(const char *text, size_t size, const bb_json_fact
     if (facts->depth >= CJSON_NESTING_LIMIT || facts->has_nul)
         return;
     tree = cJSON_ParseWithLength(text, size);
-    FUZZ_CHECK(tree != NULL);
+    CHECK(tree != NULL);
     cJSON_Delete(tree);
 }
 
@@ -36,16 +36,16 @@ static void check_compaction(bb_arena *arena, bb_slice value, const bb_json_fact
     const bb_json_limits limits = {131072, 16383, 1 << 20};
 
     bb_json_members_init(&members, &allocator, arena);
-    FUZZ_CHECK(bb_json_compact(&members, value, &limits, &once, &is_suspect) == BB_OK);
-    FUZZ_CHECK(once.len <= value.len);
-    FUZZ_CHECK(bb_json_check(&allocator, once.data, once.len, &again));
-    FUZZ_CHECK(again.depth <= facts->depth && again.has_nul <= facts->has_nul);
-    FUZZ_CHECK(!again.has_nul || is_suspect);
-    FUZZ_CHECK(bb_json_compact(&members, once, &limits, &twice, &is_suspect) == BB_OK);
-    FUZZ_CHECK(twice.len == once.len && memcmp(once.data, twice.data, once.len) == 0);
-    FUZZ_CHECK(bb_json_equal(NULL, once, twice, &equal) == BB_OK && equal);
-    FUZZ_CHECK(bb_json_equal(NULL, once, value, &equal) == BB_OK);
-    FUZZ_CHECK(bb_json_equal(NULL, value, once, &reverse) == BB_OK && reverse == equal);
+    CHECK(bb_json_compact(&members, value, &limits, &once, &is_suspect) == BB_OK);
+    CHECK(once.len <= value.len);
+    CHECK(bb_json_check(&allocator, once.data, once.len, &again));
+    CHECK(again.depth <= facts->depth && again.has_nul <= facts->has_nul);
+    CHECK(!again.has_nul || is_suspect);
+    CHECK(bb_json_compact(&members, once, &limits, &twice, &is_suspect) == BB_OK);
+    CHECK(twice.len == once.len && memcmp(once.data, twice.data, once.len) == 0);
+    CHECK(bb_json_equal(NULL, once, twice, &equal) == BB_OK && equal);
+    CHECK(bb_json_equal(NULL, once, value, &equal) == BB_OK);
+    CHECK(bb_json_equal(NULL, value, once, &reverse) == BB_OK && reverse == equal);
     bb_json_members_free(&members);
 }
 
@@ -63,9 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     compare_with_cjson(text, size, &facts);
     value.data = bb_json_skip_space(text, text + size);
     value.len = (size_t)(bb_json_skip_value(value.data, text + size) - value.data);
-    FUZZ_CHECK(bb_json_skip_space(value.data + value.len, text + size) == text + size);
-    FUZZ_CHECK(bb_json_depth(value) == facts.depth);
-    FUZZ_CHECK(bb_json_equal(NULL, value, value, &equal) == BB_OK && equal);
+    CHECK(bb_json_skip_space(value.data + value.len, text + size) == text + size);
+    CHECK(bb_json_depth(value) == facts.depth);
+    CHECK(bb_json_equal(NULL, value, value, &equal) == BB_OK && equal);
     if (facts.depth > 512)
         return 0;
     bb_arena_init(&arena, &allocator);

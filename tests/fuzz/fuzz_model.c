@@ -121,7 +121,7 @@ static contact *add_contact(model *m, int chatbot, int id_class, const generated
 {
     contact *c = &m->contacts[m->count++];
 
-    FUZZ_CHECK(m->count <= MAX_CONTACTS);
+    CHECK(m->count <= MAX_CONTACTS);
     memset(c, 0, sizeof *c);
     c->chatbot = chatbot;
     c->classes[0] = id_class;
@@ -160,11 +160,11 @@ static int apply(model *m, int chatbot, const model_entry *e, const generated_id
 static void compare_id(const model *m, contact *c, int64_t id)
 {
     if (c->id != 0) {
-        FUZZ_CHECK(c->id == id);
+        CHECK(c->id == id);
         return;
     }
     for (int i = 0; i < m->count; i++)
-        FUZZ_CHECK(m->contacts[i].id != id);
+        CHECK(m->contacts[i].id != id);
     c->id = id;
 }
 
@@ -175,15 +175,15 @@ static void compare_generated(model *m, const model_batch *b, int i, const gener
     generated_id *derived = &m->derived[b->chatbot * MODEL_ENTRIES + i];
 
     if (!(b->style & STYLE_IDEMPOTENCY_KEY)) {
-        FUZZ_CHECK(find(m, 0, MODEL_NULL, id) == NULL && find(m, 1, MODEL_NULL, id) == NULL);
+        CHECK(find(m, 0, MODEL_NULL, id) == NULL && find(m, 1, MODEL_NULL, id) == NULL);
         return;
     }
     if (is_same_id(derived, &no_id)) {
         for (int k = 0; k < 2 * MODEL_ENTRIES; k++)
-            FUZZ_CHECK(!is_same_id(&m->derived[k], id));
+            CHECK(!is_same_id(&m->derived[k], id));
         *derived = *id;
     }
-    FUZZ_CHECK(is_same_id(derived, id));
+    CHECK(is_same_id(derived, id));
 }
 
 /* The contact of an entry that sent no id is known once the answer has shown its id. */
@@ -197,7 +197,7 @@ static contact *read_generated(model *m, const model_batch *b, int i, const bb_r
     id = id_of(model_answer_read_uuid(answer));
     MODEL_EXPECT(answer, "\"");
     compare_generated(m, b, i, &id);
-    FUZZ_CHECK(apply(m, b->chatbot, e, &id) == bb_result_outcome(result, (size_t)i));
+    CHECK(apply(m, b->chatbot, e, &id) == bb_result_outcome(result, (size_t)i));
     return find_entry(m, b->chatbot, e, &id);
 }
 
@@ -245,12 +245,12 @@ static void compare_contact(model *m, const model_batch *b, int i, const bb_resu
 static void compare_success(model *m, const model_batch *b, const bb_result *result,
                             model_answer *answer)
 {
-    FUZZ_CHECK(bb_result_http_status(result) == 200);
-    FUZZ_CHECK(bb_result_entries(result) == (size_t)b->count);
+    CHECK(bb_result_http_status(result) == 200);
+    CHECK(bb_result_entries(result) == (size_t)b->count);
     for (int i = 0; i < b->count; i++) {
         const model_entry *e = &b->entries[i];
         if (!is_without_id(e))
-            FUZZ_CHECK(apply(m, b->chatbot, e, &no_id) == bb_result_outcome(result, (size_t)i));
+            CHECK(apply(m, b->chatbot, e, &no_id) == bb_result_outcome(result, (size_t)i));
     }
     MODEL_EXPECT(answer, "{\"message\":\"Success\",\"data\":[");
     for (int i = 0; i < b->count; i++) {
@@ -274,8 +274,8 @@ static void compare(model *m, const model_batch *b, const bb_result *result)
         compare_success(m, b, result, &answer);
         return;
     }
-    FUZZ_CHECK(bb_result_http_status(result) == 400);
-    FUZZ_CHECK(bb_result_entries(result) == 0);
+    CHECK(bb_result_http_status(result) == 400);
+    CHECK(bb_result_entries(result) == 0);
     model_batch_check_refusal(b, issues, &answer);
 }
 

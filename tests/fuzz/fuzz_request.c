@@ -21,13 +21,13 @@ static void check_result(const bb_result *result)
     size_t len;
     const char *body = bb_result_body(result, &len);
 
-    FUZZ_CHECK(bb_json_check(&allocator, body, len, &facts));
-    FUZZ_CHECK(body[len] == '\0');
-    FUZZ_CHECK(http == 200 || http == 400 || http == 401 || http == 404 || http == 413);
-    FUZZ_CHECK((http == 200) == (entries > 0));
-    FUZZ_CHECK(bb_result_count(result, BB_CREATED) + bb_result_count(result, BB_UPDATED) +
-                   bb_result_count(result, BB_UNCHANGED) ==
-               entries);
+    CHECK(bb_json_check(&allocator, body, len, &facts));
+    CHECK(body[len] == '\0');
+    CHECK(http == 200 || http == 400 || http == 401 || http == 404 || http == 413);
+    CHECK((http == 200) == (entries > 0));
+    CHECK(bb_result_count(result, BB_CREATED) + bb_result_count(result, BB_UPDATED) +
+              bb_result_count(result, BB_UNCHANGED) ==
+          entries);
 }
 
 /* The same body again is the same answer, and changes nothing, unless ids are made anew or an
@@ -37,11 +37,11 @@ static void check_again(fuzz_endpoint *endpoint, const bb_request *request, cons
     bb_result *second = bb_contacts_upsert(endpoint->contacts, request);
     size_t entries = bb_result_entries(first);
 
-    FUZZ_CHECK(bb_result_status(second) == bb_result_status(first));
-    FUZZ_CHECK(bb_result_entries(second) == entries);
+    CHECK(bb_result_status(second) == bb_result_status(first));
+    CHECK(bb_result_entries(second) == entries);
     if (request->idempotency_key != NULL) {
-        FUZZ_CHECK(bb_result_count(second, BB_CREATED) == 0);
-        FUZZ_CHECK(strcmp(bb_result_body(first, NULL), bb_result_body(second, NULL)) == 0);
+        CHECK(bb_result_count(second, BB_CREATED) == 0);
+        CHECK(strcmp(bb_result_body(first, NULL), bb_result_body(second, NULL)) == 0);
     }
     bb_result_free(second);
 }

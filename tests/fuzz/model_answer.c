@@ -13,9 +13,8 @@ static size_t left_of(const model_answer *answer)
 
 static void stop(const model_answer *answer, const char *text, size_t len)
 {
-    fprintf(stderr, "expected: %.*s\nthe answer goes on: %.*s\n", (int)len, text,
-            (int)left_of(answer), answer->at);
-    abort();
+    CHECK_MSG(0, "expected: %.*s\nthe answer goes on: %.*s", (int)len, text, (int)left_of(answer),
+              answer->at);
 }
 
 void model_answer_expect(model_answer *answer, const char *text, size_t len)
@@ -30,7 +29,7 @@ void model_answer_expect_integer(model_answer *answer, int64_t value)
     char digits[20];
     size_t first = sizeof digits;
 
-    FUZZ_CHECK(value >= 0);
+    CHECK(value >= 0);
     do {
         digits[--first] = (char)('0' + value % 10);
         value /= 10;
@@ -62,7 +61,7 @@ int64_t model_answer_read_integer(model_answer *answer)
     while (answer->at < answer->end && *answer->at >= '0' && *answer->at <= '9') {
         if (value == 0 && *answer->at == '0')
             stop(answer, what, sizeof what - 1);
-        FUZZ_CHECK(value < INT64_MAX / 10);
+        CHECK(value < INT64_MAX / 10);
         value = value * 10 + (*answer->at++ - '0');
     }
     if (value == 0)

@@ -69,7 +69,7 @@ size_t model_batch_write(const model_batch *batch, char *out)
             *to++ = ',';
         to = write_entry(&batch->entries[i], batch->style, to);
         to = write_space(batch->style, to);
-        FUZZ_CHECK(to - out < MODEL_BODY * 3 / 4);
+        CHECK(to - out < MODEL_BODY * 3 / 4);
     }
     to = APPEND(to, "]}");
     return (size_t)(write_space(batch->style, to) - out);
@@ -142,7 +142,7 @@ void model_batch_check_refusal(const model_batch *batch, int issues, model_answe
     MODEL_EXPECT(answer, "{\"message\":\"Invalid request data\",\"issues\":[");
     for (int i = 0; i < batch->count; i++)
         check_issues_of(&check, i, &batch->entries[i]);
-    FUZZ_CHECK(check.count == issues);
+    CHECK(check.count == issues);
     if (left_out > 0) {
         MODEL_EXPECT(answer, ",{\"field\":\"");
         model_answer_expect(answer, check.root, strlen(check.root));

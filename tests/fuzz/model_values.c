@@ -165,6 +165,7 @@ typedef struct field_values {
 
 static field_values fields[MODEL_FIELDS];
 static model_oddity oddities[COUNT(odd_entries)];
+_Static_assert(COUNT(odd_entries) == MODEL_ODDITIES, "model_values.h counts them");
 
 /* ------------------------------------------------------------------------------------- making */
 
@@ -181,10 +182,10 @@ static model_text make_text(const char *format, ...)
     va_start(args, format);
     len = vsnprintf(made, sizeof made, format, args);
     va_end(args);
-    FUZZ_CHECK(len >= 0 && (size_t)len < sizeof made);
+    CHECK(len >= 0 && (size_t)len < sizeof made);
     text.len = (size_t)len;
     text.data = strdup(made);
-    FUZZ_CHECK(text.data != NULL);
+    CHECK(text.data != NULL);
     return text;
 }
 
@@ -209,7 +210,7 @@ static void make_issues(model_choice *choice, const char *name, const spelling *
     for (const char *at = fault; *at != '\0'; at++)
         most += *at == ',';
     issues = calloc(most, sizeof *issues);
-    FUZZ_CHECK(issues != NULL);
+    CHECK(issues != NULL);
     choice->issues = issues;
     while (fault != NULL) {
         const char *comma = strchr(fault, ',');
@@ -233,7 +234,7 @@ static void set_value(int field, const spelling *s)
     if (field >= 4 && strcmp(s->sent, "null") == 0) /* null resets to the next one */
         return;
     *value = json_parse(s->sent, strlen(s->sent), NULL);
-    FUZZ_CHECK(*value != NULL);
+    CHECK(*value != NULL);
 }
 
 static void add_spellings(int field, const spelling *list, size_t count)
@@ -242,7 +243,7 @@ static void add_spellings(int field, const spelling *list, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         model_choice *choice = &f->choices[f->count++];
-        FUZZ_CHECK(f->count <= MAX_SPELLINGS && list[i].class < MAX_CLASSES);
+        CHECK(f->count <= MAX_SPELLINGS && list[i].class < MAX_CLASSES);
         choice->class = list[i].class;
         make_members(choice, names[field], list[i].sent);
         make_issues(choice, names[field], &list[i]);
@@ -256,7 +257,7 @@ static void make_oddity(const odd_entry *odd, model_oddity *oddity)
     size_t len = strlen(member);
     char members[4096] = "";
 
-    FUZZ_CHECK(len * (size_t)odd->times < sizeof members);
+    CHECK(len * (size_t)odd->times < sizeof members);
     for (int i = 0; i < odd->times; i++)
         memcpy(members + len * (size_t)i, member, len);
     if (odd->entry != NULL)
@@ -279,7 +280,6 @@ void model_values_prepare(void)
     }
     add_spellings(4, arrays, COUNT(arrays));
     add_spellings(5, objects, COUNT(objects));
-    FUZZ_CHECK(COUNT(odd_entries) == MODEL_ODDITIES);
     for (size_t i = 0; i < COUNT(odd_entries); i++)
         make_oddity(&odd_entries[i], &oddities[i]);
 }

@@ -16,7 +16,7 @@ static int run_file(const char *path)
     FILE *file = fopen(path, "rb");
     size_t size;
 
-    FUZZ_CHECK(data != NULL);
+    CHECK(data != NULL);
     if (file == NULL) {
         perror(path);
         free(data);

@@ -8,9 +8,10 @@
  * FOLDER may be the public JSONTestSuite's test_parsing: its y_* and n_* files are then cases too.
  */
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -442,14 +443,14 @@ static void expect_accepted(const test_endpoint *endpoint, text value, const cha
         json *body;
         const json *contact = json_at(test_data(result, &body), 0);
         const json *back = json_member(json_member(contact, "custom_attributes"), "v");
-        CHECK(sent != NULL && back != NULL, "%s: %.*s", name, (int)value.len, value.data);
+        CHECK_MSG(sent != NULL && back != NULL, "%s: %.*s", name, (int)value.len, value.data);
         if (sent != NULL && back != NULL) {
             drop_repeated(sent);
-            CHECK(json_is_same(sent, back), "C6: %s: %.*s", name, (int)value.len, value.data);
+            CHECK_MSG(json_is_same(sent, back), "C6: %s: %.*s", name, (int)value.len, value.data);
         }
         if (i == 1)
-            CHECK(bb_result_count(result, BB_UNCHANGED) == 1, "E5: %s: %.*s", name, (int)value.len,
-                  value.data);
+            CHECK_MSG(bb_result_count(result, BB_UNCHANGED) == 1, "E5: %s: %.*s", name,
+                      (int)value.len, value.data);
         json_free(sent);
         json_free(body);
         bb_result_free(result);
@@ -460,10 +461,11 @@ static void expect_refused(const test_endpoint *endpoint, text value, const char
 {
     bb_result *result = send_value(endpoint, value);
 
-    CHECK(bb_result_http_status(result) == 400 &&
-              strcmp(bb_result_body(result, NULL), "{\"message\":\"Invalid request data\"}") == 0,
-          "C1: %s: %.*s: %.200s", name, (int)(value.len < 100 ? value.len : 100), value.data,
-          bb_result_body(result, NULL));
+    CHECK_MSG(bb_result_http_status(result) == 400 &&
+                  strcmp(bb_result_body(result, NULL), "{\"message\":\"Invalid request data\"}") ==
+                      0,
+              "C1: %s: %.*s: %.200s", name, (int)(value.len < 100 ? value.len : 100), value.data,
+              bb_result_body(result, NULL));
     bb_result_free(result);
 }
 
@@ -482,9 +484,9 @@ static void expect_issue(const test_endpoint *endpoint, const unstorable *u)
 {
     bb_result *result = send_value(endpoint, u->value);
 
-    CHECK(bb_result_http_status(result) == 400 &&
-              strstr(bb_result_body(result, NULL), u->issue) != NULL,
-          "C5: %.*s: %.200s", (int)u->value.len, u->value.data, bb_result_body(result, NULL));
+    CHECK_MSG(bb_result_http_status(result) == 400 &&
+                  strstr(bb_result_body(result, NULL), u->issue) != NULL,
+              "C5: %.*s: %.200s", (int)u->value.len, u->value.data, bb_result_body(result, NULL));
     bb_result_free(result);
 }
 
@@ -512,7 +514,7 @@ static void run_file(const test_endpoint *endpoint, const char *folder, const ch
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     file = fopen(path, "rb");
-    CHECK(file != NULL, "%s", path);
+    CHECK_MSG(file != NULL, "%s", path);
     if (file == NULL)
         return;
     value.len = fread(buffer, 1, sizeof buffer - 1, file);
@@ -532,7 +534,7 @@ static void run_folder(const test_endpoint *endpoint, const char *path)
     struct dirent *item;
     int counts[2] = {0, 0};
 
-    CHECK(folder != NULL, "%s", path);
+    CHECK_MSG(folder != NULL, "%s", path);
     while (folder != NULL && (item = readdir(folder)) != NULL) { // NOLINT(concurrency-mt-unsafe)
         int is_refused = strncmp(item->d_name, "n_", 2) == 0;
         if (!is_refused && strncmp(item->d_name, "y_", 2) != 0)
@@ -542,7 +544,7 @@ static void run_folder(const test_endpoint *endpoint, const char *path)
     }
     if (folder != NULL)
         closedir(folder);
-    CHECK(counts[0] > 0 && counts[1] > 0, "%s holds no y_* or n_* files", path);
+    CHECK_MSG(counts[0] > 0 && counts[1] > 0, "%s holds no y_* or n_* files", path);
     printf("%s: %d y_*, %d n_*\n", path, counts[0], counts[1]);
 }
 

@@ -10,9 +10,10 @@
  * looks for leaks; this one reaches what those hooks don't.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -99,8 +100,9 @@ static void reopen(test_endpoint *endpoint)
     bb_config_init(&config);
     config.timeout_ms = TIMEOUT_MS;
     bb_contacts_close(endpoint->contacts);
-    CHECK(bb_contacts_open(endpoint->store.storage, &config, &endpoint->contacts, NULL) == BB_OK,
-          "opening");
+    CHECK_MSG(bb_contacts_open(endpoint->store.storage, &config, &endpoint->contacts, NULL) ==
+                  BB_OK,
+              "opening");
 }
 
 /* Sends a body with the n-th call failing. Returns 1 if it was never made. */
@@ -125,13 +127,13 @@ static int fail_once(const test_endpoint *endpoint, test_text *body, size_t n, i
     reached = calls >= n;
     took = test_now_ms() - begin;
     status = bb_result_http_status(result);
-    CHECK(status == 200 || (reached && (status == 500 || status == 503)), "call %zu: %d", n,
-          status);
-    CHECK(took < MOST_MS, "call %zu: %lld ms", n, (long long)took);
+    CHECK_MSG(status == 200 || (reached && (status == 500 || status == 503)), "call %zu: %d", n,
+              status);
+    CHECK_MSG(took < MOST_MS, "call %zu: %lld ms", n, (long long)took);
     bb_result_free(result);
     count = count_named(endpoint, name);
-    CHECK(count == -1 || count == MADE || (count == 0 && status != 200),
-          "A2: call %zu: %d, and %d contacts are there", n, status, count);
+    CHECK_MSG(count == -1 || count == MADE || (count == 0 && status != 200),
+              "A2: call %zu: %d, and %d contacts are there", n, status, count);
     return !reached;
 }
 
@@ -144,8 +146,8 @@ static void expect_200(const test_endpoint *endpoint, test_text *body, size_t n,
     snprintf(name, sizeof name, "n%zu%s", n, on ? "on" : "");
     make_body(body, name);
     result = test_send(endpoint, body->data, body->len);
-    CHECK(bb_result_http_status(result) == 200, "after call %zu: %.100s", n,
-          bb_result_body(result, NULL));
+    CHECK_MSG(bb_result_http_status(result) == 200, "after call %zu: %.100s", n,
+              bb_result_body(result, NULL));
     bb_result_free(result);
 }
 
@@ -155,7 +157,7 @@ static void run(test_endpoint *endpoint, const char *backend, size_t stride, int
     test_text body = {0};
     size_t n = 1;
 
-    while (check_failures < 10) {
+    while (check_failures() < 10) {
         if (is_new)
             reopen(endpoint);
         if (fail_once(endpoint, &body, n, on))
@@ -163,7 +165,7 @@ static void run(test_endpoint *endpoint, const char *backend, size_t stride, int
         expect_200(endpoint, &body, n, on);
         n += stride;
     }
-    CHECK(n > 20, "only %zu calls", n);
+    CHECK_MSG(n > 20, "only %zu calls", n);
     printf("%s, %s session, %s: %zu calls of malloc\n", backend, is_new ? "a new" : "an open",
            on ? "from then on" : "once", n - 1);
     fflush(stdout);

@@ -9,12 +9,13 @@
  */
 #include <cjson/cJSON.h>
 #include <stdalign.h>
+#include <stdio.h>
 #include <stdlib.h>
 #ifdef BB_WITH_SQLITE
 #include <sqlite3.h>
 #endif
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -81,7 +82,7 @@ static void *take_again(void *ctx, void *ptr, size_t old_size, size_t size)
     block *made;
 
     (void)ctx;
-    CHECK(old->size == old_size, "realloc is told %zu bytes", old_size);
+    CHECK_MSG(old->size == old_size, "realloc is told %zu bytes", old_size);
     if (fails())
         return NULL;
     made = realloc(old, sizeof *made + size);
@@ -133,10 +134,10 @@ static void let_sqlite_fail(void)
     failing = sqlite_memory;
     failing.xMalloc = sqlite_take;
     failing.xRealloc = sqlite_take_again;
-    CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK, "sqlite3_config");
+    CHECK_MSG(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK, "sqlite3_config");
     /* what SQLite sets aside for small allocations would keep most of them from failing */
-    CHECK(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK, "sqlite3_config");
-    CHECK(sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) == SQLITE_OK, "sqlite3_config");
+    CHECK_MSG(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK, "sqlite3_config");
+    CHECK_MSG(sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) == SQLITE_OK, "sqlite3_config");
 }
 #endif
 
@@ -179,10 +180,10 @@ static int open_host(host *h, const char *backend)
     h->store.storage = NULL;
     bb_config_init(&config);
     config.allocator = &allocator;
-    CHECK(open_storage(&h->store, &h->storage) == BB_OK, "opening the storage");
-    CHECK(bb_storage_chatbot_add(h->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
-          "adding the chatbot");
-    CHECK(test_open_contacts(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
+    CHECK_MSG(open_storage(&h->store, &h->storage) == BB_OK, "opening the storage");
+    CHECK_MSG(bb_storage_chatbot_add(h->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+              "adding the chatbot");
+    CHECK_MSG(test_open_contacts(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
     return check_status();
 }
 
@@ -191,11 +192,12 @@ static void close_host(host *h)
     bb_contacts_close(h->contacts);
     bb_storage_close(h->storage);
     test_store_close(&h->store);
-    CHECK(core_account.blocks == 0, "%zu blocks of the core's leak", core_account.blocks);
-    CHECK(storage_account.blocks == 0, "%zu of the storage's", storage_account.blocks);
-    CHECK(cjson_account.blocks == 0, "%zu of cJSON's", cjson_account.blocks);
+    CHECK_MSG(core_account.blocks == 0, "%zu blocks of the core's leak", core_account.blocks);
+    CHECK_MSG(storage_account.blocks == 0, "%zu of the storage's", storage_account.blocks);
+    CHECK_MSG(cjson_account.blocks == 0, "%zu of cJSON's", cjson_account.blocks);
 #ifdef BB_WITH_SQLITE
-    CHECK(sqlite3_memory_used() == 0, "%lld bytes of SQLite's", (long long)sqlite3_memory_used());
+    CHECK_MSG(sqlite3_memory_used() == 0, "%lld bytes of SQLite's",
+              (long long)sqlite3_memory_used());
 #endif
 }
 
@@ -270,8 +272,8 @@ static void undo(const host *h, const char *email, const char *before)
         bb_result_free(send(h, before));
     else if (strcmp(h->store.backend, "memory") == 0 ||
              test_store_sql(&h->store, sql, NULL, 0) != 0)
-        CHECK(0, "cannot undo");
-    CHECK(count_contacts(h, email) <= 0, "cannot undo");
+        CHECK_MSG(0, "cannot undo");
+    CHECK_MSG(count_contacts(h, email) <= 0, "cannot undo");
 }
 
 /* Sends a body with the n-th allocation failing, for every n until there is none. `before` is what
@@ -301,13 +303,13 @@ static bb_result *fail_until(const host *h, const char *body, const char *before
             continue;
         }
         ++*failures;
-        CHECK(status == 500 || status == 503, "allocation %zu: %d", n, status);
-        CHECK(bb_result_entries(result) == 0, "allocation %zu", n);
+        CHECK_MSG(status == 500 || status == 503, "allocation %zu: %d", n, status);
+        CHECK_MSG(bb_result_entries(result) == 0, "allocation %zu", n);
         bb_result_free(result);
-        CHECK(core_account.blocks == blocks && cjson_account.blocks == 0,
-              "allocation %zu: %zu blocks instead of %zu", n, core_account.blocks, blocks);
-        CHECK(is_whole(h, email, &stored), "allocation %zu: half of it is stored", n);
-        if (check_failures > 10)
+        CHECK_MSG(core_account.blocks == blocks && cjson_account.blocks == 0,
+                  "allocation %zu: %zu blocks instead of %zu", n, core_account.blocks, blocks);
+        CHECK_MSG(is_whole(h, email, &stored), "allocation %zu: half of it is stored", n);
+        if (check_failures() > 10)
             return NULL;
     }
 }
@@ -316,8 +318,8 @@ static void expect_200(const host *h, const char *body, int32_t outcome, size_t 
 {
     bb_result *result = send(h, body);
 
-    CHECK(bb_result_http_status(result) == 200, "%.200s", bb_result_body(result, NULL));
-    CHECK(bb_result_count(result, outcome) == count, "%zu", bb_result_count(result, outcome));
+    CHECK_MSG(bb_result_http_status(result) == 200, "%.200s", bb_result_body(result, NULL));
+    CHECK_MSG(bb_result_count(result, outcome) == count, "%zu", bb_result_count(result, outcome));
     bb_result_free(result);
 }
 
@@ -344,7 +346,7 @@ static void test_A2_writing(const char *backend, int on)
     close_host(&h);
     printf("%s, %s: %zu failures while creating, %zu while updating\n", backend,
            on ? "from then on" : "once", failures[0], failures[1]);
-    CHECK(failures[0] > 0 && failures[1] > 0, "nothing failed");
+    CHECK_MSG(failures[0] > 0 && failures[1] > 0, "nothing failed");
     free(first.data);
     free(second.data);
 }
@@ -361,12 +363,12 @@ static void test_A3_refusing(const char *backend, int on)
     result =
         fail_until(&h, "{\"contacts\":[{\"name\":1},{\"custom_attributes\":{\"n\":\"\\u0000\"}}]}",
                    NULL, "none", 400, on, &failures);
-    CHECK(result != NULL && strstr(bb_result_body(result, NULL), "U+0000") != NULL, "no issue");
+    CHECK_MSG(result != NULL && strstr(bb_result_body(result, NULL), "U+0000") != NULL, "no issue");
     bb_result_free(result);
     close_host(&h);
     printf("%s, %s: %zu failures while refusing\n", backend, on ? "from then on" : "once",
            failures);
-    CHECK(failures > 0, "nothing failed");
+    CHECK_MSG(failures > 0, "nothing failed");
 }
 
 static int32_t administer(const test_store *place)
@@ -398,7 +400,7 @@ static void test_A3_administering(const char *backend, int on)
     size_t failures = 0;
     int reached = 1;
 
-    for (size_t n = 1; reached && check_failures < 10; n += admin_stride) {
+    for (size_t n = 1; reached && check_failures() < 10; n += admin_stride) {
         test_store place;
         int32_t code;
         if (test_store_open(&place, backend) != 0)
@@ -410,16 +412,16 @@ static void test_A3_administering(const char *backend, int on)
         reached = calls >= n;
         fail_from(0, 0);
         failures += code != BB_OK;
-        CHECK(storage_account.blocks == 0, "allocation %zu: a leak", n);
-        CHECK(code == BB_OK || code == BB_ERR_NOMEM || code == BB_ERR_UNAVAILABLE,
-              "allocation %zu: %s", n, bb_code_name(code));
+        CHECK_MSG(storage_account.blocks == 0, "allocation %zu: a leak", n);
+        CHECK_MSG(code == BB_OK || code == BB_ERR_NOMEM || code == BB_ERR_UNAVAILABLE,
+                  "allocation %zu: %s", n, bb_code_name(code));
         code = administer(&place);
-        CHECK(code == BB_OK, "after allocation %zu: %s", n, bb_code_name(code));
+        CHECK_MSG(code == BB_OK, "after allocation %zu: %s", n, bb_code_name(code));
         test_store_close(&place);
     }
     printf("%s, %s: %zu failures while administering\n", backend, on ? "from then on" : "once",
            failures);
-    CHECK(failures > 0, "nothing failed");
+    CHECK_MSG(failures > 0, "nothing failed");
 }
 
 int main(int argc, char **argv)
@@ -442,11 +444,11 @@ int main(int argc, char **argv)
     if (strcmp(backend, "sqlite") == 0 && test_times(100) < 100)
         stride = 7;
     for (int on = 0; on < 2; on++) {
-        test_A2_writing(backend, on);
-        test_A3_refusing(backend, on);
-        test_A3_administering(backend, on);
+        CHECK_TEST(test_A2_writing(backend, on));
+        CHECK_TEST(test_A3_refusing(backend, on));
+        CHECK_TEST(test_A3_administering(backend, on));
     }
-    CHECK((strcmp(backend, "sqlite") == 0) == (sqlite_failures > 0),
-          "%zu allocations of SQLite's failed", sqlite_failures);
+    CHECK_MSG((strcmp(backend, "sqlite") == 0) == (sqlite_failures > 0),
+              "%zu allocations of SQLite's failed", sqlite_failures);
     return check_status();
 }

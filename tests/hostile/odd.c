@@ -5,9 +5,10 @@
  *     test_hostile_odd BACKEND
  */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/wait.h"
 
@@ -73,8 +74,8 @@ static void test_E11_timeouts(bb_contacts *contacts)
         bb_result *result =
             send(contacts, "{\"users\":[{\"external_id\":\"t\"}]}", timeouts[i], NULL, 0);
         int32_t status = bb_result_http_status(result);
-        CHECK(status == 200 || (timeouts[i] == 1 && status == 503), "timeout %lld: %d",
-              (long long)timeouts[i], status);
+        CHECK_MSG(status == 200 || (timeouts[i] == 1 && status == 503), "timeout %lld: %d",
+                  (long long)timeouts[i], status);
         bb_result_free(result);
     }
 }
@@ -89,12 +90,12 @@ static void test_E11_deadlines_while_locked(const test_store *store, bb_contacts
     if (lock == NULL) /* memory */
         return;
     result = send(contacts, "{\"users\":[{\"external_id\":\"t\",\"name\":\"n\"}]}", 300, NULL, 0);
-    CHECK(bb_result_http_status(result) == 503, "%d", bb_result_http_status(result));
-    CHECK(test_now_ms() - start < TEST_PATIENCE_MS / 2, "%lld ms",
-          (long long)(test_now_ms() - start));
+    CHECK_MSG(bb_result_http_status(result) == 503, "%d", bb_result_http_status(result));
+    CHECK_MSG(test_now_ms() - start < TEST_PATIENCE_MS / 2, "%lld ms",
+              (long long)(test_now_ms() - start));
     bb_result_free(result);
     test_store_unlock(store, lock);
-    CHECK(status_of(contacts, "{\"users\":[{\"external_id\":\"t\"}]}") == 200, "afterwards");
+    CHECK_MSG(status_of(contacts, "{\"users\":[{\"external_id\":\"t\"}]}") == 200, "afterwards");
 }
 
 /* ---------------------------------------------------------------------------------- clocks */
@@ -109,10 +110,10 @@ static void check_times(bb_contacts *contacts, const char *name, int64_t created
     snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"clock\",\"name\":\"%s\"}]}", name);
     result = send(contacts, body, 0, NULL, 0);
     contact = json_at(test_data(result, &tree), 0);
-    CHECK(json_integer(contact, "created_at", -2) == created, "%lld at clock %lld",
-          (long long)json_integer(contact, "created_at", -2), (long long)now_us);
-    CHECK(json_integer(contact, "updated_at", -2) == updated, "%lld at clock %lld",
-          (long long)json_integer(contact, "updated_at", -2), (long long)now_us);
+    CHECK_MSG(json_integer(contact, "created_at", -2) == created, "%lld at clock %lld",
+              (long long)json_integer(contact, "created_at", -2), (long long)now_us);
+    CHECK_MSG(json_integer(contact, "updated_at", -2) == updated, "%lld at clock %lld",
+              (long long)json_integer(contact, "updated_at", -2), (long long)now_us);
     json_free(tree);
     bb_result_free(result);
 }
@@ -149,16 +150,17 @@ static void test_D_randomness(bb_contacts *contacts)
     bb_result *result;
 
     random_fails = 1;
-    CHECK(status_of(contacts, "{\"users\":[{}]}") == 500, "an id was made without randomness");
-    CHECK(status_of(contacts, "{\"users\":[{\"external_id\":\"r\"}]}") == 200, "none is needed");
+    CHECK_MSG(status_of(contacts, "{\"users\":[{}]}") == 500, "an id was made without randomness");
+    CHECK_MSG(status_of(contacts, "{\"users\":[{\"external_id\":\"r\"}]}") == 200,
+              "none is needed");
     result = send(contacts, "{\"users\":[{}]}", 0, "key", 3);
-    CHECK(bb_result_http_status(result) == 200, "none is needed with an idempotency key");
+    CHECK_MSG(bb_result_http_status(result) == 200, "none is needed with an idempotency key");
     bb_result_free(result);
     random_fails = 0;
     random_byte = 0;
-    CHECK(status_of(contacts, "{\"users\":[{}]}") == 200, "afterwards");
+    CHECK_MSG(status_of(contacts, "{\"users\":[{}]}") == 200, "afterwards");
     random_byte = 0xFF;
-    CHECK(status_of(contacts, "{\"users\":[{}]}") == 200, "afterwards");
+    CHECK_MSG(status_of(contacts, "{\"users\":[{}]}") == 200, "afterwards");
 }
 
 /* ------------------------------------------------------------------------- idempotency keys */
@@ -171,7 +173,7 @@ static void made_by(bb_contacts *contacts, const char *key, size_t len, char id[
     const json *contact = json_at(test_data(result, &tree), 0);
 
     snprintf(id, 40, "%s", json_text(contact, "external_id", ""));
-    CHECK(strlen(id) == 36, "an idempotency key of %zu bytes: %s", len, id);
+    CHECK_MSG(strlen(id) == 36, "an idempotency key of %zu bytes: %s", len, id);
     json_free(tree);
     bb_result_free(result);
 }
@@ -189,18 +191,18 @@ static void test_E9_keys_of_any_bytes(bb_contacts *contacts)
         key[2] = '\0';
         made_by(contacts, key, 3, ids[byte]);
         for (int other = 0; other < byte; other++)
-            CHECK(strcmp(ids[byte], ids[other]) != 0, "bytes %d and %d", byte, other);
+            CHECK_MSG(strcmp(ids[byte], ids[other]) != 0, "bytes %d and %d", byte, other);
     }
     made_by(contacts, key, 3, again);
-    CHECK(strcmp(again, ids[255]) == 0, "a key again: %s", again);
+    CHECK_MSG(strcmp(again, ids[255]) == 0, "a key again: %s", again);
     made_by(contacts, key, 2, again);
-    CHECK(strcmp(again, ids[255]) != 0, "a shorter key: %s", again);
+    CHECK_MSG(strcmp(again, ids[255]) != 0, "a shorter key: %s", again);
     memset(key, 0, sizeof key);
     made_by(contacts, key, 255, again);
-    CHECK(bb_result_http_status(send(contacts, "{\"users\":[{}]}", 0, key, 256)) == 400,
-          "256 bytes");
-    CHECK(bb_result_http_status(send(contacts, "{\"users\":[{}]}", 0, key, SIZE_MAX)) == 400,
-          "SIZE_MAX bytes");
+    CHECK_MSG(bb_result_http_status(send(contacts, "{\"users\":[{}]}", 0, key, 256)) == 400,
+              "256 bytes");
+    CHECK_MSG(bb_result_http_status(send(contacts, "{\"users\":[{}]}", 0, key, SIZE_MAX)) == 400,
+              "SIZE_MAX bytes");
 }
 
 /* --------------------------------------------------------------------------- sizes and limits */
@@ -225,18 +227,18 @@ static void test_C7_odd_limits(bb_storage *storage)
     config.max_depth = 1;
     config.max_sessions = 1;
     config.timeout_ms = INT64_MAX;
-    CHECK(open_with(storage, &config, &contacts) == BB_OK, "the smallest");
-    CHECK(status_of(contacts, body) == 413, "a byte");
-    CHECK(status_of(contacts, "") == 400, "no byte");
+    CHECK_MSG(open_with(storage, &config, &contacts) == BB_OK, "the smallest");
+    CHECK_MSG(status_of(contacts, body) == 413, "a byte");
+    CHECK_MSG(status_of(contacts, "") == 400, "no byte");
     bb_contacts_close(contacts);
     config.max_body_bytes = 1 << 30;
-    CHECK(open_with(storage, &config, &contacts) == BB_OK, "a large body");
-    CHECK(status_of(contacts, body) == 400, "a small entry");
+    CHECK_MSG(open_with(storage, &config, &contacts) == BB_OK, "a large body");
+    CHECK_MSG(status_of(contacts, body) == 400, "a small entry");
     bb_contacts_close(contacts);
     config.max_entry_bytes = 1 << 30;
     config.max_depth = 2;
-    CHECK(open_with(storage, &config, &contacts) == BB_OK, "a large entry");
-    CHECK(status_of(contacts, body) == 200, "two levels");
+    CHECK_MSG(open_with(storage, &config, &contacts) == BB_OK, "a large entry");
+    CHECK_MSG(status_of(contacts, body) == 200, "two levels");
     bb_contacts_close(contacts);
 }
 
@@ -254,27 +256,30 @@ static void test_abi_odd_sizes(bb_storage *storage, bb_contacts *contacts)
     for (size_t i = 0; i < COUNT(odd); i++) {
         bb_request_init(&request);
         request.size = odd[i];
-        CHECK(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 500, "%zu", odd[i]);
-        CHECK(bb_result_http_status(bb_contacts_authorize(contacts, &request)) == 500, "%zu",
-              odd[i]);
+        CHECK_MSG(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 500, "%zu",
+                  odd[i]);
+        CHECK_MSG(bb_result_http_status(bb_contacts_authorize(contacts, &request)) == 500, "%zu",
+                  odd[i]);
         bb_config_init(&config);
         config.size = odd[i] != sizeof config ? odd[i] : 0;
-        CHECK(open_with(storage, &config, &other) == BB_ERR_ARGUMENT, "%zu", odd[i]);
+        CHECK_MSG(open_with(storage, &config, &other) == BB_ERR_ARGUMENT, "%zu", odd[i]);
     }
     bb_request_init(&request);
     request.principal = &principal;
     request.chatbot_id = "123";
     request.chatbot_id_len = 3;
-    CHECK(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 400, "no body");
+    CHECK_MSG(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 400, "no body");
     principal.size = 1;
-    CHECK(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 500, "a principal of 1");
+    CHECK_MSG(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 500,
+              "a principal of 1");
     principal.size = SIZE_MAX;
-    CHECK(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 500, "SIZE_MAX");
+    CHECK_MSG(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 500, "SIZE_MAX");
     bb_principal_init(&principal);
     principal.workspace_id = 1;
     request.body = NULL;
     request.body_len = SIZE_MAX;
-    CHECK(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 413, "SIZE_MAX bytes");
+    CHECK_MSG(bb_result_http_status(bb_contacts_upsert(contacts, &request)) == 413,
+              "SIZE_MAX bytes");
 }
 
 int main(int argc, char **argv)
@@ -290,13 +295,13 @@ int main(int argc, char **argv)
     status = test_endpoint_open(&endpoint, backend, &config); /* log is NULL */
     if (status != 0)
         return status;
-    test_E11_timeouts(endpoint.contacts);
-    test_E11_deadlines_while_locked(&endpoint.store, endpoint.contacts);
-    test_E3_clocks(endpoint.contacts);
-    test_D_randomness(endpoint.contacts);
-    test_E9_keys_of_any_bytes(endpoint.contacts);
-    test_C7_odd_limits(endpoint.store.storage);
-    test_abi_odd_sizes(endpoint.store.storage, endpoint.contacts);
+    CHECK_TEST(test_E11_timeouts(endpoint.contacts));
+    CHECK_TEST(test_E11_deadlines_while_locked(&endpoint.store, endpoint.contacts));
+    CHECK_TEST(test_E3_clocks(endpoint.contacts));
+    CHECK_TEST(test_D_randomness(endpoint.contacts));
+    CHECK_TEST(test_E9_keys_of_any_bytes(endpoint.contacts));
+    CHECK_TEST(test_C7_odd_limits(endpoint.store.storage));
+    CHECK_TEST(test_abi_odd_sizes(endpoint.store.storage, endpoint.contacts));
     test_endpoint_close(&endpoint);
     return check_status();
 }

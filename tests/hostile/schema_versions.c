@@ -4,9 +4,10 @@
  *
  *     test_hostile_schema_versions BACKEND
  */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/store.h"
 #include "support/wait.h"
@@ -22,7 +23,7 @@ static void set_version(const test_store *store, const char *version)
     char sql[200];
 
     snprintf(sql, sizeof sql, "UPDATE %s SET version = %s", table_of(store), version);
-    CHECK(test_store_sql(store, sql, NULL, 0) == 0, "%s", sql);
+    CHECK_MSG(test_store_sql(store, sql, NULL, 0) == 0, "%s", sql);
 }
 
 static void expect_refused(const test_store *store, const char *version)
@@ -35,10 +36,11 @@ static void expect_refused(const test_store *store, const char *version)
     set_version(store, version);
     bb_error_init(&error);
     code = bb_storage_migrate(store->storage, TEST_PATIENCE_MS, &error);
-    CHECK(code == BB_ERR_SCHEMA, "version %s: %s: %s", version, bb_code_name(code), error.message);
+    CHECK_MSG(code == BB_ERR_SCHEMA, "version %s: %s: %s", version, bb_code_name(code),
+              error.message);
     snprintf(sql, sizeof sql, "SELECT version FROM %s", table_of(store));
-    CHECK(test_store_sql(store, sql, found, sizeof found) == 0 && strcmp(found, version) == 0,
-          "version %s became %s", version, found);
+    CHECK_MSG(test_store_sql(store, sql, found, sizeof found) == 0 && strcmp(found, version) == 0,
+              "version %s became %s", version, found);
 }
 
 int main(int argc, char **argv)
@@ -56,9 +58,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; strcmp(store.backend, "sqlite") == 0 && i < 2; i++)
         expect_refused(&store, wide[i]);
     set_version(&store, "1");
-    CHECK(bb_storage_migrate(store.storage, TEST_PATIENCE_MS, NULL) == BB_OK, "version 1 is right");
-    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
-          "it serves");
+    CHECK_MSG(bb_storage_migrate(store.storage, TEST_PATIENCE_MS, NULL) == BB_OK,
+              "version 1 is right");
+    CHECK_MSG(bb_storage_chatbot_add(store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+              "it serves");
     test_store_close(&store);
     return check_status();
 }

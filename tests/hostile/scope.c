@@ -5,9 +5,10 @@
  *     test_hostile_scope BACKEND
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -102,9 +103,9 @@ static const char *const odd_segments[] = {
 static void make_tenants(const test_store *store)
 {
     for (size_t i = 0; i < COUNT(chatbots); i++)
-        CHECK(bb_storage_chatbot_add(store->storage, chatbots[i].id, chatbots[i].workspace,
-                                     TEST_PATIENCE_MS, NULL) == BB_OK,
-              "chatbot %s", chatbots[i].segment);
+        CHECK_MSG(bb_storage_chatbot_add(store->storage, chatbots[i].id, chatbots[i].workspace,
+                                         TEST_PATIENCE_MS, NULL) == BB_OK,
+                  "chatbot %s", chatbots[i].segment);
     for (size_t i = 0; i < COUNT(callers) && callers[i].key != NULL; i++) {
         bb_key_options key;
         bb_key_options_init(&key);
@@ -114,13 +115,13 @@ static void make_tenants(const test_store *store)
         key.token_len = strlen(callers[i].key);
         key.expires_at = strstr(callers[i].key, "expired") != NULL;
         if (key.workspace_id > 0)
-            CHECK(bb_storage_key_add(store->storage, &key, NULL, 0, TEST_PATIENCE_MS, NULL) ==
-                      BB_OK,
-                  "%s", callers[i].key);
+            CHECK_MSG(bb_storage_key_add(store->storage, &key, NULL, 0, TEST_PATIENCE_MS, NULL) ==
+                          BB_OK,
+                      "%s", callers[i].key);
         if (strstr(callers[i].key, "revoked") != NULL)
-            CHECK(bb_storage_key_revoke(store->storage, key.token, key.token_len, TEST_PATIENCE_MS,
-                                        NULL) == BB_OK,
-                  "%s", callers[i].key);
+            CHECK_MSG(bb_storage_key_revoke(store->storage, key.token, key.token_len,
+                                            TEST_PATIENCE_MS, NULL) == BB_OK,
+                      "%s", callers[i].key);
     }
 }
 
@@ -160,8 +161,8 @@ static void check_contacts(bb_contacts *contacts, const char *after)
         result =
             send(contacts, &owner, chatbots[i].segment, "{\"users\":[{\"external_id\":\"x\"}]}");
         name = json_text(json_at(test_data(result, &body), 0), "name", "");
-        CHECK(strcmp(name, chatbots[i].name) == 0, "after %s, chatbot %s has %s instead of %s",
-              after, chatbots[i].segment, name, chatbots[i].name);
+        CHECK_MSG(strcmp(name, chatbots[i].name) == 0, "after %s, chatbot %s has %s instead of %s",
+                  after, chatbots[i].segment, name, chatbots[i].name);
         json_free(body);
         bb_result_free(result);
     }
@@ -192,18 +193,18 @@ static void attempt(bb_contacts *contacts, const caller *who, const char *segmen
              (long long)who->only, segment);
     snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"x\",\"name\":\"%s\"}]}", name);
     result = send(contacts, who, segment, body);
-    CHECK(bb_result_http_status(result) == expected, "%s: %d instead of %d", what,
-          bb_result_http_status(result), expected);
+    CHECK_MSG(bb_result_http_status(result) == expected, "%s: %d instead of %d", what,
+              bb_result_http_status(result), expected);
     if (expected != 200)
-        CHECK(strlen(bb_result_body(result, NULL)) < 60 && bb_result_entries(result) == 0, "%s: %s",
-              what, bb_result_body(result, NULL));
+        CHECK_MSG(strlen(bb_result_body(result, NULL)) < 60 && bb_result_entries(result) == 0,
+                  "%s: %s", what, bb_result_body(result, NULL));
     else
         snprintf(bot->name, sizeof bot->name, "%s", name);
     bb_result_free(result);
     /* a refused body looks the same to him: nothing is told about how it would have been judged */
     result = send(contacts, who, segment, "{\"users\":[{\"name\":1}]}");
-    CHECK(bb_result_http_status(result) == (expected == 200 ? 400 : expected), "A1: %s: %d", what,
-          bb_result_http_status(result));
+    CHECK_MSG(bb_result_http_status(result) == (expected == 200 ? 400 : expected), "A1: %s: %d",
+              what, bb_result_http_status(result));
     bb_result_free(result);
 }
 
@@ -279,12 +280,12 @@ static void test_B3_two_workspaces_write_the_same_external_ids(bb_contacts *cont
         if (pthread_create(&threads[started], NULL, run_writer, &writers[i]) == 0)
             started++;
     }
-    CHECK(started == 2 * WRITERS, "no threads");
+    CHECK_MSG(started == 2 * WRITERS, "no threads");
     for (int i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < 2 * WRITERS; i++)
-        CHECK(writers[i].wrong == 0, "chatbot %s saw %u contacts that are not its own",
-              writers[i].bot->segment, writers[i].wrong);
+        CHECK_MSG(writers[i].wrong == 0, "chatbot %s saw %u contacts that are not its own",
+                  writers[i].bot->segment, writers[i].wrong);
 }
 
 int main(int argc, char **argv)
@@ -299,13 +300,13 @@ int main(int argc, char **argv)
         return status;
     bb_config_init(&config);
     config.timeout_ms = 60000;
-    CHECK(test_open_contacts(store.storage, &config, &contacts, NULL) == BB_OK, "opening");
+    CHECK_MSG(test_open_contacts(store.storage, &config, &contacts, NULL) == BB_OK, "opening");
     make_tenants(&store);
-    CHECK(bb_storage_chatbot_archive(store.storage, chatbots[ARCHIVED].id, 1, TEST_PATIENCE_MS,
-                                     NULL) == BB_OK,
-          "archiving");
-    test_B3_every_caller_and_every_chatbot(contacts);
-    test_B3_two_workspaces_write_the_same_external_ids(contacts);
+    CHECK_MSG(bb_storage_chatbot_archive(store.storage, chatbots[ARCHIVED].id, 1, TEST_PATIENCE_MS,
+                                         NULL) == BB_OK,
+              "archiving");
+    CHECK_TEST(test_B3_every_caller_and_every_chatbot(contacts));
+    CHECK_TEST(test_B3_two_workspaces_write_the_same_external_ids(contacts));
     bb_contacts_close(contacts);
     test_store_close(&store);
     return check_status();

@@ -10,10 +10,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -88,7 +89,7 @@ static int search_process(const masked_key *key)
     char line[512];
     int found = 0;
 
-    CHECK(maps != NULL && memory >= 0, "no /proc");
+    CHECK_MSG(maps != NULL && memory >= 0, "no /proc");
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
         char *end;
         uint64_t from = strtoull(line, &end, 16);
@@ -169,11 +170,12 @@ static void run_attempt(bb_contacts *contacts, const masked_key *key, const atte
     result = bb_contacts_upsert(contacts, &request);
     sodium_memzero(header, sizeof header);
     body = bb_result_body(result, &body_len);
-    CHECK(bb_result_http_status(result) == a->http_status, "%s...%s: %.200s", a->before, a->after,
-          body);
-    CHECK(!holds(body, body_len, key), "A5: the key is in the answer");
+    CHECK_MSG(bb_result_http_status(result) == a->http_status, "%s...%s: %.200s", a->before,
+              a->after, body);
+    CHECK_MSG(!holds(body, body_len, key), "A5: the key is in the answer");
     bb_result_free(result);
-    CHECK(search_process(key) == 0, "B2: the key is in memory after %s...%s", a->before, a->after);
+    CHECK_MSG(search_process(key) == 0, "B2: the key is in memory after %s...%s", a->before,
+              a->after);
 }
 
 static int32_t add_key(bb_storage *storage, spy *s)
@@ -208,12 +210,12 @@ static void test_A5_administration(bb_storage *storage, const masked_key *key)
     codes[0] = bb_storage_key_add(storage, &options, NULL, 0, TEST_PATIENCE_MS, &error);
     options.workspace_id = 2;
     codes[1] = bb_storage_key_add(storage, &options, NULL, 0, TEST_PATIENCE_MS, &error);
-    CHECK(!holds(error.message, sizeof error.message, key), "A5: the key is in an error");
+    CHECK_MSG(!holds(error.message, sizeof error.message, key), "A5: the key is in an error");
     codes[2] = bb_storage_key_revoke(storage, text, key->len, TEST_PATIENCE_MS, &error);
     sodium_memzero(text, sizeof text);
-    CHECK(codes[0] == BB_OK && codes[1] == BB_ERR_CONFLICT && codes[2] == BB_OK, "%d %d %d",
-          codes[0], codes[1], codes[2]);
-    CHECK(search_process(key) == 0, "B2: the key is in memory after its administration");
+    CHECK_MSG(codes[0] == BB_OK && codes[1] == BB_ERR_CONFLICT && codes[2] == BB_OK, "%d %d %d",
+              codes[0], codes[1], codes[2]);
+    CHECK_MSG(search_process(key) == 0, "B2: the key is in memory after its administration");
 }
 
 /* What the search must be able to find: a copy in the heap, and one on another thread's stack. */
@@ -224,7 +226,7 @@ static void *keep_on_stack(void *ctx)
 
     for (size_t i = 0; i < key->len; i++)
         text[i] = (char)(key->text[i] ^ MASK);
-    CHECK(search_process(key) > 0, "the search finds nothing on a stack");
+    CHECK_MSG(search_process(key) > 0, "the search finds nothing on a stack");
     sodium_memzero(text, sizeof text);
     return NULL;
 }
@@ -236,7 +238,7 @@ static void test_the_search_itself(spy *s)
 
     for (size_t i = 0; i < s->key.len; i++)
         copy[i] = (char)(s->key.text[i] ^ MASK);
-    CHECK(search_process(&s->key) > 0, "the search finds nothing in the heap");
+    CHECK_MSG(search_process(&s->key) > 0, "the search finds nothing in the heap");
     sodium_memzero(copy, BB_KEY_SIZE);
     free(copy);
     if (pthread_create(&thread, NULL, keep_on_stack, &s->key) == 0)
@@ -252,7 +254,7 @@ static void test_A5_while_storage_fails(test_endpoint *endpoint, spy *s)
         return;
     s->lines = 0;
     run_attempt(endpoint->contacts, &s->key, &busy);
-    CHECK(s->lines > 0, "a 503 is not logged");
+    CHECK_MSG(s->lines > 0, "a 503 is not logged");
     test_store_unlock(&endpoint->store, lock);
 }
 
@@ -270,14 +272,14 @@ int main(int argc, char **argv)
     status = test_endpoint_open(&endpoint, backend, &config);
     if (status != 0)
         return status;
-    CHECK(add_key(endpoint.store.storage, &s) == BB_OK, "adding a key");
-    CHECK(search_process(&s.key) == 0, "B2: the key is in memory after it was made");
-    test_the_search_itself(&s);
+    CHECK_MSG(add_key(endpoint.store.storage, &s) == BB_OK, "adding a key");
+    CHECK_MSG(search_process(&s.key) == 0, "B2: the key is in memory after it was made");
+    CHECK_TEST(test_the_search_itself(&s));
     for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++)
         run_attempt(endpoint.contacts, &s.key, &attempts[i]);
-    test_A5_while_storage_fails(&endpoint, &s);
-    test_A5_administration(endpoint.store.storage, &s.key);
-    CHECK(s.leaks == 0, "A5: %zu log lines hold the key", s.leaks);
+    CHECK_TEST(test_A5_while_storage_fails(&endpoint, &s));
+    CHECK_TEST(test_A5_administration(endpoint.store.storage, &s.key));
+    CHECK_MSG(s.leaks == 0, "A5: %zu log lines hold the key", s.leaks);
     test_endpoint_close(&endpoint);
     return check_status();
 }

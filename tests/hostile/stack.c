@@ -9,10 +9,11 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 
@@ -142,7 +143,7 @@ static void send_all(bb_contacts *contacts, waiting *w)
         test_append(&body, "}]}");
         request = request_of(&principal, &body);
         now = bb_contacts_submit(contacts, &request, done, w, NULL);
-        CHECK(now == NULL, "request %u: %s", i, bb_result_body(now, NULL));
+        CHECK_MSG(now == NULL, "request %u: %s", i, bb_result_body(now, NULL));
         sent += now == NULL;
         bb_result_free(now);
         free(body.data);
@@ -157,13 +158,14 @@ static void test_C7_threads_have_stacks_of_the_librarys_own_size(void)
 {
     size_t most = 0;
 
-    CHECK(stack_count == WORKERS + 1, "%zu threads", stack_count);
+    CHECK_MSG(stack_count == WORKERS + 1, "%zu threads", stack_count);
     for (size_t i = 0; i < stack_count; i++) {
         const stack *s = &stacks[i];
         size_t used = used_of(s);
         most = used > most ? used : most;
-        CHECK(s->has_attributes, "thread %zu has the platform's size", i);
-        CHECK(used * MARGIN <= s->asked_for, "thread %zu: %zu bytes of %zu", i, used, s->asked_for);
+        CHECK_MSG(s->has_attributes, "thread %zu has the platform's size", i);
+        CHECK_MSG(used * MARGIN <= s->asked_for, "thread %zu: %zu bytes of %zu", i, used,
+                  s->asked_for);
     }
     printf("%zu bytes of %zu\n", most, stacks[0].asked_for);
 }
@@ -183,7 +185,7 @@ int main(int argc, char **argv)
     if (status != 0)
         return status;
     send_all(endpoint.contacts, &w);
-    CHECK(w.refused == 0, "%u requests", w.refused);
+    CHECK_MSG(w.refused == 0, "%u requests", w.refused);
     test_endpoint_close(&endpoint);
     test_C7_threads_have_stacks_of_the_librarys_own_size();
     return check_status();

@@ -1,0 +1,44 @@
+/*
+ * check.h: the words of every test program that does not use cmocka.
+ *
+ * cmocka leaves a function at the first thing that is wrong, which suits functions that share
+ * nothing. These programs lead one store or server through all of their functions, some of them
+ * with several threads: a check that fails is printed and counted, and the program goes on.
+ */
+#ifndef BB_TEST_CHECK_H
+#define BB_TEST_CHECK_H
+
+/* CHECK(condition): prints and counts it, with its place, if it is not so. The value is whether it
+ * is, for those who cannot go on then. From any thread. In a fuzz target it ends the program. */
+#define CHECK(condition) ((condition) ? 1 : check_failed(__FILE__, __LINE__, #condition))
+
+/* CHECK_MSG(condition, format, ...): the same; the text, as printf() has it, says what was tried or
+ * what was seen. */
+#define CHECK_MSG(condition, ...) \
+    ((condition) ? 1 : check_failed_msg(__FILE__, __LINE__, #condition, __VA_ARGS__))
+
+/* CHECK_TEST(test_this(arguments)): calls a test function and prints its name, whether all of its
+ * checks were good, and its time. If BB_TEST_ONLY names functions, with * and ? as in a shell, the
+ * others are not called. From main(). */
+#define CHECK_TEST(call)          \
+    do {                          \
+        if (check_begin(#call)) { \
+            call;                 \
+            check_end();          \
+        }                         \
+    } while (0)
+
+/* How many checks have failed. */
+unsigned check_failures(void);
+
+/* What main() returns: 1 if a check failed, or BB_TEST_ONLY names no function that there is. */
+int check_status(void);
+
+/* For the macros. The first two return 0. */
+int check_failed(const char *file, int line, const char *condition);
+int check_failed_msg(const char *file, int line, const char *condition, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int check_begin(const char *call);
+void check_end(void);
+
+#endif
