@@ -7,7 +7,9 @@
 # again however it ends. The first failing step stops it with that step's full output. The last
 # step is the whole test list on the gcc build, with ctest's own summary.
 #
-#     --only PATTERN   runs only tests whose name matches (a ctest regular expression)
+#     --only FUNCTION  runs test functions alone, in C or Python, and builds only what they need, with
+#                      gcc: FUNCTION begins with test_, and has * and ? as in a shell
+#     --only PATTERN   runs only ctest's tests whose names match, a regular expression, on each build
 #     --long           gives the tests that search at random much more time
 #     --coverage       instead: what of lib/ the tests run, by line and branch (tests/coverage.py)
 #     --valgrind       instead: all tests that are programs of C, in valgrind, with less to do
@@ -21,7 +23,7 @@ instead=
 while [ $# -gt 0 ]; do
     case $1 in
     --only)
-        [ $# -ge 2 ] || { echo 'run.sh: --only needs a pattern' >&2; exit 2; }
+        [ $# -ge 2 ] || { echo 'run.sh: --only needs a name' >&2; exit 2; }
         only=$2
         shift
         ;;
@@ -29,7 +31,7 @@ while [ $# -gt 0 ]; do
     --coverage) instead=coverage ;;
     --valgrind) instead=valgrind ;;
     -h | --help)
-        sed -n '2,17p' "$0" | sed 's/^# \{0,1\}//'
+        sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//'
         exit 0
         ;;
     *)
@@ -130,12 +132,54 @@ run_tests() {
     fi
 }
 
-if [ -n "$instead" ]; then
-    step 'install what is missing' packages ${instead#coverage}
-    step "build for $instead" build "$instead"
+use_postgres() {
     step 'start PostgreSQL' start_postgres
     BB_TEST_POSTGRES=$(cat "$work/uri")
     export BB_TEST_POSTGRES
+}
+
+# run_functions PRESET: those that --only names.
+run_functions() {
+    step "configure for $1" cmake --preset "$1"
+    python3 tests/only.py "build/$1" "$only" >"$work/only" || exit 1
+    {
+        read -r targets
+        read -r tests
+        read -r need_postgres || :
+    } <"$work/only"
+    # shellcheck disable=SC2086 # one word each
+    step 'build what they need' cmake --build --preset "$1" --target $targets
+    [ -z "$need_postgres" ] || use_postgres
+    export BB_TEST_ONLY="$only"
+    attend ctest --preset "$1" --tests-regex "$tests"
+}
+
+# Whether ctest has such tests: each build may have none, but not all of them.
+check_pattern() {
+    [ -n "$only" ] || return 0
+    step "configure for $1" cmake --preset "$1"
+    if ctest --preset "$1" --show-only --tests-regex "$only" | grep -q '^Total Tests: 0$'; then
+        echo "run.sh: no name of ctest's matches $only; a function's begins with test_" >&2
+        exit 1
+    fi
+}
+
+step 'install what is missing' packages ${instead#coverage}
+case $instead,$only in
+coverage,test_*)
+    echo 'run.sh: --coverage is of whole tests' >&2
+    exit 2
+    ;;
+*,test_*)
+    run_functions "${instead:-gcc}"
+    exit
+    ;;
+esac
+check_pattern "${instead:-gcc}"
+
+if [ -n "$instead" ]; then
+    step "build for $instead" build "$instead"
+    use_postgres
     if [ "$instead" = valgrind ]; then
         attend run_tests valgrind
     else
@@ -146,14 +190,11 @@ if [ -n "$instead" ]; then
     exit
 fi
 
-step 'install what is missing' packages
 step 'build with gcc' build gcc
 step 'build with clang' build clang
 step 'build with AddressSanitizer and UBSan' build asan
 step 'build with ThreadSanitizer' build tsan
-step 'start PostgreSQL' start_postgres
-BB_TEST_POSTGRES=$(cat "$work/uri")
-export BB_TEST_POSTGRES
+use_postgres
 step 'test the ThreadSanitizer build' run_tests tsan
 step 'test the AddressSanitizer and UBSan build' run_tests asan
 step 'test the clang build' run_tests clang

@@ -4,10 +4,11 @@
 # SERVER is the program; the one that makes chatbots and keys is the same, unless BB_TEST_ADMIN
 # names another. BACKEND is memory, sqlite or postgres (on the server that BB_TEST_POSTGRES
 # names by a libpq URI; without it the exit status is 77). TEST picks some, such as
-# test_bodies.Refusals. One line a test; exit status 0 if all passed.
+# test_bodies.Refusals, and so does BB_TEST_ONLY, by the name of their functions, with * and ? as
+# in a shell. One line a test; exit status 0 if all passed.
 set -eu
 
-[ $# -ge 2 ] || { sed -n '2,7p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,8p' "$0" >&2; exit 2; }
 if [ "$2" = postgres ] && [ -z "${BB_TEST_POSTGRES:-}" ]; then
     echo "BB_TEST_POSTGRES is not set: skipped"
     exit 77
@@ -17,6 +18,9 @@ BB_TEST_BACKEND=$2
 export BB_TEST_SERVER BB_TEST_BACKEND
 shift 2
 cd "$(dirname "$0")"
+if [ -n "${BB_TEST_ONLY:-}" ]; then
+    exec python3 -B -m unittest -v -k "*.$BB_TEST_ONLY"
+fi
 if [ $# -gt 0 ]; then
     exec python3 -B -m unittest -v "$@"
 fi

@@ -1,16 +1,16 @@
 #!/bin/sh
 # The contract's rules and the tests that hold them, as a page: tests/contract/rules.md.
 #
-#     sh tests/rules.sh            prints the page
-#     sh tests/rules.sh --all      prints every test of every rule, one a line
-#     sh tests/rules.sh --write    writes the page
-#     sh tests/rules.sh --check    fails if the page is another, or a rule has no test
+#     sh tests/contract/rules.sh            prints the page
+#     sh tests/contract/rules.sh --all      prints every test of every rule, one a line
+#     sh tests/contract/rules.sh --write    writes the page
+#     sh tests/contract/rules.sh --check    fails if the page is another, or a rule has no test
 #
 # A test names its rules: a request file in its "rule", a case of the conformance suite at the
 # beginning of its name, a function test_E1_E2_... in C or Python in its own name (the fields of
 # section D as test_D_external_id_..., or test_D_... for all six).
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 LC_ALL=C # for one order of sorting everywhere
 export LC_ALL
 page=tests/contract/rules.md
@@ -129,8 +129,8 @@ page() {
     cat <<'HEAD'
 # The rules, and the tests that hold them
 
-[`contract.md`](contract.md) has the rules in full. `sh tests/rules.sh --write` writes this page;
-`sh tests/rules.sh --all` prints every test of every rule. A name in quotation marks is a case of
+[`contract.md`](contract.md) has the rules in full. `sh tests/contract/rules.sh --write` writes this page;
+`sh tests/contract/rules.sh --all` prints every test of every rule. A name in quotation marks is a case of
 [`tests/conformance`](../conformance), one with a hyphen after the rule a file of
 [`tests/requests`](../requests), and one that begins with `test_` a function in C or Python.
 
@@ -156,7 +156,7 @@ check() {
         status=1
     fi
     if ! page | cmp -s - "$page"; then
-        echo "$page is not this; run tests/rules.sh --write" >&2
+        echo "$page is not this; run tests/contract/rules.sh --write" >&2
         status=1
     fi
     return "$status"
