@@ -17,27 +17,6 @@
 
 enum { MAX_FILES = 500, MAX_KEYS = 16, PROBLEM = 1000 };
 
-/* ------------------------------------------------------------------------------------- growing */
-
-typedef struct bytes {
-    char *data; /* with a NUL after it */
-    size_t len;
-    size_t room;
-} bytes;
-
-static void append(bytes *to, const char *data, size_t len)
-{
-    while (to->room - to->len < len + 1) {
-        to->room = to->room * 2 + len + 64;
-        to->data = realloc(to->data, to->room);
-        if (to->data == NULL)
-            abort();
-    }
-    memcpy(to->data + to->len, data, len);
-    to->len += len;
-    to->data[to->len] = '\0';
-}
-
 /* ---------------------------------------------------------------------------------------- a run */
 
 typedef struct named_key {
@@ -54,7 +33,7 @@ typedef struct run {
     size_t key_count;
     int64_t now; /* Unix seconds */
     match_memory memory;
-    bytes log; /* every line, to be searched for keys */
+    test_text log; /* every line, to be searched for keys */
     char problem[PROBLEM];
 } run;
 
@@ -81,7 +60,7 @@ static int64_t clock_of_run(void *ctx)
 static void log_of_run(void *ctx, int32_t level, const char *line, size_t len)
 {
     (void)level;
-    append(&((run *)ctx)->log, line, len);
+    test_append_bytes(&((run *)ctx)->log, line, len);
 }
 
 static int add_chatbots(run *r)
@@ -175,7 +154,7 @@ static int open_endpoint(run *r)
 /* ------------------------------------------------------------------------------- what is sent */
 
 /* Text with each $NAME of a key replaced by that key. */
-static void expand_keys(const run *r, const char *text, size_t len, bytes *to)
+static void expand_keys(const run *r, const char *text, size_t len, test_text *to)
 {
     for (size_t i = 0; i < len; i++) {
         size_t best = MAX_KEYS, best_len = 0;
@@ -188,48 +167,49 @@ static void expand_keys(const run *r, const char *text, size_t len, bytes *to)
             }
         }
         if (best == MAX_KEYS) {
-            append(to, text + i, 1);
+            test_append_bytes(to, text + i, 1);
         } else {
-            append(to, r->keys[best].text, strlen(r->keys[best].text));
+            test_append_bytes(to, r->keys[best].text, strlen(r->keys[best].text));
             i += best_len;
         }
     }
 }
 
 /* {"repeat": TEXT, "times": N, "separator": TEXT}: TEXT so many times, $i being which. */
-static void append_repeated(const json *part, bytes *to)
+static void append_repeated(const json *part, test_text *to)
 {
     const char *text = json_text(part, "repeat", "");
     const char *separator = json_text(part, "separator", "");
     int64_t times = json_integer(part, "times", 1);
     const char *place = strstr(text, "$i");
-    bytes one = {0};
+    test_text one = {0};
     char number[24];
 
-    append(&one, text, place != NULL ? (size_t)(place - text) : strlen(text));
+    test_append_bytes(&one, text, place != NULL ? (size_t)(place - text) : strlen(text));
     for (int64_t i = 0; i < times; i++) {
         if (i > 0)
-            append(to, separator, strlen(separator));
-        append(to, one.data, one.len);
+            test_append_bytes(to, separator, strlen(separator));
+        test_append_bytes(to, one.data, one.len);
         if (place != NULL) {
-            append(to, number, (size_t)snprintf(number, sizeof number, "%lld", (long long)i));
-            append(to, place + 2, strlen(place + 2));
+            test_append_bytes(to, number,
+                              (size_t)snprintf(number, sizeof number, "%lld", (long long)i));
+            test_append_bytes(to, place + 2, strlen(place + 2));
         }
     }
     free(one.data);
 }
 
-static void append_hex(const json *hex, bytes *to)
+static void append_hex(const json *hex, test_text *to)
 {
     for (size_t i = 0; i + 1 < hex->len; i += 2) {
         char digits[3] = {hex->text[i], hex->text[i + 1], '\0'};
         char byte = (char)(unsigned char)strtoul(digits, NULL, 16);
-        append(to, &byte, 1);
+        test_append_bytes(to, &byte, 1);
     }
 }
 
 /* The body that a request asks for: text as it stands, a value printed, or parts put together. */
-static void make_body(const json *request, bytes *to)
+static void make_body(const json *request, test_text *to)
 {
     const json *body = json_member(request, "body");
     const json *parts = json_member(request, "body_parts");
@@ -239,19 +219,19 @@ static void make_body(const json *request, bytes *to)
         append_hex(hex, to);
     for (const json *at = parts != NULL ? parts->child : NULL; at != NULL; at = at->next) {
         if (at->kind == JSON_STRING)
-            append(to, at->text, at->len);
+            test_append_bytes(to, at->text, at->len);
         else
             append_repeated(at, to);
     }
     if (body != NULL && body->kind == JSON_STRING)
-        append(to, body->text, body->len);
+        test_append_bytes(to, body->text, body->len);
     else if (body != NULL) {
         size_t size = json_print(body, NULL, 0);
         char *text = malloc(size);
         if (text == NULL)
             abort();
         json_print(body, text, size);
-        append(to, text, size);
+        test_append_bytes(to, text, size);
         free(text);
     }
 }
@@ -259,8 +239,8 @@ static void make_body(const json *request, bytes *to)
 typedef struct prepared {
     bb_request request;
     bb_principal principal;
-    bytes authorization;
-    bytes body;
+    test_text authorization;
+    test_text body;
 } prepared;
 
 static void prepare(const run *r, const json *spec, prepared *p)
@@ -278,7 +258,7 @@ static void prepare(const run *r, const json *spec, prepared *p)
     if (header == NULL && principal == NULL)
         expand_keys(r, by_default, sizeof by_default - 1, &p->authorization);
     else if (header != NULL && header->kind == JSON_STRING) {
-        append(&p->authorization, "", 0);
+        test_append_bytes(&p->authorization, "", 0);
         expand_keys(r, header->text, header->len, &p->authorization);
     }
     p->request.authorization = p->authorization.data;
@@ -459,7 +439,7 @@ static json *read_file(const char *folder, const char *name, size_t *error_at)
 {
     char path[1024];
     char block[4096];
-    bytes text = {0};
+    test_text text = {0};
     size_t got;
     json *file;
     FILE *stream;
@@ -469,7 +449,7 @@ static json *read_file(const char *folder, const char *name, size_t *error_at)
     if (stream == NULL)
         return NULL;
     while ((got = fread(block, 1, sizeof block, stream)) > 0)
-        append(&text, block, got);
+        test_append_bytes(&text, block, got);
     fclose(stream);
     file = json_parse(text.data != NULL ? text.data : "", text.len, error_at);
     free(text.data);

@@ -5,32 +5,10 @@
 
 #include <stdlib.h>
 
-/* Appends one text so many times; faster than test_append() in a loop. */
-static void append_times(test_text *body, const char *text, size_t times)
-{
-    size_t len = strlen(text);
-    size_t needed = body->len + len * times + 1;
-
-    if (needed > body->room) {
-        body->room = needed + needed / 2;
-        body->data = realloc(body->data, body->room);
-        if (body->data == NULL)
-            abort();
-    }
-    for (size_t i = 0; i < times; i++, body->len += len)
-        memcpy(body->data + body->len, text, len);
-    body->data[body->len] = '\0';
-}
-
-static void append_one(test_text *body, const char *text)
-{
-    append_times(body, text, 1);
-}
-
 /* Appends as many as have `size` bytes together. */
 static void fill(test_text *body, const char *text, size_t size)
 {
-    append_times(body, text, size / strlen(text) + 1);
+    test_append_times(body, text, size / strlen(text) + 1);
 }
 
 /* Appends a value of about so many bytes; `index` is the entry's. */
@@ -41,19 +19,19 @@ typedef void (*value_writer)(test_text *body, size_t size, size_t index);
 static void make_entries(test_text *body, size_t size, size_t entry, const char *whose,
                          const char *member, value_writer write)
 {
-    append_one(body, "{\"users\":[");
+    test_append_text(body, "{\"users\":[");
     for (size_t i = 0; body->len < size && i < BB_MAX_CONTACTS; i++) {
         size_t left = size - body->len;
-        append_one(body, i > 0 ? ",{\"external_id\":\"" : "{\"external_id\":\"");
+        test_append_text(body, i > 0 ? ",{\"external_id\":\"" : "{\"external_id\":\"");
         if (strcmp(whose, "same") == 0)
-            append_one(body, "same");
+            test_append_text(body, "same");
         else
             test_append(body, "u%zu", i);
         test_append(body, "\",\"%s\":", member);
         write(body, left < entry ? left : entry, i);
-        append_one(body, "}");
+        test_append_text(body, "}");
     }
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 /* -------------------------------------------------------------------------------- ordinary ones */
@@ -65,7 +43,7 @@ static void write_ordinary(test_text *body, size_t size, size_t index)
                 index);
     for (size_t i = 0, start = body->len; body->len < start + size - 60 && size > 120; i++)
         test_append(body, ",\"attribute_%zu\":\"value %zu of an ordinary contact\"", i, index + i);
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_ordinary(test_text *body, size_t size)
@@ -77,9 +55,9 @@ static void make_ordinary(test_text *body, size_t size)
 static void write_long_string(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "\"");
+    test_append_text(body, "\"");
     fill(body, "All work and no play makes Jack a dull boy. ", size);
-    append_one(body, "\"");
+    test_append_text(body, "\"");
 }
 
 static void make_long_strings(test_text *body, size_t size)
@@ -93,9 +71,9 @@ static void make_long_strings(test_text *body, size_t size)
 static void write_numbers(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "{\"n\":[0");
+    test_append_text(body, "{\"n\":[0");
     fill(body, ",1", size);
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 static void make_numbers(test_text *body, size_t size)
@@ -106,9 +84,9 @@ static void make_numbers(test_text *body, size_t size)
 static void write_one_number(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "{\"n\":1");
+    test_append_text(body, "{\"n\":1");
     fill(body, "1234567890", size < 100000 ? size : 100000);
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_huge_numbers(test_text *body, size_t size)
@@ -119,9 +97,9 @@ static void make_huge_numbers(test_text *body, size_t size)
 static void write_escapes(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "\"");
+    test_append_text(body, "\"");
     fill(body, "\\u0061\\n\\ud83d\\ude00", size);
-    append_one(body, "\"");
+    test_append_text(body, "\"");
 }
 
 static void make_escaped_strings(test_text *body, size_t size)
@@ -131,11 +109,11 @@ static void make_escaped_strings(test_text *body, size_t size)
 
 static void make_space(test_text *body, size_t size)
 {
-    append_one(body, "{\"users\":[{\"external_id\":\"u\"");
+    test_append_text(body, "{\"users\":[{\"external_id\":\"u\"");
     fill(body, " \n\t ", size < SHAPE_ENTRY ? size : SHAPE_ENTRY);
-    append_one(body, "}");
+    test_append_text(body, "}");
     fill(body, " \n\t ", size - (size < SHAPE_ENTRY ? size : SHAPE_ENTRY));
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 /* 64 levels, as many times as there is room. */
@@ -144,13 +122,13 @@ static void write_deep(test_text *body, size_t size, size_t index)
     size_t start = body->len;
 
     (void)index;
-    append_one(body, "{\"d\":[0");
+    test_append_text(body, "{\"d\":[0");
     while (body->len - start < size) {
-        append_one(body, ",");
-        append_times(body, "[", 62);
-        append_times(body, "]", 62);
+        test_append_text(body, ",");
+        test_append_times(body, "[", 62);
+        test_append_times(body, "]", 62);
     }
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 static void make_deep(test_text *body, size_t size)
@@ -171,15 +149,15 @@ static void write_deep_and_short(test_text *body, size_t size, size_t index)
 {
     size_t start = body->len;
 
-    append_one(body, "{\"d\":[0");
+    test_append_text(body, "{\"d\":[0");
     while (body->len - start < size) {
-        append_one(body, index % 2 == 0 ? ",{\"a\":" : ",{\"\\u0061\":");
-        append_times(body, "[", 60);
-        append_one(body, index % 2 == 0 ? "1" : "1.0");
-        append_times(body, "]", 60);
-        append_one(body, "}");
+        test_append_text(body, index % 2 == 0 ? ",{\"a\":" : ",{\"\\u0061\":");
+        test_append_times(body, "[", 60);
+        test_append_text(body, index % 2 == 0 ? "1" : "1.0");
+        test_append_times(body, "]", 60);
+        test_append_text(body, "}");
     }
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 static void make_brackets_equal(test_text *body, size_t size)
@@ -191,11 +169,11 @@ static void make_brackets_equal(test_text *body, size_t size)
 static void write_deep_and_wide(test_text *body, size_t size, size_t index)
 {
     for (int i = 0; i < LEVELS; i++)
-        append_one(body, index % 2 == 0 ? "{\"x\":" : "{\"\\u0078\":");
-    append_one(body, "[0");
+        test_append_text(body, index % 2 == 0 ? "{\"x\":" : "{\"\\u0078\":");
+    test_append_text(body, "[0");
     fill(body, ",1", room_for(size, 12));
-    append_one(body, "]");
-    append_times(body, "}", LEVELS);
+    test_append_text(body, "]");
+    test_append_times(body, "}", LEVELS);
 }
 
 static void make_deep_and_equal(test_text *body, size_t size)
@@ -216,10 +194,10 @@ static void write_names(test_text *body, size_t size, size_t index)
     size_t start = body->len;
 
     (void)index;
-    append_one(body, "{\"\":0");
+    test_append_text(body, "{\"\":0");
     for (size_t i = 0; body->len - start < size; i++)
         test_append(body, ",\"%zx\":0", i);
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_many_names(test_text *body, size_t size)
@@ -232,10 +210,10 @@ static void write_escaped_names(test_text *body, size_t size, size_t index)
     size_t start = body->len;
 
     (void)index;
-    append_one(body, "{\"\":0");
+    test_append_text(body, "{\"\":0");
     for (size_t i = 0; body->len - start < size; i++)
         test_append(body, ",\"\\u0061%zx\":0", i);
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_escaped_names(test_text *body, size_t size)
@@ -246,9 +224,9 @@ static void make_escaped_names(test_text *body, size_t size)
 static void write_repeated_names(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "{\"\":0");
+    test_append_text(body, "{\"\":0");
     fill(body, ",\"\":0", size);
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_repeated_names(test_text *body, size_t size)
@@ -261,11 +239,11 @@ static void write_repeated_and_deep(test_text *body, size_t size, size_t index)
 {
     (void)index;
     for (int i = 0; i < LEVELS; i++)
-        append_one(body, "{\"x\":0,\"x\":");
-    append_one(body, "[0");
+        test_append_text(body, "{\"x\":0,\"x\":");
+    test_append_text(body, "[0");
     fill(body, ",1", room_for(size, 14));
-    append_one(body, "]");
-    append_times(body, "}", LEVELS);
+    test_append_text(body, "]");
+    test_append_times(body, "}", LEVELS);
 }
 
 static void make_repeated_and_deep(test_text *body, size_t size)
@@ -279,13 +257,13 @@ static void write_long_names(test_text *body, size_t size, size_t index)
     size_t start = body->len;
 
     (void)index;
-    append_one(body, "{\"\":0");
+    test_append_text(body, "{\"\":0");
     for (size_t i = 0; body->len - start < size; i++) {
-        append_one(body, ",\"");
-        append_times(body, "a", 1000);
+        test_append_text(body, ",\"");
+        test_append_times(body, "a", 1000);
         test_append(body, "%zu\":0", i);
     }
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_long_names(test_text *body, size_t size)
@@ -297,11 +275,11 @@ static void make_long_names(test_text *body, size_t size)
 static void write_deep_fault(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_times(body, "{\"x\":", LEVELS);
-    append_one(body, "[\"\\u0000\"");
+    test_append_times(body, "{\"x\":", LEVELS);
+    test_append_text(body, "[\"\\u0000\"");
     fill(body, ",1", room_for(size, 12));
-    append_one(body, "]");
-    append_times(body, "}", LEVELS);
+    test_append_text(body, "]");
+    test_append_times(body, "}", LEVELS);
 }
 
 static void make_deep_faults(test_text *body, size_t size)
@@ -312,16 +290,16 @@ static void make_deep_faults(test_text *body, size_t size)
 /* Names of the body itself and of an entry, which are only looked for. */
 static void make_unknown_names(test_text *body, size_t size)
 {
-    append_one(body, "{");
+    test_append_text(body, "{");
     fill(body, "\"\\u0075\":0,", size);
-    append_one(body, "\"users\":[{\"external_id\":\"u\"}]}");
+    test_append_text(body, "\"users\":[{\"external_id\":\"u\"}]}");
 }
 
 static void make_repeated_arrays(test_text *body, size_t size)
 {
-    append_one(body, "{");
+    test_append_text(body, "{");
     fill(body, "\"users\":[{\"name\":1}],", size);
-    append_one(body, "\"users\":[{\"external_id\":\"u\"}]}");
+    test_append_text(body, "\"users\":[{\"external_id\":\"u\"}]}");
 }
 
 /* ---------------------------------------------------------------------------------- refused ones
@@ -330,9 +308,9 @@ static void make_repeated_arrays(test_text *body, size_t size)
 static void write_nuls(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "{\"n\":[\"\"");
+    test_append_text(body, "{\"n\":[\"\"");
     fill(body, ",\"\\u0000\"", size);
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 static void make_many_issues(test_text *body, size_t size)
@@ -343,9 +321,9 @@ static void make_many_issues(test_text *body, size_t size)
 static void write_nul_names(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    append_one(body, "{\"\":0");
+    test_append_text(body, "{\"\":0");
     fill(body, ",\"\\u0000\":0", size);
-    append_one(body, "}");
+    test_append_text(body, "}");
 }
 
 static void make_nul_names(test_text *body, size_t size)
@@ -355,28 +333,28 @@ static void make_nul_names(test_text *body, size_t size)
 
 static void make_too_deep(test_text *body, size_t size)
 {
-    append_times(body, "[", size);
+    test_append_times(body, "[", size);
 }
 
 static void make_closed_too_deep(test_text *body, size_t size)
 {
-    append_one(body, "{\"users\":[{\"external_id\":\"u\",\"x\":");
-    append_times(body, "[", size / 2);
-    append_times(body, "]", size / 2);
-    append_one(body, "}]}");
+    test_append_text(body, "{\"users\":[{\"external_id\":\"u\",\"x\":");
+    test_append_times(body, "[", size / 2);
+    test_append_times(body, "]", size / 2);
+    test_append_text(body, "}]}");
 }
 
 static void make_open_string(test_text *body, size_t size)
 {
-    append_one(body, "{\"users\":[\"");
+    test_append_text(body, "{\"users\":[\"");
     fill(body, "\\u0061", size);
 }
 
 static void make_too_many(test_text *body, size_t size)
 {
-    append_one(body, "{\"users\":[{}");
+    test_append_text(body, "{\"users\":[{}");
     fill(body, ",{}", size);
-    append_one(body, "]}");
+    test_append_text(body, "]}");
 }
 
 const shape shapes[] = {

@@ -3,7 +3,6 @@
  */
 #include "support/endpoint.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,17 +54,8 @@ void test_endpoint_close(test_endpoint *endpoint)
 
 bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len)
 {
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(body, len);
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
-    request.chatbot_id = "123";
-    request.chatbot_id_len = 3;
-    request.principal = &principal;
-    request.body = body;
-    request.body_len = len;
     return bb_contacts_upsert(endpoint->contacts, &request);
 }
 
@@ -87,32 +77,4 @@ int64_t test_contact_number(const json *contact)
     const char *id = json_text(contact, "id", "contact_0");
 
     return strtoll(id + strlen("contact_"), NULL, 10);
-}
-
-uint32_t test_random(uint64_t *state, uint32_t below)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return (uint32_t)((*state * UINT64_C(2685821657736338717)) >> 33) % below;
-}
-
-void test_append(test_text *text, const char *format, ...)
-{
-    va_list args;
-    int len;
-
-    va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    while (text->room - text->len < (size_t)len + 1) {
-        text->room = text->room * 2 + (size_t)len + 1000;
-        text->data = realloc(text->data, text->room);
-        if (text->data == NULL)
-            abort();
-    }
-    va_start(args, format);
-    vsnprintf(text->data + text->len, text->room - text->len, format, args);
-    va_end(args);
-    text->len += (size_t)len;
 }

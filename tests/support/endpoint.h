@@ -5,7 +5,10 @@
 #define BB_TEST_ENDPOINT_H
 
 #include "support/json.h"
+#include "support/random.h"
+#include "support/request.h"
 #include "support/store.h"
+#include "support/text.h"
 
 typedef struct test_endpoint {
     test_store store;
@@ -29,17 +32,5 @@ const json *test_data(const bb_result *result, json **body);
 
 /* The <n> of a contact's "contact_<n>". */
 int64_t test_contact_number(const json *contact);
-
-/* xorshift64*: the next random number below `below`. */
-uint32_t test_random(uint64_t *state, uint32_t below);
-
-/* A growing text that is freed with free(). */
-typedef struct test_text {
-    char *data;
-    size_t len;
-    size_t room;
-} test_text;
-
-void test_append(test_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

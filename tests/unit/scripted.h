@@ -482,7 +482,7 @@ static inline void script_hold(script *s, int is_held)
 
 /* The lines that were logged, each after its level. Not for several threads. */
 typedef struct kept_log {
-    builder lines;
+    test_text lines;
     size_t count;
     size_t levels[4];
     size_t with_newline;
@@ -497,8 +497,8 @@ static inline void keep_line(void *ctx, int32_t level, const char *line, size_t 
         log->levels[level]++;
     if (memchr(line, '\n', len) != NULL)
         log->with_newline++;
-    add_bytes(&log->lines, line, len);
-    add_text(&log->lines, "\n");
+    test_append_bytes(&log->lines, line, len);
+    test_append_text(&log->lines, "\n");
 }
 
 #endif

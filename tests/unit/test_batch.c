@@ -471,20 +471,20 @@ static void draw_trial(trial *t, uint64_t *seed)
 {
     memset(t, 0, sizeof *t);
     for (size_t k = 0; k < KEYS; k++) {
-        t->before[k].is_there = (int)random_below(seed, 2);
+        t->before[k].is_there = (int)test_random(seed, 2);
         for (size_t f = 0; f < 5; f++)
-            t->before[k].value[f] = value_of(f, random_below(seed, 4));
+            t->before[k].value[f] = value_of(f, test_random(seed, 4));
         t->model[k] = t->before[k];
     }
-    t->count = 1 + random_below(seed, MOST_ENTRIES);
+    t->count = 1 + test_random(seed, MOST_ENTRIES);
     for (size_t i = 0; i < t->count; i++) {
-        size_t k = random_below(seed, KEYS);
-        uint32_t mask = next_random(seed);
-        uint32_t fields = next_random(seed) & mask & 31; /* a quarter of the fields */
+        size_t k = test_random(seed, KEYS);
+        uint32_t mask = test_random(seed, 32);
+        uint32_t fields = test_random(seed, 32) & mask; /* a quarter of the fields */
         const char *sent[5];
         bb_entry *e = &t->entries[i];
         for (size_t f = 0; f < 5; f++)
-            sent[f] = fields >> f & 1 ? value_of(f, random_below(seed, 4)) : NULL;
+            sent[f] = fields >> f & 1 ? value_of(f, test_random(seed, 4)) : NULL;
         e->external_id = slice_of(keys[k]);
         e->fields = fields;
         e->name = slice_of(sent[0]);

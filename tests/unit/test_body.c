@@ -199,15 +199,15 @@ static void test_C2_at_most_1000_entries(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(counts); i++) {
-        builder text = {NULL, 0, 0};
+        test_text text = {0};
         reading r;
-        add_text(&text, "{\"users\":[");
+        test_append_text(&text, "{\"users\":[");
         for (size_t j = 0; j < counts[i]; j++) {
             char entry[48];
             snprintf(entry, sizeof entry, "%s{\"external_id\":\"%zu\"}", j > 0 ? "," : "", j);
-            add_text(&text, entry);
+            test_append_text(&text, entry);
         }
-        add_text(&text, "]}");
+        test_append_text(&text, "]}");
         read_body(&r, built(&text));
         if (counts[i] > 1000) {
             assert_int_equal(r.status, BB_STATUS_TOO_MANY_CONTACTS);
@@ -229,11 +229,11 @@ static void test_C2_at_most_1000_entries(void **state)
 
 static const bb_entry *only_entry(reading *r, const char *entry)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
-    add_text(&text, "{\"users\":[");
-    add_text(&text, entry);
-    add_text(&text, "]}");
+    test_append_text(&text, "{\"users\":[");
+    test_append_text(&text, entry);
+    test_append_text(&text, "]}");
     read_body(r, built(&text));
     if (r->status != BB_STATUS_SUCCESS)
         fail_msg("%s: %d", entry, r->status);
@@ -244,11 +244,11 @@ static const bb_entry *only_entry(reading *r, const char *entry)
 
 static void expect_entry(const char *entry, int32_t status, const char *issues)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
-    add_text(&text, "{\"users\":[");
-    add_text(&text, entry);
-    add_text(&text, "]}");
+    test_append_text(&text, "{\"users\":[");
+    test_append_text(&text, entry);
+    test_append_text(&text, "]}");
     expect(built(&text), status, issues);
     free(text.data);
 }
@@ -420,10 +420,10 @@ static void test_D_external_id_has_1_to_255_characters(void **state)
     for (size_t i = 0; i < COUNT_OF(units); i++) {
         for (size_t len = 254; len <= 257; len++) {
             char *id = repeat(units[i], len);
-            builder entry = {NULL, 0, 0};
-            add_text(&entry, "{\"external_id\":\"");
-            add_text(&entry, id);
-            add_text(&entry, "\"}");
+            test_text entry = {0};
+            test_append_text(&entry, "{\"external_id\":\"");
+            test_append_text(&entry, id);
+            test_append_text(&entry, "\"}");
             expect_entry(entry.data, len <= 255 ? BB_STATUS_SUCCESS : BB_STATUS_INVALID_DATA,
                          len <= 255 ? ""
                                     : ISSUE("users[0].external_id",
@@ -437,13 +437,13 @@ static void test_D_external_id_has_1_to_255_characters(void **state)
 static void test_D_other_strings_have_no_such_limit(void **state)
 {
     char *name = repeat("\xC3\xA9", 100000);
-    builder entry = {NULL, 0, 0};
+    test_text entry = {0};
     reading r;
 
     (void)state;
-    add_text(&entry, "{\"name\":\"");
-    add_text(&entry, name);
-    add_text(&entry, "\"}");
+    test_append_text(&entry, "{\"name\":\"");
+    test_append_text(&entry, name);
+    test_append_text(&entry, "\"}");
     assert_slice(only_entry(&r, entry.data)->name, name);
     end(&r);
     free(entry.data);
@@ -541,13 +541,13 @@ static void test_C6_numbers_keep_their_digits(void **state)
     static const char numbers[] = "{\"a\":9007199254740993,\"b\":12345678901234567890,"
                                   "\"c\":0.1000000000000000055511151231257827,\"d\":-0.0,"
                                   "\"e\":1E+2}";
-    builder entry = {NULL, 0, 0};
+    test_text entry = {0};
     reading r;
 
     (void)state;
-    add_text(&entry, "{\"custom_attributes\":");
-    add_text(&entry, numbers);
-    add_text(&entry, "}");
+    test_append_text(&entry, "{\"custom_attributes\":");
+    test_append_text(&entry, numbers);
+    test_append_text(&entry, "}");
     assert_slice(only_entry(&r, entry.data)->custom_attributes, numbers);
     end(&r);
     free(entry.data);
@@ -570,12 +570,12 @@ static void test_C7_an_entry_may_have_so_many_bytes(void **state)
     /* white space inside counts, around it does not */
     static const char entry[] = "{\"name\":  \"1234567890\" }";
     const size_t len = sizeof entry - 1;
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
     (void)state;
-    add_text(&text, "{\"users\":[ ");
-    add_text(&text, entry);
-    add_text(&text, "  ]}");
+    test_append_text(&text, "{\"users\":[ ");
+    test_append_text(&text, entry);
+    test_append_text(&text, "  ]}");
     for (size_t limit = len - 2; limit <= len + 2; limit++) {
         bb_slice issues;
         char issue[80];
@@ -595,13 +595,13 @@ static void test_C7_an_entry_may_have_so_many_bytes(void **state)
 }
 
 /* An entry whose values nest `levels` deep. */
-static void nested_entry(builder *text, size_t levels, int as_objects, int is_known)
+static void nested_entry(test_text *text, size_t levels, int as_objects, int is_known)
 {
-    add_text(text, is_known ? "{\"custom_attributes\":{\"a\":" : "{\"unknown\":[");
-    add_times(text, as_objects ? "{\"a\":" : "[", levels - 1);
-    add_text(text, "1");
-    add_times(text, as_objects ? "}" : "]", levels - 1);
-    add_text(text, is_known ? "}}" : "]}");
+    test_append_text(text, is_known ? "{\"custom_attributes\":{\"a\":" : "{\"unknown\":[");
+    test_append_times(text, as_objects ? "{\"a\":" : "[", levels - 1);
+    test_append_text(text, "1");
+    test_append_times(text, as_objects ? "}" : "]", levels - 1);
+    test_append_text(text, is_known ? "}}" : "]}");
 }
 
 static void test_C7_values_may_nest_so_deep(void **state)
@@ -609,7 +609,7 @@ static void test_C7_values_may_nest_so_deep(void **state)
     (void)state;
     for (size_t levels = 62; levels <= 67; levels++) {
         for (int kind = 0; kind < 4; kind++) {
-            builder text = {NULL, 0, 0};
+            test_text text = {0};
             nested_entry(&text, levels, kind & 1, kind & 2);
             expect_entry(text.data, levels <= 64 ? BB_STATUS_SUCCESS : BB_STATUS_INVALID_DATA,
                          levels <= 64 ? "" : ISSUE("users[0]", "Nested deeper than 64 levels"));
@@ -620,13 +620,13 @@ static void test_C7_values_may_nest_so_deep(void **state)
 
 static void test_C7_depth_is_judged_entry_by_entry(void **state)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
     (void)state;
     nested_entry(&text, 64, 0, 1);
-    add_text(&text, ",");
+    test_append_text(&text, ",");
     nested_entry(&text, 65, 1, 1);
-    add_text(&text, ",{\"name\":\"n\"},");
+    test_append_text(&text, ",{\"name\":\"n\"},");
     nested_entry(&text, 20000, 0, 0);
     expect_entry(text.data, BB_STATUS_INVALID_DATA,
                  ISSUES(ISSUE("users[1]", "Nested deeper than 64 levels"),
@@ -636,13 +636,13 @@ static void test_C7_depth_is_judged_entry_by_entry(void **state)
 
 static void test_C7_what_lies_outside_of_entries_may_nest(void **state)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
     (void)state;
-    add_text(&text, "{\"x\":");
-    add_times(&text, "[", 5000);
-    add_times(&text, "]", 5000);
-    add_text(&text, ",\"users\":[{\"name\":\"n\",\"custom_attributes\":{\"a\":[]}}]}");
+    test_append_text(&text, "{\"x\":");
+    test_append_times(&text, "[", 5000);
+    test_append_times(&text, "]", 5000);
+    test_append_text(&text, ",\"users\":[{\"name\":\"n\",\"custom_attributes\":{\"a\":[]}}]}");
     expect(built(&text), BB_STATUS_SUCCESS, "");
     free(text.data);
 }
@@ -654,14 +654,14 @@ static void test_C7_memory_is_a_small_multiple_of_the_body(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(fillings); i++) {
-        builder text = {NULL, 0, 0};
+        test_text text = {0};
         reading r;
-        add_text(&text, "{\"users\":[{\"custom_attributes\":{\"a\":[0");
+        test_append_text(&text, "{\"users\":[{\"custom_attributes\":{\"a\":[0");
         while (text.len < 1000000) {
-            add_text(&text, ",");
-            add_text(&text, fillings[i]);
+            test_append_text(&text, ",");
+            test_append_text(&text, fillings[i]);
         }
-        add_text(&text, "]}}]}");
+        test_append_text(&text, "]}}]}");
         read_body(&r, built(&text));
         assert_int_equal(r.status, BB_STATUS_SUCCESS);
         if (r.memory.peak_bytes > 3 * text.len)
@@ -673,14 +673,14 @@ static void test_C7_memory_is_a_small_multiple_of_the_body(void **state)
 
 static void test_C7_an_object_of_many_members_takes_little_memory(void **state)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
     reading r;
 
     (void)state;
-    add_text(&text, "{\"users\":[{\"custom_attributes\":{\"\":0");
+    test_append_text(&text, "{\"users\":[{\"custom_attributes\":{\"\":0");
     while (text.len < 1000000)
-        add_text(&text, ",\"\":0");
-    add_text(&text, "}}]}");
+        test_append_text(&text, ",\"\":0");
+    test_append_text(&text, "}}]}");
     read_body(&r, built(&text));
     assert_int_equal(r.status, BB_STATUS_SUCCESS);
     assert_slice(r.body.entries[0].custom_attributes, "{\"\":0}");
@@ -692,16 +692,17 @@ static void test_C7_an_object_of_many_members_takes_little_memory(void **state)
 
 static void test_A3_every_failing_allocation_is_a_500(void **state)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
     (void)state;
-    add_text(&text, "{\"\\u0078\":1,\"users\":[{\"n\\u0061me\":\"\\n\",\"external_id\":\"a\\/b\","
-                    "\"custom_attributes\":{\"\\u0061\":1,\"a\":2}}");
-    add_times(&text, ",{\"name\":\"J\\u00fcrgen\",\"stripe_accounts\":[{\"id\":1}]}", 50);
-    add_text(&text, "],\"deep\":");
-    add_times(&text, "[", 600);
-    add_times(&text, "]", 600);
-    add_text(&text, "}");
+    test_append_text(&text,
+                     "{\"\\u0078\":1,\"users\":[{\"n\\u0061me\":\"\\n\",\"external_id\":\"a\\/b\","
+                     "\"custom_attributes\":{\"\\u0061\":1,\"a\":2}}");
+    test_append_times(&text, ",{\"name\":\"J\\u00fcrgen\",\"stripe_accounts\":[{\"id\":1}]}", 50);
+    test_append_text(&text, "],\"deep\":");
+    test_append_times(&text, "[", 600);
+    test_append_times(&text, "]", 600);
+    test_append_text(&text, "}");
     for (int after = 0; after < 2; after++) {
         size_t n = 1;
         for (;; n++) {

@@ -99,9 +99,9 @@ static void test_B1_keys_have_a_length_limit(void **state)
     (void)state;
     for (size_t len = BB_MAX_KEY - 2; len <= BB_MAX_KEY + 2; len++) {
         char *pad = repeat("x", len - 8);
-        builder header = {NULL, 0, 0};
-        add_text(&header, "Bearer oc_live_");
-        add_text(&header, pad);
+        test_text header = {0};
+        test_append_text(&header, "Bearer oc_live_");
+        test_append_text(&header, pad);
         assert_int_equal(read_header(built(&header)),
                          len <= BB_MAX_KEY ? BB_STATUS_SUCCESS : BB_STATUS_INVALID_KEY);
         free(header.data);

@@ -57,11 +57,11 @@ static void expect_name(const char *name, const char *expected)
     const bb_json_path entry = {&root, {NULL, 0}, 3};
     bb_slice copy = tight(slice_of(name));
     const bb_json_path member = {&entry, copy, 0};
-    builder all = {NULL, 0, 0};
+    test_text all = {0};
     char *field = field_of(&member);
 
-    add_text(&all, "users[3].");
-    add_text(&all, expected);
+    test_append_text(&all, "users[3].");
+    test_append_text(&all, expected);
     assert_string_equal(field, all.data);
     free(field);
     free(all.data);
@@ -103,15 +103,15 @@ static void test_A3_names_keep_their_spelling(void **state)
 /* `pad` letters, then `unit` twice: what of them is shown. */
 static void expect_cut(size_t pad, const char *unit, size_t shown)
 {
-    builder name = {NULL, 0, 0};
-    builder expected = {NULL, 0, 0};
+    test_text name = {0};
+    test_text expected = {0};
 
-    add_times(&name, "a", pad);
-    add_times(&name, unit, 2);
-    add_times(&expected, "a", pad);
-    add_times(&expected, unit, shown);
+    test_append_times(&name, "a", pad);
+    test_append_times(&name, unit, 2);
+    test_append_times(&expected, "a", pad);
+    test_append_times(&expected, unit, shown);
     if (shown < 2)
-        add_text(&expected, "...");
+        test_append_text(&expected, "...");
     expect_name(name.data, expected.data);
     free(name.data);
     free(expected.data);
@@ -141,11 +141,11 @@ static void test_A3_names_of_any_length_are_cut(void **state)
 {
     char *name = repeat("abcdefgh", 100000);
     char *expected = repeat("abcdefgh", 8);
-    builder all = {NULL, 0, 0};
+    test_text all = {0};
 
     (void)state;
-    add_text(&all, expected);
-    add_text(&all, "...");
+    test_append_text(&all, expected);
+    test_append_text(&all, "...");
     expect_name(name, all.data);
     free(name);
     free(expected);

@@ -761,18 +761,18 @@ static void test_C7_a_hundred_thousand_levels_are_json(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(opens); i++) {
-        builder b = {NULL, 0, 0};
+        test_text b = {0};
         bb_json_facts facts;
-        add_times(&b, opens[i], LEVELS);
+        test_append_times(&b, opens[i], LEVELS);
         assert_false(check(built(&b)));
-        add_text(&b, "1");
+        test_append_text(&b, "1");
         assert_false(check(built(&b)));
-        add_times(&b, closes[i], LEVELS - 1);
+        test_append_times(&b, closes[i], LEVELS - 1);
         assert_false(check(built(&b)));
-        add_text(&b, closes[i]);
+        test_append_text(&b, closes[i]);
         assert_true(check_facts(built(&b), &facts));
         assert_int_equal(facts.depth, LEVELS * strlen(closes[i]));
-        add_text(&b, closes[i]);
+        test_append_text(&b, closes[i]);
         assert_false(check(built(&b)));
         free(b.data);
     }
@@ -802,18 +802,18 @@ static void test_C1_each_level_is_closed_by_its_own_bracket(void **state)
     enum { LEVELS = 1200 };
     uint64_t seed = 7;
     char kinds[LEVELS];
-    builder b = {NULL, 0, 0};
+    test_text b = {0};
     size_t closers;
 
     (void)state;
     for (size_t i = 0; i < LEVELS; i++) {
-        kinds[i] = random_below(&seed, 2) ? '}' : ']';
-        add_text(&b, kinds[i] == '}' ? "{\"a\":" : "[");
+        kinds[i] = test_random(&seed, 2) ? '}' : ']';
+        test_append_text(&b, kinds[i] == '}' ? "{\"a\":" : "[");
     }
-    add_text(&b, "1");
+    test_append_text(&b, "1");
     closers = b.len;
     for (size_t i = LEVELS; i-- > 0;)
-        add_bytes(&b, &kinds[i], 1);
+        test_append_bytes(&b, &kinds[i], 1);
     assert_true(check(built(&b)));
     for (size_t i = 0; i < LEVELS; i++) {
         char right = b.data[closers + i];
@@ -828,14 +828,14 @@ static void test_C1_each_level_is_closed_by_its_own_bracket(void **state)
 static void test_C7_running_out_of_memory_is_told_apart_from_faulty_json(void **state)
 {
     char *open = repeat("[", 5000);
-    builder b = {NULL, 0, 0};
+    test_text b = {0};
     unit_memory memory;
     bb_json_facts facts;
     size_t n = 1;
 
     (void)state;
-    add_text(&b, open);
-    add_times(&b, "]", 5000);
+    test_append_text(&b, open);
+    test_append_times(&b, "]", 5000);
     unit_memory_init(&memory);
     for (;; n++) {
         unit_memory_fail(&memory, n, 0);
@@ -857,13 +857,13 @@ static void test_C7_running_out_of_memory_is_told_apart_from_faulty_json(void **
 
 static void test_C7_no_memory_is_taken_for_512_levels(void **state)
 {
-    builder b = {NULL, 0, 0};
+    test_text b = {0};
     unit_memory memory;
     bb_json_facts facts;
 
     (void)state;
-    add_times(&b, "[", 512);
-    add_times(&b, "]", 512);
+    test_append_times(&b, "[", 512);
+    test_append_times(&b, "]", 512);
     unit_memory_init(&memory);
     unit_memory_fail(&memory, 1, 1);
     assert_true(bb_json_check(&memory.allocator, b.data, b.len, &facts));
@@ -1039,18 +1039,18 @@ static void test_C1_mutants_are_judged_as_by_a_second_reading_of_the_grammar(voi
     (void)state;
     for (int round = 0; round < 200000; round++) {
         size_t len = sizeof document - 1;
-        size_t changes = 1 + random_below(&seed, 3);
+        size_t changes = 1 + test_random(&seed, 3);
         int expected;
         memcpy(text, document, len);
         for (size_t i = 0; i < changes; i++) {
-            size_t at = random_below(&seed, len);
-            size_t kind = random_below(&seed, 3);
+            size_t at = test_random(&seed, len);
+            size_t kind = test_random(&seed, 3);
             if (kind == 0) {
                 memmove(text + at, text + at + 1, --len - at);
             } else {
                 if (kind == 1)
                     memmove(text + at + 1, text + at, len++ - at);
-                text[at] = bytes[random_below(&seed, sizeof bytes)];
+                text[at] = bytes[test_random(&seed, sizeof bytes)];
             }
         }
         expected = ref_check(text, len);

@@ -144,8 +144,8 @@ static void test_C4_among_many_members(void **state)
     for (size_t count = 2; count <= 40; count++) {
         for (size_t first = 0; first + 1 < count; first++) {
             size_t second = first + 1 + (first * 7 + count) % (count - first - 1);
-            builder text = {NULL, 0, 0};
-            builder expected = {NULL, 0, 0};
+            test_text text = {0};
+            test_text expected = {0};
             char *result;
             int is_suspect;
             for (size_t i = 0; i < count; i++) {
@@ -153,15 +153,15 @@ static void test_C4_among_many_members(void **state)
                 /* not in the order of the names */
                 snprintf(member, sizeof member, "%s\"m%zu\":%zu", i == 0 ? "" : " , ",
                          (i == second ? first : i) * 37 % 41, i);
-                add_text(&text, i == 0 ? "{" : "");
-                add_text(&text, member);
+                test_append_text(&text, i == 0 ? "{" : "");
+                test_append_text(&text, member);
                 snprintf(member, sizeof member, "%s\"m%zu\":%zu", expected.len == 0 ? "{" : ",",
                          (i == second ? first : i) * 37 % 41, i);
                 if (i != first)
-                    add_text(&expected, member);
+                    test_append_text(&expected, member);
             }
-            add_text(&text, "}");
-            add_text(&expected, "}");
+            test_append_text(&text, "}");
+            test_append_text(&expected, "}");
             result = compact(built(&text), &unlimited, &is_suspect);
             assert_string_equal(result, expected.data);
             free(result);
@@ -173,14 +173,14 @@ static void test_C4_among_many_members(void **state)
 
 static void test_C4_among_members_of_one_name(void **state)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
     int is_suspect;
     char *result;
 
     (void)state;
-    add_text(&text, "{\"z\":0,");
-    add_times(&text, "\"\\u0061\":{\"b\":1,\"b\":2},\"a\" : [ ],", 500);
-    add_text(&text, "\"y\":1,\"\\u0061\":2}");
+    test_append_text(&text, "{\"z\":0,");
+    test_append_times(&text, "\"\\u0061\":{\"b\":1,\"b\":2},\"a\" : [ ],", 500);
+    test_append_text(&text, "\"y\":1,\"\\u0061\":2}");
     result = compact(built(&text), &unlimited, &is_suspect);
     assert_string_equal(result, "{\"z\":0,\"y\":1,\"\\u0061\":2}");
     free(result);
@@ -189,18 +189,18 @@ static void test_C4_among_members_of_one_name(void **state)
 
 static void test_C7_compacting_without_memory_is_reported(void **state)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
     size_t n = 1;
 
     (void)state;
-    add_text(&text, "{");
+    test_append_text(&text, "{");
     for (int i = 0; i < 300; i++) {
         char member[64];
         snprintf(member, sizeof member, "\"\\u0041%d\":{\"a\":1,\"a\":[%d]},\"\\u0000%d\":0,", i, i,
                  i);
-        add_text(&text, member);
+        test_append_text(&text, member);
     }
-    add_text(&text, "\"end\":1}");
+    test_append_text(&text, "\"end\":1}");
     for (;; n++) {
         unit_memory memory;
         bb_json_members members;
@@ -311,11 +311,11 @@ static void test_C5_a_name_with_NUL_is_no_other_name(void **state)
 
 static void expect_number(const char *number, int is_held)
 {
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
-    add_text(&text, "{\"n\":");
-    add_text(&text, number);
-    add_text(&text, "}");
+    test_append_text(&text, "{\"n\":");
+    test_append_text(&text, number);
+    test_append_text(&text, "}");
     expect_faults(built(&text), &postgres_limits, is_held ? "" : OUT_AT("v.n"));
     free(text.data);
 }
@@ -399,11 +399,11 @@ static void test_C6_limits_count_digits_that_are_written_out(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        builder number = {NULL, 0, 0};
-        add_times(&number, "9", cases[i].before);
+        test_text number = {0};
+        test_append_times(&number, "9", cases[i].before);
         if (cases[i].after > 0)
-            add_text(&number, ".");
-        add_times(&number, "9", cases[i].after);
+            test_append_text(&number, ".");
+        test_append_times(&number, "9", cases[i].after);
         expect_number(number.data, cases[i].is_held);
         free(number.data);
     }
@@ -437,7 +437,7 @@ static void test_C6_small_limits_hold_for_short_numbers(void **state)
 static void test_C7_numbers_do_not_expand_past_the_bound(void **state)
 {
     bb_json_limits limits = {131072, 16383, 1000};
-    builder text = {NULL, 0, 0};
+    test_text text = {0};
 
     (void)state;
     expect_faults(LITERAL("[1e999]"), &limits, "");
@@ -446,12 +446,12 @@ static void test_C7_numbers_do_not_expand_past_the_bound(void **state)
     expect_faults(LITERAL("[1e499,1e499,1e1]"), &limits, LONG_AT("v[2]"));
     expect_faults(LITERAL("{\"a\":1e-1000,\"b\":[0.1]}"), &limits, LONG_AT("v.b[0]"));
     limits = postgres_limits;
-    add_text(&text, "[1e131071");
-    add_times(&text, ",1e131071", 7);
-    add_text(&text, "]");
+    test_append_text(&text, "[1e131071");
+    test_append_times(&text, ",1e131071", 7);
+    test_append_text(&text, "]");
     expect_faults(built(&text), &limits, "");
     text.data[text.len - 1] = ',';
-    add_text(&text, "1e131071]");
+    test_append_text(&text, "1e131071]");
     expect_faults(built(&text), &limits, LONG_AT("v[8]"));
     free(text.data);
 }
@@ -459,16 +459,16 @@ static void test_C7_numbers_do_not_expand_past_the_bound(void **state)
 static void test_A3_faults_lie_at_paths_of_any_depth(void **state)
 {
     enum { LEVELS = 100 };
-    builder text = {NULL, 0, 0};
-    builder expected = {NULL, 0, 0};
+    test_text text = {0};
+    test_text expected = {0};
 
     (void)state;
-    add_times(&text, "[", LEVELS);
-    add_text(&text, "\"\\u0000\"");
-    add_times(&text, "]", LEVELS);
-    add_text(&expected, "{\"field\":\"v");
-    add_times(&expected, "[0]", LEVELS);
-    add_text(&expected, "\",\"message\":\"String must not contain U+0000\"}");
+    test_append_times(&text, "[", LEVELS);
+    test_append_text(&text, "\"\\u0000\"");
+    test_append_times(&text, "]", LEVELS);
+    test_append_text(&expected, "{\"field\":\"v");
+    test_append_times(&expected, "[0]", LEVELS);
+    test_append_text(&expected, "\",\"message\":\"String must not contain U+0000\"}");
     expect_faults(built(&text), &postgres_limits, expected.data);
     free(text.data);
     free(expected.data);

@@ -53,26 +53,26 @@ static void test_C7_ends_are_those_of_a_walk(void **state)
 }
 
 /* A random value; `b` grows by it. */
-static void add_value(builder *b, uint64_t *random, int depth)
+static void add_value(test_text *b, uint64_t *random, int depth)
 {
     static const char *const scalars[] = {
         "1", "true", "\"x\"", "\"]}\\\"[{\"", "null", "\"a rather long string among short ones\""};
-    size_t kind = random_below(random, depth > 12 ? 2 : 6);
-    size_t count = random_below(random, 4);
+    size_t kind = test_random(random, depth > 12 ? 2 : 6);
+    size_t count = test_random(random, 4);
 
     if (kind < 2) {
-        add_text(b, scalars[random_below(random, COUNT_OF(scalars))]);
+        test_append_text(b, scalars[test_random(random, COUNT_OF(scalars))]);
         return;
     }
-    add_text(b, kind < 4 ? "[" : "{");
+    test_append_text(b, kind < 4 ? "[" : "{");
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            add_text(b, ",");
+            test_append_text(b, ",");
         if (kind >= 4)
-            add_text(b, "\"n]\":");
+            test_append_text(b, "\"n]\":");
         add_value(b, random, depth + 1);
     }
-    add_text(b, kind < 4 ? "]" : "}");
+    test_append_text(b, kind < 4 ? "]" : "}");
 }
 
 static void test_C7_ends_of_random_values(void **state)
@@ -81,7 +81,7 @@ static void test_C7_ends_of_random_values(void **state)
 
     (void)state;
     for (int i = 0; i < 3000; i++) {
-        builder b = {NULL, 0, 0};
+        test_text b = {0};
         add_value(&b, &random, 0);
         check_text(b.data);
         free(b.data);
@@ -152,22 +152,22 @@ static void test_A3_every_failing_allocation_is_reported(void **state)
 /* Processor time of comparing two spellings of one value: `width` numbers below `depth` objects. */
 static double time_to_compare(size_t depth, size_t width)
 {
-    builder a = {NULL, 0, 0};
-    builder b = {NULL, 0, 0};
+    test_text a = {0};
+    test_text b = {0};
     struct timespec start;
     struct timespec end;
     int32_t equal = 0;
 
-    add_times(&a, "{\"x\":", depth);
-    add_times(&b, "{\"\\u0078\":", depth);
-    add_text(&a, "[1");
-    add_text(&b, "[1");
-    add_times(&a, ",1", width);
-    add_times(&b, ",1", width);
-    add_text(&a, "]");
-    add_text(&b, "]");
-    add_times(&a, "}", depth);
-    add_times(&b, "}", depth);
+    test_append_times(&a, "{\"x\":", depth);
+    test_append_times(&b, "{\"\\u0078\":", depth);
+    test_append_text(&a, "[1");
+    test_append_text(&b, "[1");
+    test_append_times(&a, ",1", width);
+    test_append_times(&b, ",1", width);
+    test_append_text(&a, "]");
+    test_append_text(&b, "]");
+    test_append_times(&a, "}", depth);
+    test_append_times(&b, "}", depth);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     assert_int_equal(bb_json_equal(NULL, built(&a), built(&b), &equal), BB_OK);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);

@@ -31,14 +31,14 @@ static void expect(const pair *pairs, size_t count, int expected)
 
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < COUNT_OF(around); j++) {
-            builder a = {NULL, 0, 0};
-            builder b = {NULL, 0, 0};
-            add_text(&a, around[j][0]);
-            add_text(&a, pairs[i].a);
-            add_text(&a, around[j][1]);
-            add_text(&b, around[j][0]);
-            add_text(&b, pairs[i].b);
-            add_text(&b, around[j][1]);
+            test_text a = {0};
+            test_text b = {0};
+            test_append_text(&a, around[j][0]);
+            test_append_text(&a, pairs[i].a);
+            test_append_text(&a, around[j][1]);
+            test_append_text(&b, around[j][0]);
+            test_append_text(&b, pairs[i].b);
+            test_append_text(&b, around[j][1]);
             if (equal(built(&a), built(&b)) != expected || equal(built(&b), built(&a)) != expected)
                 fail_msg("%s and %s", a.data, b.data);
             assert_true(equal(built(&a), built(&a)));
@@ -114,17 +114,17 @@ static void test_E5_numbers_of_other_values_are_not(void **state)
 static void spell(uint64_t *seed, const char *digits, int exponent, char *out, size_t size)
 {
     size_t len = strlen(digits);
-    size_t point = random_below(seed, len + 1);
+    size_t point = test_random(seed, len + 1);
     int shift = exponent + (int)(len - point);
 
     if (point == 0)
-        snprintf(out, size, "0.%s%s%c%+d", digits, random_below(seed, 2) ? "00" : "",
-                 random_below(seed, 2) ? 'e' : 'E', shift);
+        snprintf(out, size, "0.%s%s%c%+d", digits, test_random(seed, 2) ? "00" : "",
+                 test_random(seed, 2) ? 'e' : 'E', shift);
     else if (point == len)
-        snprintf(out, size, "%s%se%d", digits, random_below(seed, 2) ? ".0" : "", shift);
+        snprintf(out, size, "%s%se%d", digits, test_random(seed, 2) ? ".0" : "", shift);
     else
         snprintf(out, size, "%.*s.%s%se%d", (int)point, digits, digits + point,
-                 random_below(seed, 2) ? "0" : "", shift);
+                 test_random(seed, 2) ? "0" : "", shift);
 }
 
 static void test_E5_every_spelling_of_a_number_is_the_same(void **state)
@@ -137,11 +137,11 @@ static void test_E5_every_spelling_of_a_number_is_the_same(void **state)
         char changed[24];
         char a[64];
         char b[64];
-        int exponent = (int)random_below(&seed, 41) - 20;
+        int exponent = (int)test_random(&seed, 41) - 20;
         size_t len =
-            (size_t)snprintf(digits, sizeof digits, "%u%u", 1 + (unsigned)random_below(&seed, 9999),
-                             (unsigned)random_below(&seed, 10000));
-        size_t at = random_below(&seed, len);
+            (size_t)snprintf(digits, sizeof digits, "%u%u", 1 + (unsigned)test_random(&seed, 9999),
+                             (unsigned)test_random(&seed, 10000));
+        size_t at = test_random(&seed, len);
         memcpy(changed, digits, sizeof digits);
         changed[at] = (char)(changed[at] == '9' ? '8' : changed[at] + 1);
         spell(&seed, digits, exponent, a, sizeof a);
@@ -270,14 +270,14 @@ static void test_E5_any_depth_is_safe(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
-        builder a = {NULL, 0, 0};
-        builder b = {NULL, 0, 0};
-        add_times(&a, "[", depths[i]);
-        add_times(&b, "[", depths[i]);
-        add_text(&a, "1");
-        add_text(&b, "1.0");
-        add_times(&a, "]", depths[i]);
-        add_times(&b, "]", depths[i]);
+        test_text a = {0};
+        test_text b = {0};
+        test_append_times(&a, "[", depths[i]);
+        test_append_times(&b, "[", depths[i]);
+        test_append_text(&a, "1");
+        test_append_text(&b, "1.0");
+        test_append_times(&a, "]", depths[i]);
+        test_append_times(&b, "]", depths[i]);
         assert_true(equal(built(&a), built(&a)));
         assert_int_equal(equal(built(&a), built(&b)), depths[i] <= 1024);
         free(a.data);
@@ -329,25 +329,25 @@ static void expect_failures(const char *a, const char *b, int after, size_t leas
 
 static void test_E5_every_failing_allocation_is_reported(void **state)
 {
-    builder a = {NULL, 0, 0};
-    builder b = {NULL, 0, 0};
+    test_text a = {0};
+    test_text b = {0};
 
     (void)state;
-    add_times(&a, "[", 600); /* past what the check keeps without memory of its own */
-    add_times(&b, "[", 600);
-    add_text(&a, "{");
-    add_text(&b, "{\"end\":\"\\u0041\"");
+    test_append_times(&a, "[", 600); /* past what the check keeps without memory of its own */
+    test_append_times(&b, "[", 600);
+    test_append_text(&a, "{");
+    test_append_text(&b, "{\"end\":\"\\u0041\"");
     for (int i = 0; i < 200; i++) {
         char member[96];
         snprintf(member, sizeof member, "\"\\u0061%d\":{\"x\":\"\\n%d\",\"y\":1},", i, i);
-        add_text(&a, member);
+        test_append_text(&a, member);
         snprintf(member, sizeof member, ",\"a%d\":{\"y\":1.0,\"x\":\"\\u000a%d\"}", i, i);
-        add_text(&b, member);
+        test_append_text(&b, member);
     }
-    add_text(&a, "\"end\":\"A\"}");
-    add_text(&b, "}");
-    add_times(&a, "]", 600);
-    add_times(&b, "]", 600);
+    test_append_text(&a, "\"end\":\"A\"}");
+    test_append_text(&b, "}");
+    test_append_times(&a, "]", 600);
+    test_append_times(&b, "]", 600);
     expect_failures(a.data, b.data, 0, 8);
     expect_failures(a.data, b.data, 1, 8);
     free(a.data);

@@ -40,10 +40,10 @@ static void test_C1_values_are_skipped_to_their_end(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         for (size_t j = 0; j < COUNT_OF(after); j++) {
-            builder b = {NULL, 0, 0};
+            test_text b = {0};
             bb_slice copy;
-            add_bytes(&b, values[i].data, values[i].len);
-            add_text(&b, after[j]);
+            test_append_bytes(&b, values[i].data, values[i].len);
+            test_append_text(&b, after[j]);
             copy = tight(built(&b));
             if (bb_json_skip_value(copy.data, copy.data + copy.len) != copy.data + values[i].len)
                 fail_msg("%s", b.data);
@@ -230,10 +230,10 @@ static void test_C1_unchecked_text_is_not_read_past_its_end(void **state)
     (void)state;
     for (int round = 0; round < 20000; round++) {
         char text[24];
-        size_t len = 1 + random_below(&seed, sizeof text - 1);
+        size_t len = 1 + test_random(&seed, sizeof text - 1);
         bb_slice copy;
         for (size_t i = 0; i < len; i++)
-            text[i] = bytes[random_below(&seed, sizeof bytes - 1)];
+            text[i] = bytes[test_random(&seed, sizeof bytes - 1)];
         copy = tight((bb_slice){text, len});
         walk(copy, 0);
         assert_true(bb_json_skip_value(copy.data, copy.data + len) <= copy.data + len);

@@ -597,8 +597,8 @@ static void finish_or_put_back(random_run *run, bb_job *job)
     bb_flow *flow = job->flow;
 
     assert_int_equal(job->bytes, 10);
-    if (random_below(&run->random, 3) == 0) {
-        job->is_slow |= (int)random_below(&run->random, 2);
+    if (test_random(&run->random, 3) == 0) {
+        job->is_slow |= (int)test_random(&run->random, 2);
         bb_queue_put_back(&run->f->queue, job);
         return;
     }
@@ -612,9 +612,8 @@ static void push_one(random_run *run)
     char key[16];
     made_job *m;
 
-    snprintf(key, sizeof key, "%zu-abcdef", random_below(&run->random, 5));
-    m = make(run->f, (int64_t)random_below(&run->random, 6), key,
-             1 + random_below(&run->random, 4));
+    snprintf(key, sizeof key, "%u-abcdef", test_random(&run->random, 5));
+    m = make(run->f, (int64_t)test_random(&run->random, 6), key, 1 + test_random(&run->random, 4));
     assert_int_equal(bb_queue_push(&run->f->queue, &m->job), BB_OK);
 }
 
@@ -624,7 +623,7 @@ static void take_some(random_run *run)
     bb_job *job = NULL;
     size_t count = 0;
 
-    switch (random_below(&run->random, 4)) {
+    switch (test_random(&run->random, 4)) {
     case 0:
         count = f->queue.ready > 0 ? take(f) : 0;
         assert_in_range(count, f->queue.ready > 0 && count == 0, 9);
@@ -683,7 +682,7 @@ static void test_E7_nothing_is_lost_or_taken_twice(void **state)
         run.f = open_queue(limits);
         run.done = 0;
         while (run.f->count < MOST_JOBS || run.f->queue.count > 0) {
-            if (run.f->count < MOST_JOBS && random_below(&run.random, 3) > 0)
+            if (run.f->count < MOST_JOBS && test_random(&run.random, 3) > 0)
                 push_one(&run);
             else
                 take_some(&run);

@@ -408,7 +408,7 @@ static void test_B1_environment_and_randomness_are_the_callers(void **state)
     static const char longest[] = "abcdefghijklmnopqrstuvwxyz012345";
     unsigned char byte = 0xA7;
     bb_key_options options = options_for(1);
-    builder expected = {NULL, 0, 0};
+    test_text expected = {0};
     char out[BB_KEY_SIZE];
     admin a;
 
@@ -419,8 +419,8 @@ static void test_B1_environment_and_randomness_are_the_callers(void **state)
     options.env = "test1!";
     options.env_len = 5;
     assert_int_equal(bb_storage_key_add(a.storage, &options, out, sizeof out, 0, &a.error), BB_OK);
-    add_text(&expected, "oc_test1_");
-    add_times(&expected, "a7", 32);
+    test_append_text(&expected, "oc_test1_");
+    test_append_times(&expected, "a7", 32);
     assert_string_equal(out, expected.data);
     expect_hash_of(&a, out);
     options.env = longest;
@@ -526,9 +526,9 @@ static void test_B1_tokens_of_another_form_are_refused(void **state)
     (void)state;
     open_admin(&a);
     for (size_t i = 0; i <= COUNT_OF(bad); i++) {
-        builder text = {NULL, 0, 0};
-        add_text(&text, "oc_live_");
-        add_text(&text, too_long);
+        test_text text = {0};
+        test_append_text(&text, "oc_live_");
+        test_append_text(&text, too_long);
         options.token = i < COUNT_OF(bad) ? bad[i].data : text.data;
         options.token_len = i < COUNT_OF(bad) ? bad[i].len : text.len;
         assert_int_equal(bb_storage_key_add(a.storage, &options, NULL, 0, 0, &a.error),

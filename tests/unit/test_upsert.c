@@ -57,22 +57,22 @@ static bb_result *send(host *h, bb_slice body)
 
 /* A request that uses every stage: escapes, duplicates, generated ids, JSON to be compared, enough
  * entries for every array to grow. */
-static builder large_body(void)
+static test_text large_body(void)
 {
-    builder b = {NULL, 0, 0};
+    test_text b = {0};
 
-    add_text(&b,
-             "{\"users\":[{\"external_id\":\"dup\",\"custom_attributes\":{\"a\":1,\"b\":\"\\n\"}},"
-             "{\"external_id\":\"dup\",\"custom_attributes\":{\"b\":\"\\u000a\",\"a\":1.0}},"
-             "{\"external_id\":\"d\\u0075p\",\"name\":\"J\\u00fcrgen\"},{\"name\":\"made\"}");
+    test_append_text(
+        &b, "{\"users\":[{\"external_id\":\"dup\",\"custom_attributes\":{\"a\":1,\"b\":\"\\n\"}},"
+            "{\"external_id\":\"dup\",\"custom_attributes\":{\"b\":\"\\u000a\",\"a\":1.0}},"
+            "{\"external_id\":\"d\\u0075p\",\"name\":\"J\\u00fcrgen\"},{\"name\":\"made\"}");
     for (int i = 0; i < 100; i++) {
         char entry[128];
         snprintf(entry, sizeof entry,
                  ",{\"external_id\":\"u%d\",\"email\":\"%d@x\",\"stripe_accounts\":[{\"id\":%d}]}",
                  i, i, i);
-        add_text(&b, entry);
+        test_append_text(&b, entry);
     }
-    add_text(&b, "]}");
+    test_append_text(&b, "]}");
     return b;
 }
 
@@ -117,7 +117,7 @@ static void warm_up(host *h)
 
 static void test_A2_creating_while_memory_fails_stores_nothing(void **state)
 {
-    builder body = large_body();
+    test_text body = large_body();
 
     (void)state;
     for (int after = 0; after < 2; after++) {
@@ -138,7 +138,7 @@ static void test_A2_creating_while_memory_fails_stores_nothing(void **state)
 /* What a failed creation left behind would be found, and called unchanged, by the next request. */
 static void test_A2_after_a_failure_contacts_are_still_new(void **state)
 {
-    builder body = large_body();
+    test_text body = large_body();
     size_t failures = 0;
 
     (void)state;
@@ -166,8 +166,8 @@ static void test_A2_after_a_failure_contacts_are_still_new(void **state)
 
 static void test_A2_updating_while_memory_fails_changes_nothing(void **state)
 {
-    builder body = large_body();
-    builder changed = large_body();
+    test_text body = large_body();
+    test_text changed = large_body();
     char *at;
 
     (void)state;

@@ -138,7 +138,7 @@ static void test_arena_pieces_are_aligned_and_apart(void **state)
     unit_memory_init(&memory);
     bb_arena_init(&arena, &memory.allocator);
     for (size_t i = 0; i < PIECES; i++) {
-        sizes[i] = 1 + random_below(&seed, i % 50 == 0 ? 200000 : 100);
+        sizes[i] = 1 + test_random(&seed, i % 50 == 0 ? 200000 : 100);
         if (i % 3 == 0) {
             pieces[i] = (unsigned char *)bb_arena_alloc_bytes(&arena, sizes[i]);
         } else {

@@ -1,6 +1,6 @@
 /*
- * unit.h: what the unit tests share: cmocka, slices, tight copies, an allocator that counts and
- * fails, and random numbers that are the same in every run.
+ * unit.h: what the unit tests share: cmocka, slices, tight copies, and an allocator that counts and
+ * fails.
  */
 #ifndef BB_TESTS_UNIT_H
 #define BB_TESTS_UNIT_H
@@ -16,6 +16,8 @@
 #include <cmocka.h>
 
 #include "bb_contacts/storage.h"
+#include "support/random.h"
+#include "support/text.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
@@ -91,40 +93,9 @@ static inline char *repeat(const char *text, size_t times)
     return all;
 }
 
-/* A growing text, for building requests. Freed with free(). */
-typedef struct builder {
-    char *data;
-    size_t len;
-    size_t capacity;
-} builder;
-
-static inline void add_bytes(builder *b, const char *data, size_t len)
+static inline bb_slice built(const test_text *text)
 {
-    while (b->len + len + 1 > b->capacity) {
-        b->capacity = b->capacity == 0 ? 256 : b->capacity * 2;
-        b->data = realloc(b->data, b->capacity);
-        if (b->data == NULL)
-            abort();
-    }
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-    b->data[b->len] = '\0';
-}
-
-static inline void add_text(builder *b, const char *text)
-{
-    add_bytes(b, text, strlen(text));
-}
-
-static inline void add_times(builder *b, const char *text, size_t times)
-{
-    for (size_t i = 0; i < times; i++)
-        add_text(b, text);
-}
-
-static inline bb_slice built(const builder *b)
-{
-    bb_slice slice = {b->data, b->len};
+    bb_slice slice = {text->data, text->len};
 
     return slice;
 }
@@ -233,22 +204,6 @@ static inline void unit_memory_check(const unit_memory *memory)
     assert_int_equal(memory->live, 0);
     assert_int_equal(memory->live_bytes, 0);
     assert_int_equal(memory->wrong_sizes, 0);
-}
-
-/* ------------------------------------------------------------------------------ random numbers */
-
-/* xorshift64*: the same numbers in every run. */
-static inline uint32_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return (uint32_t)((*state * UINT64_C(0x2545F4914F6CDD1D)) >> 32);
-}
-
-static inline size_t random_below(uint64_t *state, size_t bound)
-{
-    return next_random(state) % bound;
 }
 
 #endif
