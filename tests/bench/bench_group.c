@@ -21,21 +21,20 @@
 #include <time.h>
 
 #include "bb_contacts/storage.h"
+#include "contacts.h"
 #include "execute/storage.h"
+#include "measure.h"
 #include "support/settings.h"
 #include "support/store.h"
 
-enum { MOST = 1024, MOST_ROUNDS = 2000, MOST_SIZES = 8, MOST_THREADS = 64, TEXT = 160 };
+enum { MOST = 1024, MOST_SIZES = 8, MOST_THREADS = 64 };
 
 enum { CREATE, UPDATE, REPEAT, KINDS };
 enum { GROUP, SINGLES, WHOLE, WAYS };
 
 /* One request of one contact. */
 typedef struct request {
-    char external_id[40];
-    char name[TEXT];
-    char email[TEXT];
-    char attributes[TEXT];
+    bench_contact contact;
     bb_record record;
     const bb_record *pointer;
     bb_access access;
@@ -53,23 +52,9 @@ typedef struct bench {
     unsigned seconds;
     unsigned sizes[MOST_SIZES];
     unsigned size_count;
-    double times[KINDS][WAYS][MOST_ROUNDS];
+    bench_series times[KINDS][WAYS];
     double busy[KINDS][WAYS];
 } bench;
-
-static void stop(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_group: %s: %s\n", what, why);
-    exit(1); // NOLINT(concurrency-mt-unsafe)
-}
-
-static double now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 /* How long a process was on a processor, in microseconds; 0 where that is not told. */
 static double busy_us(long pid)
@@ -90,42 +75,11 @@ static double busy_us(long pid)
 
 /* -------------------------------------------------------------------------------- what is sent */
 
-static bb_slice text(const char *string)
-{
-    bb_slice slice = {string, strlen(string)};
-    return slice;
-}
-
-static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *c,
-                   const bb_contact *before)
-{
-    size_t *sum = ctx;
-
-    (void)index;
-    (void)outcome;
-    (void)before;
-    *sum += c->name.len + c->email.len + c->custom_attributes.len + (size_t)c->id;
-    return BB_OK;
-}
-
 /* A request for contact `key`, with values that `version` changes. */
 static void fill(request *r, const bench *b, unsigned key, unsigned version, size_t *sum)
 {
-    snprintf(r->external_id, sizeof r->external_id, "user_%09u", key);
-    snprintf(r->name, sizeof r->name, "Person Number %u v%u", key, version);
-    snprintf(r->email, sizeof r->email, "person%u@example.com", key);
-    snprintf(r->attributes, sizeof r->attributes,
-             "{\"plan\":\"pro\",\"score\":%u,\"city\":\"Berlin\",\"tags\":[\"a\",\"b\"],"
-             "\"since\":\"2024-01-0%u\",\"active\":true}",
-             key + version, 1 + key % 9);
-    r->record = (bb_record){.size = sizeof r->record,
-                            .fields = 31,
-                            .external_id = text(r->external_id),
-                            .name = text(r->name),
-                            .email = text(r->email),
-                            .phonenumber = text("+49301234567"),
-                            .stripe_accounts = text("[]"),
-                            .custom_attributes = text(r->attributes)};
+    bench_contact_make(&r->contact, key, version);
+    r->record = bench_contact_record(&r->contact);
     r->pointer = &r->record;
     r->access = (bb_access){.size = sizeof r->access,
                             .workspace_id = 1,
@@ -136,7 +90,7 @@ static void fill(request *r, const bench *b, unsigned key, unsigned version, siz
                           .access = &r->access,
                           .records = &r->pointer,
                           .record_count = 1,
-                          .put = put,
+                          .put = bench_put,
                           .put_ctx = sum};
 }
 
@@ -160,10 +114,10 @@ static void write_group(const bench *b, void *session, request *requests, unsign
         codes[i] = BB_OK;
     }
     if (b->table->write_group(session, &group, &error) != BB_OK)
-        stop("write_group", error.message);
+        bench_stop("write_group", error.message);
     for (unsigned i = 0; i < n; i++) {
         if (codes[i] != BB_OK)
-            stop("write_group", "a request has failed");
+            bench_stop("write_group", "a request has failed");
     }
 }
 
@@ -174,7 +128,7 @@ static void write_singles(const bench *b, void *session, request *requests, unsi
     bb_error_init(&error);
     for (unsigned i = 0; i < n; i++) {
         if (b->table->write(session, &requests[i].write, &error) != BB_OK)
-            stop("write", error.message);
+            bench_stop("write", error.message);
     }
 }
 
@@ -190,7 +144,7 @@ static void write_whole(const bench *b, void *session, request *requests, unsign
     write.records = records;
     write.record_count = n;
     if (b->table->write(session, &write, &error) != BB_OK)
-        stop("write", error.message);
+        bench_stop("write", error.message);
 }
 
 static void timed(bench *b, int kind, int way, unsigned round, unsigned n)
@@ -209,9 +163,9 @@ static void timed(bench *b, int kind, int way, unsigned round, unsigned n)
             fill(&requests[i], b, base + n * 100000 + i, round + 1, &sum);
     }
     busy = busy_us(b->pid);
-    start = now_ms();
+    start = bench_now_ms();
     ways[way](b, b->session, requests, n);
-    b->times[kind][way][round] = now_ms() - start;
+    bench_add(&b->times[kind][way], bench_now_ms() - start);
     b->busy[kind][way] += busy_us(b->pid) - busy;
 }
 
@@ -220,7 +174,7 @@ static void timed(bench *b, int kind, int way, unsigned round, unsigned n)
 static void run_sql(const bench *b, const char *sql, char *result, size_t size)
 {
     if (test_store_sql(&b->store, sql, result, size) != 0)
-        stop("SQL", sql);
+        bench_stop("SQL", sql);
 }
 
 static void open_all(bench *b)
@@ -235,7 +189,7 @@ static void open_all(bench *b)
     b->table = &b->store.storage->vtable;
     for (unsigned i = 0; i < b->askers; i++) {
         if (bb_storage_chatbot_add(b->store.storage, 123 + i, 1, 0, &error) != BB_OK)
-            stop("chatbot", error.message);
+            bench_stop("chatbot", error.message);
     }
     snprintf(sql, sizeof sql,
              "INSERT INTO bb_contacts.contacts (chatbot_id, external_id, name, email, phonenumber,"
@@ -248,19 +202,12 @@ static void open_all(bench *b)
     run_sql(b, "CHECKPOINT", NULL, 0);
     if (b->table->session_open(b->store.storage->store, bb_deadline_in(10000), &b->session,
                                &error) != BB_OK)
-        stop("session", error.message);
+        bench_stop("session", error.message);
     run_sql(b,
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'bb_contacts' ORDER BY backend_start DESC LIMIT 1",
             pid, sizeof pid);
     b->pid = strtol(pid, NULL, 10);
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
 }
 
 /* One request has one asker; and one by one takes long. */
@@ -276,15 +223,14 @@ static void report(bench *b, unsigned n)
 
     for (int kind = 0; kind < KINDS; kind++) {
         for (int way = 0; way < WAYS; way++) {
-            double *times = b->times[kind][way];
-            double median;
+            bench_series *times = &b->times[kind][way];
+            double median = bench_percentile(times, 50);
             if (!is_measured(b, way, n))
                 continue;
-            qsort(times, b->rounds, sizeof(double), compare);
-            median = times[b->rounds / 2];
             printf("| %u | %s | %s | %.3f | %.3f to %.3f | %.1f | %.1f |\n", n, kinds[kind],
-                   ways[way], median, times[b->rounds / 10], times[b->rounds * 9 / 10],
+                   ways[way], median, bench_percentile(times, 10), bench_percentile(times, 90),
                    median * 1e3 / n, b->busy[kind][way] / b->rounds / n);
+            times->count = 0; /* for the next size */
         }
     }
 }
@@ -329,8 +275,8 @@ static void *work(void *arg)
     bb_error_init(&error);
     if (requests == NULL || b->table->session_open(b->store.storage->store, bb_deadline_in(10000),
                                                    &session, &error) != BB_OK)
-        stop("session", error.message);
-    while (now_ms() < w->end) {
+        bench_stop("session", error.message);
+    while (bench_now_ms() < w->end) {
         for (unsigned i = 0; i < w->size; i++)
             fill(&requests[i], b, w->number * 100000 + (unsigned)(w->groups % 64) * w->size + i,
                  (unsigned)w->groups, &sum);
@@ -348,35 +294,25 @@ static void *work(void *arg)
 static void run_threads(const bench *b, unsigned threads, unsigned size)
 {
     static worker workers[MOST_THREADS];
-    double start = now_ms();
+    double start = bench_now_ms();
     unsigned long groups = 0;
 
     for (unsigned i = 0; i < threads; i++) {
         workers[i] = (worker){.bench = b, .number = i + 1, .size = size};
         workers[i].end = start + b->seconds * 1e3;
         if (pthread_create(&workers[i].id, NULL, work, &workers[i]) != 0)
-            stop("thread", "cannot be made");
+            bench_stop("thread", "cannot be made");
     }
     for (unsigned i = 0; i < threads; i++) {
         pthread_join(workers[i].id, NULL);
         groups += workers[i].groups;
     }
     printf("| %u | %u | %.0f |\n", threads, size,
-           (double)groups * size / ((now_ms() - start) / 1e3));
+           (double)groups * size / ((bench_now_ms() - start) / 1e3));
     fflush(stdout);
 }
 
 /* --------------------------------------------------------------------------------- the options */
-
-static unsigned long number_of(const char *argument, unsigned long most)
-{
-    char *end;
-    unsigned long number = strtoul(argument, &end, 10);
-
-    if (*end != '\0' || number == 0 || number > most)
-        stop("not a number that is possible here", argument);
-    return number;
-}
 
 static void read_sizes(bench *b, char *argument)
 {
@@ -385,7 +321,7 @@ static void read_sizes(bench *b, char *argument)
     b->size_count = 0;
     for (char *at = strtok_r(argument, ",", &rest); at != NULL; at = strtok_r(NULL, ",", &rest)) {
         if (b->size_count < MOST_SIZES)
-            b->sizes[b->size_count++] = (unsigned)number_of(at, MOST);
+            b->sizes[b->size_count++] = (unsigned)bench_number(at, MOST);
     }
 }
 
@@ -404,17 +340,17 @@ static unsigned read_options(bench *b, int argc, char **argv)
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'r')
-            b->rounds = (unsigned)number_of(optarg, MOST_ROUNDS);
+            b->rounds = (unsigned)bench_number(optarg, BENCH_MOST_ROUNDS);
         else if (option == 'n')
-            b->rows = number_of(optarg, 90000000);
+            b->rows = bench_number(optarg, 90000000);
         else if (option == 'a')
-            b->askers = (unsigned)number_of(optarg, MOST);
+            b->askers = (unsigned)bench_number(optarg, MOST);
         else if (option == 's')
             read_sizes(b, optarg);
         else if (option == 't')
-            threads = (unsigned)number_of(optarg, MOST_THREADS);
+            threads = (unsigned)bench_number(optarg, MOST_THREADS);
         else if (option == 'S')
-            b->seconds = (unsigned)number_of(optarg, 3600);
+            b->seconds = (unsigned)bench_number(optarg, 3600);
         else
             exit(2); // NOLINT(concurrency-mt-unsafe)
     }

@@ -18,23 +18,18 @@
 
 #include "backends/postgres/wire/parameters.h"
 #include "bb_contacts/storage.h"
+#include "contacts.h"
 #include "execute/storage.h"
+#include "measure.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
 
-enum { MOST_CONTACTS = 1000, MOST_ROUNDS = 1000, TEXT = 160 };
+enum { MOST_CONTACTS = 1000 };
 
 /* The three kinds of request, and the three ways. */
 enum { CREATE, UPDATE, REPEAT, KINDS };
 enum { UPSERT, VTABLE, BARE, WAYS };
-
-typedef struct contact {
-    char external_id[40];
-    char name[TEXT];
-    char email[TEXT];
-    char attributes[TEXT];
-} contact;
 
 typedef struct bench {
     test_endpoint endpoint;
@@ -45,55 +40,19 @@ typedef struct bench {
     unsigned long rows;
     unsigned fillfactor;
     size_t read; /* bytes of results, so that they are looked at */
-    contact data[MOST_CONTACTS];
+    bench_contact data[MOST_CONTACTS];
     test_text body;
-    double times[KINDS][WAYS][MOST_ROUNDS];
+    bench_series times[KINDS][WAYS];
 } bench;
 
-static void stop(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_postgres: %s: %s\n", what, why);
-    exit(1); // NOLINT(concurrency-mt-unsafe)
-}
-
-static double now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 /* -------------------------------------------------------------------------------- what is sent */
-
-static const char *accounts_of(unsigned i)
-{
-    return i % 4 != 0 ? "[]" : "[{\"label\":\"Main\",\"stripe_id\":\"cus_Abc123\"}]";
-}
 
 /* Contacts with keys from `first` on, and values that `version` changes. */
 static void fill(bench *b, unsigned first, unsigned version)
 {
-    for (unsigned i = 0; i < b->contacts; i++) {
-        contact *c = &b->data[i];
-        snprintf(c->external_id, sizeof c->external_id, "user_%09u", first + i);
-        snprintf(c->name, sizeof c->name, "Person Number %u v%u", i, version);
-        snprintf(c->email, sizeof c->email, "person%u@example.com", i);
-        snprintf(c->attributes, sizeof c->attributes,
-                 "{\"plan\":\"pro\",\"score\":%u,\"city\":\"Berlin\",\"tags\":[\"a\",\"b\"],"
-                 "\"since\":\"2024-01-0%u\",\"active\":true}",
-                 i + version, 1 + i % 9);
-    }
-    b->body.len = 0;
-    test_append(&b->body, "{\"users\":[");
     for (unsigned i = 0; i < b->contacts; i++)
-        test_append(&b->body,
-                    "%s{\"external_id\":\"%s\",\"name\":\"%s\",\"email\":\"%s\","
-                    "\"phonenumber\":\"+49301234567\",\"stripe_accounts\":%s,"
-                    "\"custom_attributes\":%s}",
-                    i > 0 ? "," : "", b->data[i].external_id, b->data[i].name, b->data[i].email,
-                    accounts_of(i), b->data[i].attributes);
-    test_append(&b->body, "]}");
+        bench_contact_make(&b->data[i], first + i, version);
+    bench_contacts_body(&b->body, b->data, b->contacts);
 }
 
 /* ------------------------------------------------------------------------------- the three ways */
@@ -103,40 +62,8 @@ static void upsert(bench *b)
     bb_result *result = test_send(&b->endpoint, b->body.data, b->body.len);
 
     if (bb_result_http_status(result) != 200)
-        stop("bb_contacts_upsert", bb_result_body(result, NULL));
+        bench_stop("bb_contacts_upsert", bb_result_body(result, NULL));
     bb_result_free(result);
-}
-
-static bb_slice text(const char *string)
-{
-    bb_slice slice = {string, strlen(string)};
-    return slice;
-}
-
-static bb_record record_of(const contact *c, unsigned i)
-{
-    bb_record record = {.size = sizeof record,
-                        .fields = 31,
-                        .external_id = text(c->external_id),
-                        .name = text(c->name),
-                        .email = text(c->email),
-                        .phonenumber = text("+49301234567"),
-                        .stripe_accounts = text(accounts_of(i)),
-                        .custom_attributes = text(c->attributes)};
-    return record;
-}
-
-/* Reads what it is given, as the bare loop does. */
-static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *c,
-                   const bb_contact *before)
-{
-    size_t *sum = ctx;
-
-    (void)index;
-    (void)outcome;
-    (void)before;
-    *sum += c->name.len + c->email.len + c->custom_attributes.len + (size_t)c->id;
-    return BB_OK;
 }
 
 static void write_by_vtable(bench *b)
@@ -154,16 +81,16 @@ static void write_by_vtable(bench *b)
                       .access = &access,
                       .records = pointers,
                       .record_count = b->contacts,
-                      .put = put,
+                      .put = bench_put,
                       .put_ctx = &sum};
 
     bb_error_init(&error);
     for (unsigned i = 0; i < b->contacts; i++) {
-        records[i] = record_of(&b->data[i], i);
+        records[i] = bench_contact_record(&b->data[i]);
         pointers[i] = &records[i];
     }
     if (b->endpoint.store.storage->vtable.write(b->session, &write, &error) != BB_OK)
-        stop("write", error.message);
+        bench_stop("write", error.message);
 }
 
 static const char bare_sql[] =
@@ -182,7 +109,7 @@ static void add_column(bb_pg_params *params, const bench *b, size_t offset, uint
 {
     bb_pg_params_begin_array(params, type, b->contacts);
     for (unsigned i = 0; i < b->contacts; i++) {
-        bb_record record = record_of(&b->data[i], i);
+        bb_record record = bench_contact_record(&b->data[i]);
         bb_slice value;
         memcpy(&value, (const char *)&record + offset, sizeof value);
         if (type == BB_PG_JSONB)
@@ -210,15 +137,16 @@ static void write_bare(bench *b)
     PGresult *result;
 
     bb_pg_params_init(&params, &allocator);
-    if (bb_pg_params_reserve(&params, (size_t)b->contacts * sizeof(contact) + 4000, NULL) != BB_OK)
-        stop("the bare loop", "out of memory");
+    if (bb_pg_params_reserve(&params, (size_t)b->contacts * sizeof(bench_contact) + 4000, NULL) !=
+        BB_OK)
+        bench_stop("the bare loop", "out of memory");
     bb_pg_params_add_i64(&params, 123);
     bb_pg_params_add_time(&params, (int64_t)time(NULL) * 1000000);
     add_columns(&params, b);
     result = PQexecPrepared(b->bare, "bare", params.count, params.values, params.lengths,
                             params.formats, 1);
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != (int)b->contacts)
-        stop("the bare loop", PQerrorMessage(b->bare));
+        bench_stop("the bare loop", PQerrorMessage(b->bare));
     for (int row = 0; row < PQntuples(result); row++) {
         for (int column = 0; column < PQnfields(result); column++)
             b->read += (size_t)PQgetlength(result, row, column);
@@ -233,16 +161,16 @@ static void write_bare(bench *b)
 static void run_sql(const bench *b, const char *sql, char *result, size_t size)
 {
     if (test_store_sql(&b->endpoint.store, sql, result, size) != 0)
-        stop("SQL", sql);
+        bench_stop("SQL", sql);
 }
 
 static double timed(bench *b, int way)
 {
     static void (*const ways[WAYS])(bench *) = {upsert, write_by_vtable, write_bare};
-    double start = now_ms();
+    double start = bench_now_ms();
 
     ways[way](b);
-    return now_ms() - start;
+    return bench_now_ms() - start;
 }
 
 /* Each way goes first, second and last equally often. All have keys of their own but for the two
@@ -257,7 +185,7 @@ static void run_round(bench *b, unsigned round)
                 fill(b, base + b->contacts * (round + 1), 0);
             else
                 fill(b, base, round + 1); /* UPDATE changes what REPEAT then finds */
-            b->times[kind][way][round] = timed(b, way);
+            bench_add(&b->times[kind][way], timed(b, way));
         }
     }
 }
@@ -283,7 +211,7 @@ static void open_all(bench *b)
         exit(status); // NOLINT(concurrency-mt-unsafe)
     if (b->endpoint.store.storage->vtable.session_open(
             b->endpoint.store.storage->store, bb_deadline_in(10000), &b->session, &error) != BB_OK)
-        stop("session", error.message);
+        bench_stop("session", error.message);
     snprintf(sql, sizeof sql,
              "CREATE SCHEMA bare; CREATE TABLE bare.contacts"
              " (LIKE bb_contacts.contacts INCLUDING ALL) WITH (fillfactor = %u)",
@@ -305,7 +233,7 @@ static void open_all(bench *b)
     b->bare = PQconnectdb(b->endpoint.store.place);
     result = PQprepare(b->bare, "bare", bare_sql, 0, NULL);
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        stop("the bare loop", PQerrorMessage(b->bare));
+        bench_stop("the bare loop", PQerrorMessage(b->bare));
     PQclear(result);
 }
 
@@ -320,13 +248,6 @@ static void close_all(bench *b)
 /* ------------------------------------------------------------------------------------- the report
  */
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static void report(bench *b)
 {
     static const char *const kinds[KINDS] = {"insert", "update", "unchanged"};
@@ -337,14 +258,12 @@ static void report(bench *b)
            b->rounds, b->fillfactor);
     printf("| | | ms | 10 to 90 %% | of bare |\n|---|---|---:|---|---:|\n");
     for (int kind = 0; kind < KINDS; kind++) {
-        for (int way = 0; way < WAYS; way++)
-            qsort(b->times[kind][way], b->rounds, sizeof(double), compare);
         for (int way = 0; way < WAYS; way++) {
-            const double *times = b->times[kind][way];
-            double median = times[b->rounds / 2];
+            const bench_series *times = &b->times[kind][way];
+            double median = bench_percentile(times, 50);
             printf("| %s | %s | %.2f | %.2f to %.2f | %.2f |\n", kinds[kind], ways[way], median,
-                   times[b->rounds / 10], times[b->rounds * 9 / 10],
-                   median / b->times[kind][BARE][b->rounds / 2]);
+                   bench_percentile(times, 10), bench_percentile(times, 90),
+                   median / bench_percentile(&b->times[kind][BARE], 50));
         }
     }
 }
@@ -358,7 +277,7 @@ static void end_sessions(bench *b)
     bb_contacts_close(b->endpoint.contacts);
     b->endpoint.contacts = NULL;
     if (bb_contacts_open(b->endpoint.store.storage, NULL, &b->endpoint.contacts, &error) != BB_OK)
-        stop("handle", error.message);
+        bench_stop("handle", error.message);
     sleep(1); // NOLINT(concurrency-mt-unsafe)
 }
 
@@ -375,7 +294,7 @@ static int report_repeats(bench *b)
     end_sessions(b);
     run_sql(b, "VACUUM bb_contacts.contacts", NULL, 0);
     if (test_store_versions(&b->endpoint.store, before, sizeof before) != 0)
-        stop("row versions", "not to be had");
+        bench_stop("row versions", "not to be had");
     for (int i = 0; i < 5 || (least > 0 && i < 100); i++) {
         char start[64];
         run_sql(b, "SELECT pg_current_wal_insert_lsn()", start, sizeof start);
@@ -386,7 +305,7 @@ static int report_repeats(bench *b)
             least = strtoull(bytes, NULL, 10);
     }
     if (test_store_versions(&b->endpoint.store, after, sizeof after) != 0)
-        stop("row versions", "not to be had");
+        bench_stop("row versions", "not to be had");
     end_sessions(b);
     run_sql(b,
             "SELECT n_dead_tup FROM pg_stat_user_tables WHERE schemaname = 'bb_contacts'"
@@ -395,16 +314,6 @@ static int report_repeats(bench *b)
     printf("\nAn unchanged batch: %llu bytes of WAL, row versions %s, %s dead rows\n", least,
            strcmp(before, after) == 0 ? "the same" : "CHANGED", dead);
     return least == 0 && strcmp(before, after) == 0 && strcmp(dead, "0") == 0 ? 0 : 1;
-}
-
-static unsigned long number_of(const char *argument, unsigned long most)
-{
-    char *end;
-    unsigned long number = strtoul(argument, &end, 10);
-
-    if (*end != '\0' || number == 0 || number > most)
-        stop("not a number that is possible here", argument);
-    return number;
 }
 
 int main(int argc, char **argv)
@@ -420,13 +329,13 @@ int main(int argc, char **argv)
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'c')
-            b.contacts = (unsigned)number_of(optarg, MOST_CONTACTS);
+            b.contacts = (unsigned)bench_number(optarg, MOST_CONTACTS);
         else if (option == 'r')
-            b.rounds = (unsigned)number_of(optarg, MOST_ROUNDS);
+            b.rounds = (unsigned)bench_number(optarg, BENCH_MOST_ROUNDS);
         else if (option == 'n')
-            b.rows = number_of(optarg, 90000000);
+            b.rows = bench_number(optarg, 90000000);
         else if (option == 'f')
-            b.fillfactor = (unsigned)number_of(optarg, 100);
+            b.fillfactor = (unsigned)bench_number(optarg, 100);
         else
             return 2;
     }

@@ -1,9 +1,11 @@
 /*
- * contacts.h: the contacts that benchmarks store: made from a number, as values and as a body.
+ * contacts.h: the contacts that benchmarks store: made from a number, as values, as a body and as
+ * what a backend is given.
  */
 #ifndef BB_BENCH_CONTACTS_H
 #define BB_BENCH_CONTACTS_H
 
+#include "bb_contacts/storage.h"
 #include "support/endpoint.h"
 
 typedef struct bench_contact {
@@ -20,5 +22,12 @@ void bench_contact_make(bench_contact *contact, unsigned number, unsigned versio
 
 /* The request's body for so many of them. */
 void bench_contacts_body(test_text *body, const bench_contact *contacts, unsigned count);
+
+/* The record of a request that sets all fields; it lasts as long as the contact. */
+bb_record bench_contact_record(const bench_contact *contact);
+
+/* A bb_put_fn that reads what it is given, as a client does: adds bytes to the size_t at `ctx`. */
+int32_t bench_put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
+                  const bb_contact *before);
 
 #endif
