@@ -385,22 +385,13 @@ static void test_E11_busy_past_the_deadline_is_503(void **state)
     enum { SOON_MS = 3000, TRIES = 10 };
     static const char body[] = "{\"users\":[{\"external_id\":\"a\"}]}";
     const test_endpoint *endpoint = *state;
+    bb_request request = test_request(body, sizeof body - 1);
     int64_t took = INT64_MAX;
-    bb_principal principal;
-    bb_request request;
     bb_result *result;
     void *lock;
 
     if (strcmp(backend, "memory") == 0)
         skip();
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
-    request.chatbot_id = "123";
-    request.chatbot_id_len = 3;
-    request.principal = &principal;
-    request.body = body;
-    request.body_len = sizeof body - 1;
     request.timeout_ms = 500;
     lock = test_store_lock(&endpoint->store);
     assert_non_null(lock);

@@ -90,7 +90,7 @@ static int measure(const shape *s, size_t size, double *times, double *again)
     status = test_endpoint_open(&endpoint, "memory", &config);
     if (status != 0)
         return status;
-    s->make(&body, size);
+    shape_make(s, &body, size);
     for (int i = 0; i < 2; i++) {
         size_t before = live;
         bb_result *result;

@@ -35,17 +35,8 @@ static int32_t set_random(void *ctx, void *out, size_t len)
 static bb_result *send(bb_contacts *contacts, const char *body, int64_t timeout_ms,
                        const char *idempotency_key, size_t key_len)
 {
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(body, strlen(body));
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
-    request.chatbot_id = "123";
-    request.chatbot_id_len = 3;
-    request.principal = &principal;
-    request.body = body;
-    request.body_len = strlen(body);
     request.timeout_ms = timeout_ms;
     request.idempotency_key = idempotency_key;
     request.idempotency_key_len = key_len;

@@ -3,40 +3,16 @@
  */
 #include "hostile/shapes.h"
 
-#include <stdlib.h>
-
 /* Appends as many as have `size` bytes together. */
 static void fill(test_text *body, const char *text, size_t size)
 {
     test_append_times(body, text, size / strlen(text) + 1);
 }
 
-/* Appends a value of about so many bytes; `index` is the entry's. */
-typedef void (*value_writer)(test_text *body, size_t size, size_t index);
+/* -------------------------------------------------------------- values that the table can't spell
+ */
 
-/* Entries with one member each, of `entry` bytes or of what is left; `whose` external_id: each its
- * "own", or all the "same". */
-static void make_entries(test_text *body, size_t size, size_t entry, const char *whose,
-                         const char *member, value_writer write)
-{
-    test_append_text(body, "{\"users\":[");
-    for (size_t i = 0; body->len < size && i < BB_MAX_CONTACTS; i++) {
-        size_t left = size - body->len;
-        test_append_text(body, i > 0 ? ",{\"external_id\":\"" : "{\"external_id\":\"");
-        if (strcmp(whose, "same") == 0)
-            test_append_text(body, "same");
-        else
-            test_append(body, "u%zu", i);
-        test_append(body, "\",\"%s\":", member);
-        write(body, left < entry ? left : entry, i);
-        test_append_text(body, "}");
-    }
-    test_append_text(body, "]}");
-}
-
-/* -------------------------------------------------------------------------------- ordinary ones */
-
-/* Entries as clients send them: past 1000 of them the attributes grow. */
+/* Attributes as clients send them: more of them in larger entries. */
 static void write_ordinary(test_text *body, size_t size, size_t index)
 {
     test_append(body, "{\"plan\":\"pro\",\"seats\":%zu,\"trial\":false,\"tags\":[\"a\",\"b\"]",
@@ -46,74 +22,12 @@ static void write_ordinary(test_text *body, size_t size, size_t index)
     test_append_text(body, "}");
 }
 
-static void make_ordinary(test_text *body, size_t size)
-{
-    make_entries(body, size, size / BB_MAX_CONTACTS + 300, "own", "custom_attributes",
-                 write_ordinary);
-}
-
-static void write_long_string(test_text *body, size_t size, size_t index)
-{
-    (void)index;
-    test_append_text(body, "\"");
-    fill(body, "All work and no play makes Jack a dull boy. ", size);
-    test_append_text(body, "\"");
-}
-
-static void make_long_strings(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "name", write_long_string);
-}
-
-/* ------------------------------------------------------------------------------ JSON of one kind
- */
-
-static void write_numbers(test_text *body, size_t size, size_t index)
-{
-    (void)index;
-    test_append_text(body, "{\"n\":[0");
-    fill(body, ",1", size);
-    test_append_text(body, "]}");
-}
-
-static void make_numbers(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_numbers);
-}
-
 static void write_one_number(test_text *body, size_t size, size_t index)
 {
     (void)index;
     test_append_text(body, "{\"n\":1");
     fill(body, "1234567890", size < 100000 ? size : 100000);
     test_append_text(body, "}");
-}
-
-static void make_huge_numbers(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_one_number);
-}
-
-static void write_escapes(test_text *body, size_t size, size_t index)
-{
-    (void)index;
-    test_append_text(body, "\"");
-    fill(body, "\\u0061\\n\\ud83d\\ude00", size);
-    test_append_text(body, "\"");
-}
-
-static void make_escaped_strings(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "name", write_escapes);
-}
-
-static void make_space(test_text *body, size_t size)
-{
-    test_append_text(body, "{\"users\":[{\"external_id\":\"u\"");
-    fill(body, " \n\t ", size < SHAPE_ENTRY ? size : SHAPE_ENTRY);
-    test_append_text(body, "}");
-    fill(body, " \n\t ", size - (size < SHAPE_ENTRY ? size : SHAPE_ENTRY));
-    test_append_text(body, "]}");
 }
 
 /* 64 levels, as many times as there is room. */
@@ -131,18 +45,7 @@ static void write_deep(test_text *body, size_t size, size_t index)
     test_append_text(body, "]}");
 }
 
-static void make_deep(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_deep);
-}
-
 enum { LEVELS = 60 };
-
-/* What is left of `size` bytes after so many levels. */
-static size_t room_for(size_t size, size_t per_level)
-{
-    return size > LEVELS * per_level ? size - LEVELS * per_level : 0;
-}
 
 /* Brackets whose neighbours must be found, spelled in two ways. */
 static void write_deep_and_short(test_text *body, size_t size, size_t index)
@@ -152,236 +55,181 @@ static void write_deep_and_short(test_text *body, size_t size, size_t index)
     test_append_text(body, "{\"d\":[0");
     while (body->len - start < size) {
         test_append_text(body, index % 2 == 0 ? ",{\"a\":" : ",{\"\\u0061\":");
-        test_append_times(body, "[", 60);
+        test_append_times(body, "[", LEVELS);
         test_append_text(body, index % 2 == 0 ? "1" : "1.0");
-        test_append_times(body, "]", 60);
+        test_append_times(body, "]", LEVELS);
         test_append_text(body, "}");
     }
     test_append_text(body, "]}");
 }
 
-static void make_brackets_equal(test_text *body, size_t size)
+/* An object in an object and so on, and at the bottom an array with all that there is room for:
+ * however a level is spelled, a value of one size has as many elements. */
+static void write_levels(test_text *body, size_t size, const char *level, const char *first)
 {
-    make_entries(body, size, SHAPE_ENTRY, "same", "custom_attributes", write_deep_and_short);
-}
+    enum { MOST = LEVELS * 14 }; /* bytes of the levels */
 
-/* Deep, and large at the bottom: what looks at a value level by level looks at it 60 times. */
-static void write_deep_and_wide(test_text *body, size_t size, size_t index)
-{
-    for (int i = 0; i < LEVELS; i++)
-        test_append_text(body, index % 2 == 0 ? "{\"x\":" : "{\"\\u0078\":");
-    test_append_text(body, "[0");
-    fill(body, ",1", room_for(size, 12));
+    test_append_times(body, level, LEVELS);
+    test_append(body, "[%s", first);
+    fill(body, ",1", size > MOST ? size - MOST : 0);
     test_append_text(body, "]");
     test_append_times(body, "}", LEVELS);
 }
 
-static void make_deep_and_equal(test_text *body, size_t size)
+/* What looks at a value level by level looks at the bottom 60 times. */
+static void write_deep_and_wide(test_text *body, size_t size, size_t index)
 {
-    make_entries(body, size, SHAPE_ENTRY, "same", "custom_attributes", write_deep_and_wide);
-}
-
-static void make_deep_and_equal_1000(test_text *body, size_t size)
-{
-    make_entries(body, size, size / BB_MAX_CONTACTS, "same", "custom_attributes",
-                 write_deep_and_wide);
-}
-
-/* ------------------------------------------------------------------------------------ names */
-
-static void write_names(test_text *body, size_t size, size_t index)
-{
-    size_t start = body->len;
-
-    (void)index;
-    test_append_text(body, "{\"\":0");
-    for (size_t i = 0; body->len - start < size; i++)
-        test_append(body, ",\"%zx\":0", i);
-    test_append_text(body, "}");
-}
-
-static void make_many_names(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_names);
-}
-
-static void write_escaped_names(test_text *body, size_t size, size_t index)
-{
-    size_t start = body->len;
-
-    (void)index;
-    test_append_text(body, "{\"\":0");
-    for (size_t i = 0; body->len - start < size; i++)
-        test_append(body, ",\"\\u0061%zx\":0", i);
-    test_append_text(body, "}");
-}
-
-static void make_escaped_names(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_escaped_names);
-}
-
-static void write_repeated_names(test_text *body, size_t size, size_t index)
-{
-    (void)index;
-    test_append_text(body, "{\"\":0");
-    fill(body, ",\"\":0", size);
-    test_append_text(body, "}");
-}
-
-static void make_repeated_names(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_repeated_names);
+    write_levels(body, size, index % 2 == 0 ? "{\"x\":" : "{\"\\u0078\":", "0");
 }
 
 /* Repeated at every level, so that every level closes up over all that is below it. */
 static void write_repeated_and_deep(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    for (int i = 0; i < LEVELS; i++)
-        test_append_text(body, "{\"x\":0,\"x\":");
-    test_append_text(body, "[0");
-    fill(body, ",1", room_for(size, 14));
-    test_append_text(body, "]");
-    test_append_times(body, "}", LEVELS);
-}
-
-static void make_repeated_and_deep(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_repeated_and_deep);
-}
-
-/* Names that are alike up to their last bytes. */
-static void write_long_names(test_text *body, size_t size, size_t index)
-{
-    size_t start = body->len;
-
-    (void)index;
-    test_append_text(body, "{\"\":0");
-    for (size_t i = 0; body->len - start < size; i++) {
-        test_append_text(body, ",\"");
-        test_append_times(body, "a", 1000);
-        test_append(body, "%zu\":0", i);
-    }
-    test_append_text(body, "}");
-}
-
-static void make_long_names(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_long_names);
+    write_levels(body, size, "{\"x\":0,\"x\":", "0");
 }
 
 /* A fault at the bottom of much nesting. */
 static void write_deep_fault(test_text *body, size_t size, size_t index)
 {
     (void)index;
-    test_append_times(body, "{\"x\":", LEVELS);
-    test_append_text(body, "[\"\\u0000\"");
-    fill(body, ",1", room_for(size, 12));
-    test_append_text(body, "]");
-    test_append_times(body, "}", LEVELS);
+    write_levels(body, size, "{\"x\":", "\"\\u0000\"");
 }
 
-static void make_deep_faults(test_text *body, size_t size)
+/* Members whose names begin alike and end in a number. */
+static void write_numbered(test_text *body, size_t size, const char *alike, size_t times)
 {
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_deep_fault);
-}
+    size_t start = body->len;
 
-/* Names of the body itself and of an entry, which are only looked for. */
-static void make_unknown_names(test_text *body, size_t size)
-{
-    test_append_text(body, "{");
-    fill(body, "\"\\u0075\":0,", size);
-    test_append_text(body, "\"users\":[{\"external_id\":\"u\"}]}");
-}
-
-static void make_repeated_arrays(test_text *body, size_t size)
-{
-    test_append_text(body, "{");
-    fill(body, "\"users\":[{\"name\":1}],", size);
-    test_append_text(body, "\"users\":[{\"external_id\":\"u\"}]}");
-}
-
-/* ---------------------------------------------------------------------------------- refused ones
- */
-
-static void write_nuls(test_text *body, size_t size, size_t index)
-{
-    (void)index;
-    test_append_text(body, "{\"n\":[\"\"");
-    fill(body, ",\"\\u0000\"", size);
-    test_append_text(body, "]}");
-}
-
-static void make_many_issues(test_text *body, size_t size)
-{
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_nuls);
-}
-
-static void write_nul_names(test_text *body, size_t size, size_t index)
-{
-    (void)index;
     test_append_text(body, "{\"\":0");
-    fill(body, ",\"\\u0000\":0", size);
+    for (size_t i = 0; body->len - start < size; i++) {
+        test_append_text(body, ",\"");
+        test_append_times(body, alike, times);
+        test_append(body, "%zx\":0", i);
+    }
     test_append_text(body, "}");
 }
 
-static void make_nul_names(test_text *body, size_t size)
+static void write_names(test_text *body, size_t size, size_t index)
 {
-    make_entries(body, size, SHAPE_ENTRY, "own", "custom_attributes", write_nul_names);
+    (void)index;
+    write_numbered(body, size, "", 0);
 }
 
-static void make_too_deep(test_text *body, size_t size)
+static void write_escaped_names(test_text *body, size_t size, size_t index)
 {
-    test_append_times(body, "[", size);
+    (void)index;
+    write_numbered(body, size, "\\u0061", 1);
 }
 
-static void make_closed_too_deep(test_text *body, size_t size)
+static void write_long_names(test_text *body, size_t size, size_t index)
 {
+    (void)index;
+    write_numbered(body, size, "a", 1000);
+}
+
+static void write_space(test_text *body, size_t size, size_t index)
+{
+    size_t in_entry = size < SHAPE_ENTRY ? size : SHAPE_ENTRY;
+
+    (void)index;
+    test_append_text(body, "{\"users\":[{\"external_id\":\"u\"");
+    fill(body, " \n\t ", in_entry);
+    test_append_text(body, "}");
+    fill(body, " \n\t ", size - in_entry);
+    test_append_text(body, "]}");
+}
+
+static void write_closed_too_deep(test_text *body, size_t size, size_t index)
+{
+    (void)index;
     test_append_text(body, "{\"users\":[{\"external_id\":\"u\",\"x\":");
     test_append_times(body, "[", size / 2);
     test_append_times(body, "]", size / 2);
     test_append_text(body, "}]}");
 }
 
-static void make_open_string(test_text *body, size_t size)
-{
-    test_append_text(body, "{\"users\":[\"");
-    fill(body, "\\u0061", size);
-}
+/* -------------------------------------------------------------------------------------- the table
+ */
 
-static void make_too_many(test_text *body, size_t size)
-{
-    test_append_text(body, "{\"users\":[{}");
-    fill(body, ",{}", size);
-    test_append_text(body, "]}");
-}
+#define ATTRIBUTES "custom_attributes"
+#define ONE_USER   "\"users\":[{\"external_id\":\"u\"}]}"
 
 const shape shapes[] = {
-    {"ordinary", 200, 9, make_ordinary},
-    {"long strings", 200, 4, make_long_strings},
-    {"many numbers", 200, 6, make_numbers},
-    {"huge numbers", 200, 6, make_huge_numbers},
-    {"escaped strings", 200, 3, make_escaped_strings},
-    {"white space", 200, 1, make_space},
-    {"deep nesting", 200, 6, make_deep},
-    {"deep, wide, equal entries", 200, 4, make_deep_and_equal},
-    {"brackets, equal entries", 200, 9, make_brackets_equal},
-    {"1000 deep equal entries", 200, 5, make_deep_and_equal_1000},
-    {"many names", 200, 8, make_many_names},
-    {"many escaped names", 200, 8, make_escaped_names},
-    {"repeated names", 200, 12, make_repeated_names},
-    {"repeated names, deep", 200, 6, make_repeated_and_deep},
-    {"long names alike", 200, 6, make_long_names},
-    {"unknown escaped names", 200, 1, make_unknown_names},
-    {"repeated arrays of users", 200, 1, make_repeated_arrays},
-    {"many issues", 400, 3, make_many_issues},
-    {"deep issues", 400, 3, make_deep_faults},
-    {"names with U+0000", 400, 8, make_nul_names},
-    {"only brackets", 400, 1, make_too_deep},
-    {"nested without end", 400, 1, make_closed_too_deep},
-    {"a string without end", 400, 1, make_open_string},
-    {"too many contacts", 400, 4, make_too_many},
+    {"ordinary", 200, 9, ATTRIBUTES, .write = write_ordinary, .entries = SHAPE_ORDINARY},
+    {"long strings", 200, 4, "name", .begin = "\"",
+     .piece = "All work and no play makes Jack a dull boy. ", .end = "\""},
+    {"many numbers", 200, 6, ATTRIBUTES, .begin = "{\"n\":[0", .piece = ",1", .end = "]}"},
+    {"huge numbers", 200, 6, ATTRIBUTES, .write = write_one_number},
+    {"escaped strings", 200, 3, "name", .begin = "\"", .piece = "\\u0061\\n\\ud83d\\ude00",
+     .end = "\""},
+    {"white space", 200, 1, NULL, .write = write_space},
+    {"deep nesting", 200, 6, ATTRIBUTES, .write = write_deep},
+    {"deep, wide, equal entries", 200, 4, ATTRIBUTES, .write = write_deep_and_wide,
+     .entries = SHAPE_EQUAL},
+    {"brackets, equal entries", 200, 9, ATTRIBUTES, .write = write_deep_and_short,
+     .entries = SHAPE_EQUAL},
+    {"1000 deep equal entries", 200, 5, ATTRIBUTES, .write = write_deep_and_wide,
+     .entries = SHAPE_1000_EQUAL},
+    {"many names", 200, 8, ATTRIBUTES, .write = write_names},
+    {"many escaped names", 200, 8, ATTRIBUTES, .write = write_escaped_names},
+    {"repeated names", 200, 12, ATTRIBUTES, .begin = "{\"\":0", .piece = ",\"\":0", .end = "}"},
+    {"repeated names, deep", 200, 6, ATTRIBUTES, .write = write_repeated_and_deep},
+    {"long names alike", 200, 6, ATTRIBUTES, .write = write_long_names},
+    /* names of the body itself and of an entry, which are only looked for */
+    {"unknown escaped names", 200, 1, NULL, .begin = "{", .piece = "\"\\u0075\":0,",
+     .end = ONE_USER},
+    {"repeated arrays of users", 200, 1, NULL, .begin = "{", .piece = "\"users\":[{\"name\":1}],",
+     .end = ONE_USER},
+    {"many issues", 400, 3, ATTRIBUTES, .begin = "{\"n\":[\"\"", .piece = ",\"\\u0000\"",
+     .end = "]}"},
+    {"deep issues", 400, 3, ATTRIBUTES, .write = write_deep_fault},
+    {"names with U+0000", 400, 8, ATTRIBUTES, .begin = "{\"\":0", .piece = ",\"\\u0000\":0",
+     .end = "}"},
+    {"only brackets", 400, 1, NULL, .begin = "", .piece = "[", .end = ""},
+    {"nested without end", 400, 1, NULL, .write = write_closed_too_deep},
+    {"a string without end", 400, 1, NULL, .begin = "{\"users\":[\"", .piece = "\\u0061",
+     .end = ""},
+    {"too many contacts", 400, 4, NULL, .begin = "{\"users\":[{}", .piece = ",{}", .end = "]}"},
 };
 
 const size_t shape_count = sizeof shapes / sizeof shapes[0];
+
+static void write_value(const shape *s, test_text *body, size_t size, size_t index)
+{
+    if (s->write != NULL) {
+        s->write(body, size, index);
+        return;
+    }
+    test_append_text(body, s->begin);
+    fill(body, s->piece, size);
+    test_append_text(body, s->end);
+}
+
+/* The most bytes of one entry in a body of `size`. */
+static size_t entry_size(const shape *s, size_t size)
+{
+    if (s->entries == SHAPE_ORDINARY)
+        return size / BB_MAX_CONTACTS + 300;
+    return s->entries == SHAPE_1000_EQUAL ? size / BB_MAX_CONTACTS : SHAPE_ENTRY;
+}
+
+void shape_make(const shape *s, test_text *body, size_t size)
+{
+    int are_equal = s->entries == SHAPE_EQUAL || s->entries == SHAPE_1000_EQUAL;
+    size_t most = entry_size(s, size);
+
+    if (s->member == NULL) {
+        write_value(s, body, size, 0);
+        return;
+    }
+    test_append_text(body, "{\"users\":[");
+    for (size_t i = 0; body->len < size && i < BB_MAX_CONTACTS; i++) {
+        size_t left = size - body->len;
+        test_append(body, "%s{\"external_id\":\"u%zu\",\"%s\":", i > 0 ? "," : "",
+                    are_equal ? 0 : i, s->member);
+        write_value(s, body, left < most ? left : most, i);
+        test_append_text(body, "}");
+    }
+    test_append_text(body, "]}");
+}

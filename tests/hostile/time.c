@@ -37,7 +37,7 @@ static int measure(const char *backend, const shape *s, size_t size, double ms[2
     status = test_endpoint_open(&endpoint, backend, &config);
     if (status != 0)
         return status;
-    s->make(&body, size);
+    shape_make(s, &body, size);
     for (int i = 0; i < 2; i++) {
         double start = cpu_ms();
         bb_result *result = test_send(&endpoint, body.data, body.len);

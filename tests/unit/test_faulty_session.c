@@ -8,6 +8,7 @@
 
 #include "bb_contacts/backends.h"
 #include "execute/storage.h"
+#include "support/request.h"
 
 #ifdef BB_WITH_MEMORY
 
@@ -139,7 +140,7 @@ static void open_host(host *h)
     bb_storage_options_init(&options);
     options.allocator = &h->memory.allocator;
     assert_int_equal(bb_storage_open_memory(&options, &h->faulty.inner, NULL), BB_OK);
-    assert_int_equal(bb_storage_chatbot_add(h->faulty.inner, 42, 7, 0, NULL), BB_OK);
+    assert_int_equal(bb_storage_chatbot_add(h->faulty.inner, 123, 1, 0, NULL), BB_OK);
     assert_int_equal(bb_storage_new(&table, &h->faulty, NULL, &h->storage, NULL), BB_OK);
     bb_config_init(&config);
     config.allocator = &h->memory.allocator;
@@ -158,17 +159,8 @@ static void close_host(host *h)
 
 static bb_result *send(host *h, const char *body, int64_t timeout_ms)
 {
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(body, strlen(body));
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 7;
-    bb_request_init(&request);
-    request.chatbot_id = "42";
-    request.chatbot_id_len = 2;
-    request.principal = &principal;
-    request.body = body;
-    request.body_len = strlen(body);
     request.idempotency_key = "retry";
     request.idempotency_key_len = 5;
     request.timeout_ms = timeout_ms;
