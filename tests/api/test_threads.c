@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 
@@ -29,8 +30,6 @@ typedef struct load {
     uint32_t contacts; /* of each request */
     uint32_t keys;     /* that they are chosen from */
     sent_request *sent;
-    pthread_mutex_t lock;
-    uint32_t refused;
 } load;
 
 typedef struct client {
@@ -72,19 +71,16 @@ static void *run_client(void *arg)
         bb_result *result;
         make_body(shared, &shared->sent[request], request, &random, &body);
         result = test_send(shared->endpoint, body.data, body.len);
-        if (bb_result_http_status(result) != 200 || bb_result_entries(result) != shared->contacts) {
-            pthread_mutex_lock(&shared->lock);
-            shared->refused++;
-            fprintf(stderr, "request %u: %.200s\n", request, bb_result_body(result, NULL));
-            pthread_mutex_unlock(&shared->lock);
-        }
+        CHECK_MSG(bb_result_http_status(result) == 200 &&
+                      bb_result_entries(result) == shared->contacts,
+                  "request %u: %.200s", request, bb_result_body(result, NULL));
         bb_result_free(result);
     }
     free(body.data);
     return NULL;
 }
 
-static int run_clients(load *shared)
+static void run_clients(load *shared)
 {
     pthread_t threads[THREADS];
     client clients[THREADS];
@@ -97,9 +93,7 @@ static int run_clients(load *shared)
     }
     for (uint32_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    if (started < THREADS)
-        fputs("not all threads could be made\n", stderr);
-    return started == THREADS && shared->refused == 0 ? 0 : -1;
+    CHECK_MSG(started == THREADS, "threads can't be made");
 }
 
 /* ------------------------------------------------------------------------------- what is left */
@@ -215,47 +209,35 @@ static int has_serial_order(const load *shared, const table *left)
     return count == 0;
 }
 
-static int check_table(const load *shared)
+static void check_table(const load *shared)
 {
     table left;
 
-    if (read_table(shared, &left) != 0) {
-        fputs("E7: the contacts are not as they should be\n", stderr);
-        return -1;
-    }
+    if (!CHECK_MSG(read_table(shared, &left) == 0, "E7: the contacts are not as they should be"))
+        return;
     for (int key = 0; key < (int)shared->keys; key++) {
-        for (int field = 0; field < FIELDS; field++) {
-            if (!is_explained(shared, &left, key, field)) {
-                fprintf(stderr, "E7: key %d, field %d: nobody left it so\n", key, field);
-                return -1;
-            }
-        }
+        for (int field = 0; field < FIELDS; field++)
+            CHECK_MSG(is_explained(shared, &left, key, field),
+                      "E7: key %d, field %d: nobody left it so", key, field);
     }
-    if (!has_serial_order(shared, &left)) {
-        fputs("E7: no serial order gives this table\n", stderr);
-        return -1;
-    }
-    return 0;
+    CHECK_MSG(has_serial_order(shared, &left), "E7: no serial order gives this table");
 }
 
-static int test_E7_overlapping_requests_of_16_threads(const test_endpoint *endpoint,
-                                                      uint32_t contacts)
+static void test_E7_overlapping_requests_of_16_threads(const test_endpoint *endpoint,
+                                                       uint32_t contacts)
 {
     load shared = {.endpoint = endpoint,
                    .requests = test_times(REQUESTS),
                    .contacts = contacts,
-                   .keys = contacts * 4,
-                   .lock = PTHREAD_MUTEX_INITIALIZER};
-    int failed;
+                   .keys = contacts * 4};
 
     shared.sent = calloc((size_t)THREADS * shared.requests, sizeof *shared.sent);
-    if (shared.sent == NULL)
-        return -1;
-    failed = run_clients(&shared) != 0 || check_table(&shared) != 0;
-    printf("%d threads, %u requests of %u contacts each: %s\n", THREADS, shared.requests, contacts,
-           failed ? "FAILED" : "ok");
+    if (!CHECK(shared.sent != NULL))
+        return;
+    run_clients(&shared);
+    check_table(&shared);
+    printf("%d threads, %u requests of %u contacts each\n", THREADS, shared.requests, contacts);
     free(shared.sent);
-    return failed;
 }
 
 int main(int argc, char **argv)
@@ -273,7 +255,7 @@ int main(int argc, char **argv)
     status = test_endpoint_open(&endpoint, backend, &config);
     if (status != 0)
         return status;
-    status = test_E7_overlapping_requests_of_16_threads(&endpoint, (uint32_t)contacts) != 0;
+    CHECK_TEST(test_E7_overlapping_requests_of_16_threads(&endpoint, (uint32_t)contacts));
     test_endpoint_close(&endpoint);
-    return status;
+    return check_status();
 }
