@@ -127,20 +127,34 @@ int pg_server_make_folder(const pg_server *server, const char *path)
            chown(path, server->user, server->group) != 0;
 }
 
+static const char *bindir(void)
+{
+    const char *folder = getenv("BB_PG_BINDIR"); // NOLINT(concurrency-mt-unsafe)
+
+    return folder != NULL ? folder : "";
+}
+
+int pg_server_can_run(void)
+{
+    char initdb[300];
+
+    snprintf(initdb, sizeof initdb, "%s/initdb", bindir());
+    if (access(initdb, X_OK) == 0)
+        return 0;
+    puts("SKIPPED: BB_PG_BINDIR names no folder with PostgreSQL's programs");
+    return TEST_SKIPPED;
+}
+
 /* The folder, and what else every server needs. */
 static int prepare(pg_server *server)
 {
-    const char *bindir = getenv("BB_PG_BINDIR"); // NOLINT(concurrency-mt-unsafe)
-    const char *parent = getenv("TMPDIR");       // NOLINT(concurrency-mt-unsafe)
-    char initdb[300];
+    const char *parent = getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe)
+    int status = pg_server_can_run();
 
     memset(server, 0, sizeof *server);
-    snprintf(server->bindir, sizeof server->bindir, "%s", bindir != NULL ? bindir : "");
-    snprintf(initdb, sizeof initdb, "%s/initdb", server->bindir);
-    if (access(initdb, X_OK) != 0) {
-        puts("SKIPPED: BB_PG_BINDIR names no folder with PostgreSQL's programs");
-        return TEST_SKIPPED;
-    }
+    snprintf(server->bindir, sizeof server->bindir, "%s", bindir());
+    if (status != 0)
+        return status;
     snprintf(server->folder, sizeof server->folder, "%s/bbf.XXXXXX",
              parent != NULL ? parent : "/tmp");
     if (!find_user(server) || mkdtemp(server->folder) == NULL) {

@@ -18,9 +18,11 @@ typedef struct pg_server {
     const char *options[PG_SERVER_OPTIONS]; /* settings as "name=value", for the next start */
 } pg_server;
 
-/* Makes the data of a server with the superuser bb_test. Returns 0, TEST_SKIPPED if PostgreSQL's
- * programs are not there (BB_PG_BINDIR names their folder), or 1 after a message on standard
- * error. */
+/* 0, or TEST_SKIPPED if PostgreSQL's programs are not there: BB_PG_BINDIR names their folder. */
+int pg_server_can_run(void);
+
+/* Makes the data of a server with the superuser bb_test. Returns 0, TEST_SKIPPED as above, or 1
+ * after a message on standard error. */
 int pg_server_create(pg_server *server);
 
 /* The same of a server that follows a running one. */

@@ -12,6 +12,7 @@
 #include "faults/load.h"
 #include "faults/pg_server.h"
 #include "faults/proxy.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -32,12 +33,6 @@ typedef struct site {
     char through[200];
     uint64_t random;
 } site;
-
-static int failed(const char *what, long long got)
-{
-    fprintf(stderr, "%s: %lld\n", what, got);
-    return 1;
-}
 
 /* Whether the database has so many contacts whose external_id is like `pattern`. */
 static int has_contacts(const site *s, const char *pattern, long wanted)
@@ -104,6 +99,11 @@ static int wait_for_orphans(const site *s)
                     "t");
 }
 
+static int delete_contacts(const site *s)
+{
+    return pg_server_sql(&s->server, "DELETE FROM bb_contacts.contacts", NULL, 0) == 0;
+}
+
 /* A request of two contacts without external_id, whose attempts are cut around COMMIT `cuts` times:
  * it is answered 200, and there are two contacts. */
 static int cut_around_commit(site *s, const load_target *target, proxy_fault_kind kind)
@@ -111,24 +111,21 @@ static int cut_around_commit(site *s, const load_target *target, proxy_fault_kin
     static const char body[] = "{\"users\":[{\"name\":\"cut\"},{\"name\":\"cut\"}]}";
     proxy_fault fault = {.kind = kind, .is_reset = (int)test_random(&s->random, 2)};
     uint32_t before = proxy_faults(s->proxy);
-    int bad = 0;
+    int good = 1;
 
-    for (uint32_t i = 0; i < test_times(10) && !bad; i++) {
+    for (uint32_t i = 0; i < test_times(10) && good; i++) {
         bb_result *result;
-        if (!wait_for_orphans(s) ||
-            pg_server_sql(&s->server, "DELETE FROM bb_contacts.contacts", NULL, 0) != 0)
-            return failed("the contacts of before are still there", i);
+        if (!CHECK(wait_for_orphans(s)) || !CHECK(delete_contacts(s)))
+            return 0;
         proxy_set_fault(s->proxy, fault);
         result = load_target_send(target, body, strlen(body));
-        if (bb_result_http_status(result) != 200)
-            bad = failed("E9: not 200", bb_result_http_status(result));
-        else if (proxy_faults(s->proxy) != before + i + 1)
-            bad = failed("the connection was not cut", i);
-        else if (!has_contacts(s, "%", 2))
-            bad = failed("E9: the retry made other contacts", i);
+        good = CHECK_MSG(bb_result_http_status(result) == 200, "E9: %d",
+                         (int)bb_result_http_status(result)) &&
+               CHECK_MSG(proxy_faults(s->proxy) == before + i + 1, "cut %u did not come", i) &&
+               CHECK_MSG(has_contacts(s, "%", 2), "E9: the retry made other contacts");
         bb_result_free(result);
     }
-    return bad;
+    return good;
 }
 
 /* Each attempt is cut: 503 at the deadline, and all or nothing is there; then 200. */
@@ -151,44 +148,39 @@ static int cut_each_time(site *s, const load_target *target, proxy_fault_kind ki
     }
     is_quiet = test_wait_until(is_at_rest, s->proxy); /* a COMMIT might slip through otherwise */
     proxy_set_fault(s->proxy, none);
-    if (!is_quiet)
-        return failed("something stays on its way", proxy_busy_connections(s->proxy));
-    if (status != 503)
-        return failed("E11: not 503", status);
-    if (took < timeout_ms - 50)
-        return failed("E9: given up early", took);
-    if (!wait_for_orphans(s) || !has_contacts(s, "each", is_kept))
-        return failed("A2: a contact too many or too few", is_kept);
+    if (!CHECK_MSG(is_quiet, "something stays on its way") ||
+        !CHECK_MSG(status == 503, "E11: %d", (int)status) ||
+        !CHECK_MSG(took >= timeout_ms - 50, "E9: given up after %lld ms", (long long)took) ||
+        !CHECK(wait_for_orphans(s)) || !CHECK_MSG(has_contacts(s, "each", is_kept), "A2"))
+        return 0;
     status = load_target_send_one(target, "each", "again", NULL);
-    if (status != 200 || !has_contacts(s, "each", 1))
-        return failed("E11: not 200 again", status);
-    return pg_server_sql(&s->server, "DELETE FROM bb_contacts.contacts", NULL, 0);
+    return CHECK_MSG(status == 200 && has_contacts(s, "each", 1), "E11: %d", (int)status) &&
+           CHECK(delete_contacts(s));
 }
 
-static int test_E9_cut_around_commit(site *s)
+static void test_E9_cut_around_commit(site *s)
 {
     static const proxy_fault_kind kinds[] = {PROXY_CUT_BEFORE_COMMIT, PROXY_CUT_IN_COMMIT,
                                              PROXY_CUT_BEFORE_ANSWER, PROXY_CUT_AFTER_COMMIT};
     load_target target;
-    int bad = load_target_open(&target, s->through, TIMEOUT_MS, 0);
+    int good = 1;
 
-    if (bad)
-        return bad;
-    for (size_t i = 0; i < 4 && !bad; i++)
-        bad = cut_around_commit(s, &target, kinds[i]);
-    if (!bad)
-        bad = cut_each_time(s, &target, PROXY_CUT_BEFORE_COMMIT, 0) ||
-              cut_each_time(s, &target, PROXY_CUT_BEFORE_ANSWER, 1) ||
-              cut_each_time(s, &target, PROXY_CUT_AFTER_COMMIT, 1);
+    if (!CHECK(load_target_open(&target, s->through, TIMEOUT_MS, 0) == 0))
+        return;
+    for (size_t i = 0; i < 4 && good; i++)
+        good = cut_around_commit(s, &target, kinds[i]);
+    if (good)
+        good = cut_each_time(s, &target, PROXY_CUT_BEFORE_COMMIT, 0) &&
+               cut_each_time(s, &target, PROXY_CUT_BEFORE_ANSWER, 1) &&
+               cut_each_time(s, &target, PROXY_CUT_AFTER_COMMIT, 1);
     load_target_close(&target);
-    return bad;
 }
 
 /* ------------------------------------------------------------------------------- silence */
 
 /* Requests that nobody answers are 503 at the deadline: none before it, and the most punctual one
  * soon after it; others may be late on a busy machine. */
-static int check_unheard(const load_target *target)
+static void check_unheard(const load_target *target)
 {
     int64_t least = INT64_MAX;
 
@@ -196,108 +188,93 @@ static int check_unheard(const load_target *target)
         int64_t took;
         int32_t status =
             load_target_send_within(target, "silent", "unheard", SHORT_TIMEOUT_MS, &took);
-        if (status != 503 || took < SHORT_TIMEOUT_MS - 50)
-            return failed("E11: not 503 at the deadline", status);
+        if (!CHECK_MSG(status == 503 && took >= SHORT_TIMEOUT_MS - 50, "E11: %d after %lld ms",
+                       (int)status, (long long)took))
+            return;
         least = took < least ? took : least;
     }
-    return least > SHORT_TIMEOUT_MS + LATE_MS && failed("E11: 503 long after the deadline", least);
+    CHECK_MSG(least <= SHORT_TIMEOUT_MS + LATE_MS, "E11: 503 after %lld ms", (long long)least);
 }
 
 /* A server that accepts and never answers: the first request finds it so on an open session, the
  * others on new ones. */
-static int test_E11_silent_server(site *s)
+static void test_E11_silent_server(site *s)
 {
     load_target target;
-    int32_t status;
-    int bad = load_target_open(&target, s->through, TIMEOUT_MS, 0);
 
-    if (bad)
-        return bad;
-    status = load_target_send_one(&target, "silent", "before", NULL);
-    if (status != 200)
-        bad = failed("not 200", status);
+    if (!CHECK(load_target_open(&target, s->through, TIMEOUT_MS, 0) == 0))
+        return;
+    CHECK(load_target_send_one(&target, "silent", "before", NULL) == 200);
     proxy_set_silent(s->proxy, 1);
-    if (!bad)
-        bad = check_unheard(&target);
+    check_unheard(&target);
     proxy_set_silent(s->proxy, 0);
-    if (!bad)
-        status = load_target_send_one(&target, "silent", "after", NULL);
-    if (!bad && status != 200)
-        bad = failed("E11: not 200 again", status);
+    CHECK_MSG(load_target_send_one(&target, "silent", "after", NULL) == 200, "E11: not 200 again");
     load_target_close(&target);
-    return bad;
 }
 
 /* All processes of the server are stopped under load, and go on later: what they then finish was
  * answered 503 long ago. */
-static int test_E11_frozen_server(site *s)
+static int freeze(site *s, load *l)
 {
-    load_target target;
-    load *l = NULL;
-    int bad = load_target_open(&target, s->direct, FROZEN_TIMEOUT_MS, 0);
+    int good;
 
-    if (!bad)
-        l = load_new(&target, WRITERS);
-    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l) < 0;
-    for (int i = 0; i < 2 && !bad; i++) {
-        pg_server_signal(&s->server, SIGSTOP);
-        bad = !load_wait_for_failure(l);
-        pg_server_signal(&s->server, SIGCONT);
-        bad |= load_wait_for_success(l) < 0;
-    }
-    if (l != NULL) {
-        load_stop(l);
-        load_print(l, "E11, frozen server");
-        bad |= load_check_answers(l) | load_check_tables(l, s->direct, LOAD_LATE_WRITES, 1);
-    }
-    load_free(l);
-    load_target_close(&target);
-    return bad;
+    pg_server_signal(&s->server, SIGSTOP);
+    good = CHECK(load_wait_for_failure(l));
+    pg_server_signal(&s->server, SIGCONT);
+    return CHECK(load_wait_for_success(l) >= 0) && good;
 }
 
 /* ------------------------------------------------------------------------------ under load */
 
-/* Runs a load while `harm` is done again and again, then lets it recover and compares. */
-static int run_harmed(site *s, const char *conninfo, const char *what, int (*harm)(site *s),
-                      uint32_t times, load_order order)
+/* What is done to the server or the connections while writers write; whether it could be. */
+typedef int (*harm)(site *s, load *l);
+
+/* Runs a load while harm is done again and again, then lets it recover and compares. */
+static void run_harmed(site *s, const char *conninfo, int64_t timeout_ms, harm do_harm,
+                       uint32_t times, load_order order)
 {
     load_target target;
-    load *l = NULL;
-    int bad = load_target_open(&target, conninfo, LOAD_TIMEOUT_MS, 0);
+    load *l;
+    int good;
 
-    if (!bad)
-        l = load_new(&target, WRITERS);
-    bad = l == NULL || load_start(l) != 0 || load_wait_for_success(l) < 0;
-    for (uint32_t i = 0; i < times && !bad; i++)
-        bad = harm(s);
-    if (!bad)
-        bad = load_wait_for_success(l) < 0;
+    if (!CHECK(load_target_open(&target, conninfo, timeout_ms, 0) == 0))
+        return;
+    l = load_new(&target, WRITERS);
+    good = CHECK(l != NULL) && CHECK(load_start(l) == 0) && CHECK(load_wait_for_success(l) >= 0);
+    for (uint32_t i = 0; i < times && good; i++)
+        good = do_harm(s, l);
     if (l != NULL) {
+        CHECK(!good || load_wait_for_success(l) >= 0);
         load_stop(l);
-        load_print(l, what);
-        bad |= load_check_answers(l) | load_check_tables(l, s->direct, order, 1);
+        load_print(l, "   ");
+        CHECK(load_check_answers(l) == 0);
+        CHECK(load_check_tables(l, s->direct, order, 1) == 0);
     }
     load_free(l);
     load_target_close(&target);
-    return bad;
 }
 
-static int terminate_some(site *s)
+static void test_E11_frozen_server(site *s)
+{
+    run_harmed(s, s->direct, FROZEN_TIMEOUT_MS, freeze, 2, LOAD_LATE_WRITES);
+}
+
+static int terminate_some(site *s, load *l)
 {
     char sql[200];
 
+    (void)l;
     test_pause_ms(test_random(&s->random, 30));
     snprintf(sql, sizeof sql,
              "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
              " WHERE application_name = 'bb_contacts' AND hashint4(pid) %% 3 = %u - 1",
              test_random(&s->random, 3));
-    return pg_server_sql(&s->server, sql, NULL, 0);
+    return CHECK(pg_server_sql(&s->server, sql, NULL, 0) == 0);
 }
 
-static int test_E8_terminated_sessions(site *s)
+static void test_E8_terminated_sessions(site *s)
 {
-    return run_harmed(s, s->direct, "E8, terminated sessions", terminate_some, test_times(60),
-                      LOAD_ORDERED);
+    run_harmed(s, s->direct, LOAD_TIMEOUT_MS, terminate_some, test_times(60), LOAD_ORDERED);
 }
 
 static int is_ready(void *server)
@@ -306,24 +283,24 @@ static int is_ready(void *server)
 }
 
 /* One process of the server dies, which ends all sessions and makes it recover by itself. */
-static int kill_session_process(site *s)
+static int kill_session_process(site *s, load *l)
 {
     pid_t pid = pg_server_session_process(&s->server, test_random(&s->random, 1000));
 
+    (void)l;
     if (pid > 0)
         kill(pid, SIGKILL);
     test_pause_ms(50);
-    return !test_wait_until(is_ready, &s->server) && failed("the server did not recover", pid);
+    return CHECK_MSG(test_wait_until(is_ready, &s->server), "the server did not recover");
 }
 
-static int test_E8_killed_session_process(site *s)
+static void test_E8_killed_session_process(site *s)
 {
-    return run_harmed(s, s->direct, "E8, killed session process", kill_session_process,
-                      test_times(3), LOAD_ORDERED);
+    run_harmed(s, s->direct, LOAD_TIMEOUT_MS, kill_session_process, test_times(3), LOAD_ORDERED);
 }
 
 /* In one direction or the other, after a number of bytes that leaves no part of a request out. */
-static int cut_anywhere(site *s)
+static int cut_anywhere(site *s, load *l)
 {
     const proxy_fault fault = {.kind = test_random(&s->random, 2) ? PROXY_CUT_TO_SERVER
                                                                   : PROXY_CUT_TO_CLIENT,
@@ -331,76 +308,48 @@ static int cut_anywhere(site *s)
                                .is_reset = (int)test_random(&s->random, 2)};
     awaited_fault awaited = {s->proxy, proxy_faults(s->proxy)};
 
+    (void)l;
     proxy_set_fault(s->proxy, fault);
-    return !test_wait_until(has_come, &awaited) && failed("the connection was not cut", fault.kind);
+    return CHECK_MSG(test_wait_until(has_come, &awaited), "fault %d did not come", (int)fault.kind);
 }
 
-static int test_E8_cut_at_any_byte(site *s)
+static void test_E8_cut_at_any_byte(site *s)
 {
-    return run_harmed(s, s->through, "E8, cut at any byte", cut_anywhere, test_times(150),
-                      LOAD_LATE_WRITES);
+    run_harmed(s, s->through, LOAD_TIMEOUT_MS, cut_anywhere, test_times(150), LOAD_LATE_WRITES);
 }
 
-static int cut_commit(site *s)
+static int cut_commit(site *s, load *l)
 {
     const proxy_fault fault = {
         .kind = (proxy_fault_kind)(PROXY_CUT_BEFORE_COMMIT + test_random(&s->random, 4)),
         .is_reset = (int)test_random(&s->random, 2)};
     awaited_fault awaited = {s->proxy, proxy_faults(s->proxy)};
 
+    (void)l;
     proxy_set_fault(s->proxy, fault);
-    return !test_wait_until(has_come, &awaited) && failed("no COMMIT was cut", fault.kind);
+    return CHECK_MSG(test_wait_until(has_come, &awaited), "fault %d did not come", (int)fault.kind);
 }
 
-static int test_E8_cut_around_commit(site *s)
+static void test_E8_cut_around_commit(site *s)
 {
-    return run_harmed(s, s->through, "E8, cut around COMMIT", cut_commit, test_times(60),
-                      LOAD_LATE_WRITES);
+    run_harmed(s, s->through, LOAD_TIMEOUT_MS, cut_commit, test_times(60), LOAD_LATE_WRITES);
 }
 
 /* ------------------------------------------------------------------------------------- all */
 
-static const struct {
-    const char *name;
-    int (*run)(site *s);
-} tests[] = {
-    {"E9: cut before, in and after COMMIT", test_E9_cut_around_commit},
-    {"E11: a server that accepts and never answers", test_E11_silent_server},
-    {"E11: a server whose processes are stopped", test_E11_frozen_server},
-    {"E8: sessions terminated", test_E8_terminated_sessions},
-    {"E8: a session's process killed", test_E8_killed_session_process},
-    {"E8: connections cut at any byte", test_E8_cut_at_any_byte},
-    {"E8: connections cut around COMMIT under load", test_E8_cut_around_commit},
-};
-
 /* Ends what the test before has left behind: a session that nobody waits for any more may still
  * commit, and each test knows the contacts of its own requests only. */
-static int start_empty(site *s)
+static site *empty(site *s)
 {
-    if (!wait_for(s,
-                  "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                  " WHERE application_name = 'bb_contacts'",
-                  "0"))
-        return failed("sessions of the test before do not end", 0);
-    return pg_server_sql(&s->server,
-                         "DO $$ BEGIN IF to_regclass('bb_contacts.contacts') IS NOT NULL THEN"
-                         " DELETE FROM bb_contacts.contacts; END IF; END $$",
-                         NULL, 0);
-}
-
-static int run_all(site *s)
-{
-    int status = 0;
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        int64_t begin = test_now_ms();
-        int bad = start_empty(s) || tests[i].run(s);
-        printf("%s: %s, %lld ms\n", tests[i].name, bad ? "FAILED" : "ok",
-               (long long)(test_now_ms() - begin));
-        fflush(stdout);
-        status |= bad;
-    }
-    return status;
+    CHECK(wait_for(s,
+                   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                   " WHERE application_name = 'bb_contacts'",
+                   "0"));
+    CHECK(pg_server_sql(&s->server,
+                        "DO $$ BEGIN IF to_regclass('bb_contacts.contacts') IS NOT NULL THEN"
+                        " DELETE FROM bb_contacts.contacts; END IF; END $$",
+                        NULL, 0) == 0);
+    return s;
 }
 
 int main(void)
@@ -422,8 +371,14 @@ int main(void)
     pg_server_conninfo(&s.server, s.direct, sizeof s.direct);
     snprintf(s.through, sizeof s.through, "host=127.0.0.1 port=%u user=bb_test dbname=postgres",
              proxy_port(s.proxy));
-    status = run_all(&s) != 0;
+    CHECK_TEST(test_E9_cut_around_commit(empty(&s)));
+    CHECK_TEST(test_E11_silent_server(empty(&s)));
+    CHECK_TEST(test_E11_frozen_server(empty(&s)));
+    CHECK_TEST(test_E8_terminated_sessions(empty(&s)));
+    CHECK_TEST(test_E8_killed_session_process(empty(&s)));
+    CHECK_TEST(test_E8_cut_at_any_byte(empty(&s)));
+    CHECK_TEST(test_E8_cut_around_commit(empty(&s)));
     proxy_close(s.proxy);
     pg_server_remove(&s.server);
-    return status;
+    return check_status();
 }

@@ -7,13 +7,15 @@
 
 #include "faults/load.h"
 #include "faults/pg_server.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
 
 enum { WRITERS = 8, KILLS = 5, TIMEOUT_MS = 30000 };
 
-/* Kills and starts the server under load; what the writers are doing then is left to chance. */
+/* Kills and starts the server under load; what the writers are doing then is left to chance.
+ * Whether it serves again. */
 static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *random)
 {
     int is_all = number % 2 == 0; /* otherwise its processes find out by themselves */
@@ -21,19 +23,19 @@ static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *rand
     int64_t started;
     int64_t served;
 
-    if (load_start(l) != 0)
-        return 1;
-    if (load_wait_for_success(l) < 0) {
+    if (!CHECK(load_start(l) == 0))
+        return 0;
+    if (!CHECK(load_wait_for_success(l) >= 0)) {
         load_stop(l);
-        return 1;
+        return 0;
     }
     test_pause_ms(test_random(random, 300));
     pg_server_kill(server, is_all);
     killed = test_now_ms();
     test_pause_ms(test_random(random, 300));
-    if (pg_server_start(server) != 0) {
+    if (!CHECK(pg_server_start(server) == 0)) {
         load_stop(l);
-        return 1;
+        return 0;
     }
     started = test_now_ms();
     served = load_wait_for_success(l);
@@ -42,34 +44,34 @@ static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *rand
            is_all ? "all processes" : "the first process", (long long)(started - killed),
            (long long)served);
     fflush(stdout);
-    return served < 0;
+    return CHECK(served >= 0);
 }
 
-static int test_E8_killed_server(pg_server *server)
+static void test_E8_killed_server(pg_server *server)
 {
     uint64_t random = test_seed();
     uint32_t kills = test_times(KILLS);
     load_target target;
     char conninfo[200];
     load *l;
-    int failed = 0;
+    int good;
 
     pg_server_conninfo(server, conninfo, sizeof conninfo);
-    if (load_target_open(&target, conninfo, TIMEOUT_MS, 0) != 0)
-        return 1;
+    if (!CHECK(load_target_open(&target, conninfo, TIMEOUT_MS, 0) == 0))
+        return;
     l = load_new(&target, WRITERS);
-    for (uint32_t i = 0; l != NULL && i < kills && !failed; i++)
-        failed =
-            kill_once(server, l, i, &random) || load_check_tables(l, conninfo, LOAD_ORDERED, 0);
-    if (l == NULL || (!failed && (load_check_answers(l) != 0 ||
-                                  load_check_tables(l, conninfo, LOAD_ORDERED, 1) != 0)))
-        failed = 1;
+    good = CHECK(l != NULL);
+    for (uint32_t i = 0; i < kills && good; i++)
+        good = kill_once(server, l, i, &random) &&
+               CHECK(load_check_tables(l, conninfo, LOAD_ORDERED, 0) == 0);
+    if (good) {
+        CHECK(load_check_answers(l) == 0);
+        CHECK(load_check_tables(l, conninfo, LOAD_ORDERED, 1) == 0);
+    }
     if (l != NULL)
         load_print(l, "E8, killed server");
-    printf("%u kills: %s\n", kills, failed ? "FAILED" : "ok");
     load_free(l);
     load_target_close(&target);
-    return failed;
 }
 
 int main(void)
@@ -81,7 +83,8 @@ int main(void)
         return status;
     /* what such a server has acknowledged it may lose, unless the library asks for more */
     server.options[0] = "synchronous_commit=off";
-    status = pg_server_start(&server) != 0 || test_E8_killed_server(&server) != 0;
+    if (CHECK(pg_server_start(&server) == 0))
+        CHECK_TEST(test_E8_killed_server(&server));
     pg_server_remove(&server);
-    return status;
+    return check_status();
 }
