@@ -15,32 +15,16 @@
 #include "backends/postgres/wire/engine.h"
 #include "bb_contacts/storage.h"
 #include "execute/storage.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
 #include "support/wait.h"
 
 static char *conninfo;
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
-
-/* Whether a query's first value is this. */
 static int is_sql(const char *sql, const char *wanted)
 {
-    char found[2000] = "";
-
-    if (test_postgres_sql(conninfo, sql, found, sizeof found) != 0)
-        return 0;
-    if (strcmp(found, wanted) != 0)
-        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", sql, found, wanted);
-    return strcmp(found, wanted) == 0;
+    return test_postgres_gives(conninfo, sql, wanted);
 }
 
 static int run_sql(const char *sql)
@@ -83,7 +67,7 @@ static int uses(const bb_pg_statement *statement, const char *wanted)
     return good;
 }
 
-static void test_statements(void)
+static void check_statements(void)
 {
     static const bb_pg_statement_id ids[] = {BB_PG_CITUS_ACCESS, BB_PG_CITUS_FIND,
                                              BB_PG_CITUS_UPDATE, BB_PG_CITUS_INSERT,
@@ -203,7 +187,7 @@ static void *run_migrate(void *arg)
 }
 
 /* Tables that were there before Citus, and two processes' worth of migrations at once. */
-static void test_given_to_citus_once(void)
+static void check_given_to_citus_once(void)
 {
     pthread_t threads[4];
     int good[4] = {0};
@@ -226,7 +210,7 @@ static const char refuse_ordinary_write[] =
     "CREATE TRIGGER refuse BEFORE INSERT ON bb_contacts.contacts"
     " FOR EACH ROW EXECUTE FUNCTION refuse()";
 
-static void test_stores(void)
+static void check_stores(void)
 {
     bb_storage *older = open_store(NULL);
     bb_storage *newer;
@@ -238,7 +222,7 @@ static void test_stores(void)
     newer = open_store(NULL); /* the extension is there, but has not been given the tables */
     CHECK(writes(newer) && engine_of(newer) == BB_PG_ENGINE_ORDINARY);
     bb_storage_close(newer);
-    test_given_to_citus_once();
+    check_given_to_citus_once();
     newer = open_store(NULL);
     CHECK(writes(newer) && engine_of(newer) == BB_PG_ENGINE_CITUS);
     CHECK(migrate(newer) && engine_of(newer) == BB_PG_ENGINE_CITUS);
@@ -251,7 +235,7 @@ static void test_stores(void)
 }
 
 /* The printed script does the same, whatever the tables are called. */
-static void test_script(void)
+static void check_script(void)
 {
     static char script[20000];
     static const char schema[] = "O'Brien \"& $1";
@@ -275,26 +259,27 @@ static void test_script(void)
     bb_storage_close(storage);
 }
 
+/* One database comes to Citus and stays there. */
+static void test_the_way_to_citus(void)
+{
+    check_stores();
+    check_statements();
+    check_script();
+}
+
 int main(void)
 {
-    char name[64];
+    test_database database;
+    int status = test_database_open(&database, "citus");
 
-    if (!test_postgres_is_there()) {
-        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
-        return TEST_SKIPPED;
-    }
-    snprintf(name, sizeof name, "bb_test_%ld_citus", (long)getpid());
-    conninfo = test_postgres_create(name);
-    if (conninfo == NULL)
-        return 1;
+    if (status != 0)
+        return status;
+    conninfo = database.conninfo;
     if (is_sql("SELECT count(*) FROM pg_extension WHERE extname = 'citus'", "0")) {
-        test_stores();
-        test_statements();
-        test_script();
+        CHECK_TEST(test_the_way_to_citus());
     } else {
         puts("SKIPPED: Citus itself is here");
     }
-    test_postgres_drop(name);
-    free(conninfo);
-    return problems > 0;
+    test_database_close(&database);
+    return check_status();
 }

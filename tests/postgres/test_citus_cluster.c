@@ -16,6 +16,7 @@
 #include "conformance.h"
 #include "execute/storage.h"
 #include "postgres/process.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -155,19 +156,12 @@ static int32_t send_contact(const test_endpoint *endpoint, unsigned chatbot, con
     int body_len = snprintf(body, sizeof body,
                             "{\"users\":[{\"external_id\":\"%s\",\"name\":\"%u\"}]}", key, version);
     int id_len = snprintf(id, sizeof id, "%u", chatbot);
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(body, (size_t)body_len);
     bb_result *result;
     int32_t status;
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
     request.chatbot_id = id;
     request.chatbot_id_len = (size_t)id_len;
-    request.principal = &principal;
-    request.body = body;
-    request.body_len = (size_t)body_len;
     request.timeout_ms = timeout_ms;
     result = bb_contacts_upsert(endpoint->contacts, &request);
     status = bb_result_http_status(result);
@@ -359,13 +353,12 @@ static int take_nodes_down(const char *script)
 int main(void)
 {
     const char *script = getenv("BB_TEST_CITUS_CONTROL"); // NOLINT(concurrency-mt-unsafe)
-    int failed;
 
     if (!read_nodes()) {
         puts("SKIPPED: BB_TEST_CITUS_NODES names no cluster; see citus_database.sh");
         return TEST_SKIPPED;
     }
-    failed = script != NULL && take_nodes_down(script) != 0;
-    failed |= run_on_all_nodes() != 0;
-    return failed;
+    CHECK(script == NULL || take_nodes_down(script) == 0);
+    CHECK(run_on_all_nodes() == 0);
+    return check_status();
 }

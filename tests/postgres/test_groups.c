@@ -13,6 +13,8 @@
 
 #include "bb_contacts/storage.h"
 #include "execute/storage.h"
+#include "postgres/open.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -170,7 +172,7 @@ static void *run_writer(void *arg)
     return NULL;
 }
 
-static int test_E7_groups_in_opposite_orders(const bb_storage *storage)
+static void test_E7_groups_in_opposite_orders(const bb_storage *storage)
 {
     static writer writers[THREADS];
     int64_t end = bb_deadline_in((int64_t)test_times(6) * 1000);
@@ -189,20 +191,7 @@ static int test_E7_groups_in_opposite_orders(const bb_storage *storage)
             printf("%s %s\n", writers[i].error.sqlstate, writers[i].error.message);
     }
     printf("%u threads, %u groups, %u faults\n", started, groups, faults);
-    return started == THREADS && groups > 0 && faults == 0 ? 0 : -1;
-}
-
-/* After the sessions have ended, when all they counted is there. */
-static int check_deadlocks(const test_endpoint *endpoint)
-{
-    char count[20] = "";
-
-    if (test_store_sql(&endpoint->store,
-                       "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
-                       count, sizeof count) != 0)
-        return -1;
-    printf("%s deadlocks\n", count);
-    return strcmp(count, "0") == 0 ? 0 : -1;
+    CHECK(started == THREADS && groups > 0 && faults == 0);
 }
 
 int main(void)
@@ -213,11 +202,10 @@ int main(void)
     if (status != 0)
         return status;
     for (int i = 1; i < CHATBOTS; i++)
-        status |= bb_storage_chatbot_add(endpoint.store.storage, FIRST_CHATBOT + i, 1,
-                                         TEST_PATIENCE_MS, NULL);
-    if (status == 0)
-        status = test_E7_groups_in_opposite_orders(endpoint.store.storage) != 0;
-    status |= check_deadlocks(&endpoint) != 0;
+        CHECK(bb_storage_chatbot_add(endpoint.store.storage, FIRST_CHATBOT + i, 1, TEST_PATIENCE_MS,
+                                     NULL) == BB_OK);
+    CHECK_TEST(test_E7_groups_in_opposite_orders(endpoint.store.storage));
+    CHECK(pg_saw_no_deadlock(&endpoint));
     test_endpoint_close(&endpoint);
-    return status;
+    return check_status();
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "bb_contacts/storage.h"
+#include "postgres/open.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 
@@ -57,7 +59,7 @@ static void *run_client(void *arg)
     return NULL;
 }
 
-static int test_E7_overlapping_batches_in_opposite_orders(const test_endpoint *endpoint)
+static void test_E7_overlapping_batches_in_opposite_orders(const test_endpoint *endpoint)
 {
     static client clients[THREADS];
     int64_t end = bb_deadline_in((int64_t)test_times(6) * 1000);
@@ -74,20 +76,7 @@ static int test_E7_overlapping_batches_in_opposite_orders(const test_endpoint *e
         faults += clients[i].faults;
     }
     printf("%u threads, %u requests, %u not 200\n", started, requests, faults);
-    return started == THREADS && requests > 0 && faults == 0 ? 0 : -1;
-}
-
-/* After the sessions have ended, when all they counted is there. */
-static int check_deadlocks(const test_endpoint *endpoint)
-{
-    char count[20] = "";
-
-    if (test_store_sql(&endpoint->store,
-                       "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
-                       count, sizeof count) != 0)
-        return -1;
-    printf("%s deadlocks\n", count);
-    return strcmp(count, "0") == 0 ? 0 : -1;
+    CHECK(started == THREADS && requests > 0 && faults == 0);
 }
 
 int main(void)
@@ -102,10 +91,8 @@ int main(void)
     status = test_endpoint_open(&endpoint, "postgres", &config);
     if (status != 0)
         return status;
-    status = test_E7_overlapping_batches_in_opposite_orders(&endpoint) != 0;
-    bb_contacts_close(endpoint.contacts);
-    endpoint.contacts = NULL;
-    status |= check_deadlocks(&endpoint) != 0;
+    CHECK_TEST(test_E7_overlapping_batches_in_opposite_orders(&endpoint));
+    CHECK(pg_saw_no_deadlock(&endpoint));
     test_endpoint_close(&endpoint);
-    return status;
+    return check_status();
 }

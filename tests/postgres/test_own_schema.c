@@ -6,24 +6,16 @@
 #include <unistd.h>
 
 #include "bb_contacts/storage.h"
+#include "postgres/open.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
-#include "support/settings.h"
 #include "support/wait.h"
 
-static char database[64];
+static test_database database;
 static char role[64];
 static char *conninfo; /* of the tables' owner */
 static char *as_role;  /* of the role that serves requests */
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
 
 /* ------------------------------------------------------------------------------- what is shared */
 
@@ -32,16 +24,9 @@ static int run_sql(const char *sql)
     return test_postgres_sql(conninfo, sql, NULL, 0) == 0;
 }
 
-/* Whether a query's first value is this. */
 static int is_sql(const char *sql, const char *wanted)
 {
-    char found[2000] = "(none)";
-
-    if (test_postgres_sql(conninfo, sql, found, sizeof found) != 0)
-        return 0;
-    if (strcmp(found, wanted) != 0)
-        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", sql, found, wanted);
-    return strcmp(found, wanted) == 0;
+    return test_postgres_gives(conninfo, sql, wanted);
 }
 
 /* Whether the role is refused an SQL statement. */
@@ -52,51 +37,6 @@ static int is_refused(const char *sql)
     fprintf(stderr, "expected: ");
     failed = test_postgres_sql(as_role, sql, NULL, 0) != 0;
     return failed;
-}
-
-static bb_postgres_options options_of(const char *schema)
-{
-    bb_postgres_options options;
-
-    bb_postgres_options_init(&options);
-    options.schema = schema;
-    options.schema_len = strlen(schema);
-    return options;
-}
-
-static void print_line(void *ctx, int32_t level, const char *line, size_t len)
-{
-    (void)ctx;
-    if (level <= BB_LOG_ERROR)
-        fprintf(stderr, "log: %.*s\n", (int)len, line);
-}
-
-static int open_endpoint(test_endpoint *endpoint, const char *place,
-                         const bb_postgres_options *options)
-{
-    bb_config config;
-    bb_error error;
-    int32_t code;
-
-    bb_error_init(&error);
-    memset(endpoint, 0, sizeof *endpoint);
-    bb_config_init(&config);
-    config.log = print_line;
-    code = bb_storage_open_postgres_with(place, strlen(place), NULL, options,
-                                         &endpoint->store.storage, &error);
-    if (code == BB_OK)
-        code = bb_storage_migrate(endpoint->store.storage, TEST_PATIENCE_MS, &error);
-    if (code == BB_OK)
-        code = test_open_contacts(endpoint->store.storage, &config, &endpoint->contacts, &error);
-    if (code != BB_OK)
-        fprintf(stderr, "cannot open: %s: %s\n", bb_code_name(code), error.message);
-    return code == BB_OK;
-}
-
-static void close_endpoint(test_endpoint *endpoint)
-{
-    bb_contacts_close(endpoint->contacts);
-    bb_storage_close(endpoint->store.storage);
 }
 
 /* The outcome of a request for one contact, or minus the HTTP status. */
@@ -145,7 +85,7 @@ static void check_writes(const test_endpoint *endpoint)
 
 static void test_names_of_any_spelling(void)
 {
-    bb_postgres_options options = options_of("Odd \"schema\"; DROP TABLE x");
+    bb_postgres_options options = pg_options_of("Odd \"schema\"; DROP TABLE x");
     test_endpoint endpoint;
 
     options.contacts_table = "Das Kontaktbuch";
@@ -156,7 +96,7 @@ static void test_names_of_any_spelling(void)
     options.api_keys_table_len = strlen(options.api_keys_table);
     options.version_table = "v'1";
     options.version_table_len = strlen(options.version_table);
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     check_writes(&endpoint);
@@ -167,7 +107,7 @@ static void test_names_of_any_spelling(void)
     CHECK(is_sql("SELECT name FROM \"Odd \"\"schema\"\"; DROP TABLE x\".\"Das Kontaktbuch\"",
                  "Grace"));
     CHECK(is_sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'bb_contacts'", "0"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 static int32_t open_with(const bb_postgres_options *options)
@@ -184,18 +124,18 @@ static void test_names_that_are_refused(void)
 {
     static const char long_name[] = "1234567890123456789012345678901234567890"
                                     "123456789012345678901234";
-    bb_postgres_options options = options_of(long_name);
+    bb_postgres_options options = pg_options_of(long_name);
 
     CHECK(open_with(&options) == BB_ERR_ARGUMENT);
     options.schema_len = 63;
     CHECK(open_with(&options) == BB_OK);
     options.schema_len = 0;
     CHECK(open_with(&options) == BB_ERR_ARGUMENT);
-    options = options_of("a");
+    options = pg_options_of("a");
     options.contacts_table = "a\0b";
     options.contacts_table_len = 3;
     CHECK(open_with(&options) == BB_ERR_ARGUMENT);
-    options = options_of("a");
+    options = pg_options_of("a");
     options.size = 8;
     CHECK(open_with(&options) == BB_ERR_ARGUMENT);
 }
@@ -232,7 +172,7 @@ static void short_free(void *ctx, void *ptr)
 
 static void test_memory_that_runs_out(void)
 {
-    bb_postgres_options options = options_of("any");
+    bb_postgres_options options = pg_options_of("any");
     short_memory memory = {0, 0};
     const bb_allocator allocator = {&memory, short_alloc, short_realloc, short_free};
     bb_storage_options common;
@@ -280,13 +220,13 @@ static const char host_access[] =
 
 static void test_access_by_the_hosts_own_tables(void)
 {
-    bb_postgres_options options = options_of("own_access");
+    bb_postgres_options options = pg_options_of("own_access");
     test_endpoint endpoint;
 
     options.access_sql = host_access;
     options.access_sql_len = sizeof host_access - 1;
     CHECK(run_sql(host_tables));
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     check_writes(&endpoint); /* as the principal of workspace 1, so of team blue */
     CHECK(send_with_key(&endpoint, "123", "Bearer oc_live_good") == BB_CREATED);
     CHECK(send_with_key(&endpoint, "123", "Bearer oc_live_off") == -401);
@@ -301,24 +241,24 @@ static void test_access_by_the_hosts_own_tables(void)
                  "contacts,schema_version"));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 1, 1, TEST_PATIENCE_MS, NULL) ==
           BB_ERR_UNSUPPORTED);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 static void check_answer(const char *sql, int32_t expected)
 {
-    bb_postgres_options options = options_of("own_access");
+    bb_postgres_options options = pg_options_of("answers");
     test_endpoint endpoint;
 
     options.access_sql = sql;
     options.access_sql_len = strlen(sql);
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(send_name(&endpoint, "Grace") == expected);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 static void test_access_of_any_answer(void)
 {
-    check_answer("SELECT 2", BB_UNCHANGED); /* no parameter used */
+    check_answer("SELECT 2", BB_CREATED); /* no parameter used */
     check_answer("SELECT 2::bigint", BB_UNCHANGED);
     check_answer("SELECT 1", -404);
     check_answer("SELECT 0", -401);
@@ -326,8 +266,8 @@ static void test_access_of_any_answer(void)
     check_answer("SELECT NULL::integer", -401);
     check_answer("SELECT 2 WHERE false", -401);
     check_answer("SELECT nonsense", -500);
-    check_answer("SELECT 2); DROP TABLE own_access.contacts; SELECT (2", -500);
-    CHECK(is_sql("SELECT count(*) FROM own_access.contacts", "2"));
+    check_answer("SELECT 2); DROP TABLE answers.contacts; SELECT (2", -500);
+    CHECK(is_sql("SELECT count(*) FROM answers.contacts", "1"));
 }
 
 /* --------------------------------------------------------------------------------------- roles */
@@ -345,14 +285,14 @@ static const char privileges[] =
 
 static void test_least_privilege(void)
 {
-    bb_postgres_options options = options_of("narrow");
+    bb_postgres_options options = pg_options_of("narrow");
     test_endpoint endpoint;
 
     options.role = role;
     options.role_len = strlen(role);
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     CHECK(is_sql(privileges,
                  "api_keys=SELECT chatbots=SELECT contacts.chatbot_id=INSERT"
                  " contacts.created_at=INSERT contacts.custom_attributes=INSERT,UPDATE"
@@ -360,11 +300,11 @@ static void test_least_privilege(void)
                  " contacts.name=INSERT,UPDATE contacts.phonenumber=INSERT,UPDATE"
                  " contacts.stripe_accounts=INSERT,UPDATE contacts.updated_at=INSERT,UPDATE"
                  " contacts=SELECT schema_version=SELECT"));
-    CHECK(open_endpoint(&endpoint, as_role, &options)); /* migrate() finds all in place */
+    CHECK(pg_open(&endpoint, as_role, &options)); /* migrate() finds all in place */
     check_writes(&endpoint);
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 124, 1, TEST_PATIENCE_MS, NULL) ==
           BB_ERR_INTERNAL);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     CHECK(is_refused("CREATE TABLE narrow.mine ()"));
     CHECK(is_refused("DELETE FROM narrow.contacts"));
     CHECK(is_refused("UPDATE narrow.contacts SET id = 5"));
@@ -376,24 +316,27 @@ static void test_row_level_security(void)
 {
     static const char access[] =
         "SELECT CASE WHEN set_config('host.chatbot', $4::text, true) = '124' THEN 1 ELSE 2 END";
-    bb_postgres_options options = options_of("narrow");
+    bb_postgres_options options = pg_options_of("tenants");
     test_endpoint endpoint;
 
-    CHECK(run_sql("ALTER TABLE narrow.contacts ENABLE ROW LEVEL SECURITY"));
-    CHECK(run_sql("CREATE POLICY tenant ON narrow.contacts"
-                  " USING (chatbot_id = current_setting('host.chatbot', true)::bigint)"));
-    CHECK(run_sql("TRUNCATE narrow.contacts"));
+    options.role = role;
+    options.role_len = strlen(role);
     options.access_sql = access;
     options.access_sql_len = sizeof access - 1;
-    CHECK(open_endpoint(&endpoint, as_role, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
+    pg_close(&endpoint);
+    CHECK(run_sql("ALTER TABLE tenants.contacts ENABLE ROW LEVEL SECURITY"));
+    CHECK(run_sql("CREATE POLICY tenant ON tenants.contacts"
+                  " USING (chatbot_id = current_setting('host.chatbot', true)::bigint)"));
+    CHECK(pg_open(&endpoint, as_role, &options));
     check_writes(&endpoint);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     options.access_sql = "SELECT 2"; /* does not say whose rows */
     options.access_sql_len = strlen(options.access_sql);
-    CHECK(open_endpoint(&endpoint, as_role, &options));
+    CHECK(pg_open(&endpoint, as_role, &options));
     CHECK(send_name(&endpoint, "Eve") == -500);
-    close_endpoint(&endpoint);
-    CHECK(is_sql("SELECT string_agg(name, ',') FROM narrow.contacts", "Grace"));
+    pg_close(&endpoint);
+    CHECK(is_sql("SELECT string_agg(name, ',') FROM tenants.contacts", "Grace"));
 }
 
 /* -------------------------------------------------------------------------------- printed schema
@@ -420,7 +363,7 @@ static int contents_of(const char *schema, char *found, size_t size)
 
 static void test_printed_schema(void)
 {
-    bb_postgres_options options = options_of("printed");
+    bb_postgres_options options = pg_options_of("printed");
     char made[64] = "", printed[64] = "";
     test_endpoint endpoint;
     size_t len = 0, again = 0;
@@ -435,15 +378,15 @@ static void test_printed_schema(void)
     CHECK(bb_postgres_schema_sql(&options, 0, script, len, &again, NULL) == BB_ERR_ARGUMENT);
     CHECK(bb_postgres_schema_sql(&options, 0, script, len + 1, &again, NULL) == BB_OK);
     CHECK(again == len && strlen(script) == len);
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
-    close_endpoint(&endpoint);
+    CHECK(pg_open(&endpoint, conninfo, &options));
+    pg_close(&endpoint);
     CHECK(contents_of("printed", made, sizeof made));
     CHECK(run_sql("DROP SCHEMA printed CASCADE"));
     CHECK(run_sql(script)); /* the same by hand */
     CHECK(contents_of("printed", printed, sizeof printed));
     CHECK(made[0] != '\0' && strcmp(made, printed) == 0);
-    CHECK(open_endpoint(&endpoint, as_role, &options));
-    close_endpoint(&endpoint);
+    CHECK(pg_open(&endpoint, as_role, &options));
+    pg_close(&endpoint);
     CHECK(bb_postgres_schema_sql(&options, 1, script, len + 1, &again, NULL) == BB_OK);
     /* nothing but what Citus may need, should it have come meanwhile */
     CHECK(strncmp(script, "BEGIN;\nDO $bb_citus$", 20) == 0);
@@ -475,10 +418,10 @@ static int is_answered(const test_endpoint *endpoint, const char *id, const char
  * while the store is in use. */
 static void test_triggers_that_change_values(void)
 {
-    bb_postgres_options options = options_of("triggered");
+    bb_postgres_options options = pg_options_of("triggered");
     test_endpoint endpoint;
 
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
     CHECK(is_answered(&endpoint, "one", "Ada", BB_UNCHANGED, "\"name\":\"Ada\""));
@@ -493,16 +436,16 @@ static void test_triggers_that_change_values(void)
     CHECK(is_sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM triggered.contacts", "1,2"));
     CHECK(run_sql("DROP TRIGGER shout ON triggered.contacts"));
     CHECK(is_answered(&endpoint, "two", "Jane", BB_UPDATED, "\"name\":\"Jane\""));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* The trigger of one partition, which the partitioned table does not show. */
 static void test_triggers_of_a_partition(void)
 {
-    bb_postgres_options options = options_of("parted");
+    bb_postgres_options options = pg_options_of("parted");
     test_endpoint endpoint;
 
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(run_sql("ALTER TABLE parted.contacts RENAME TO before;"
                   " CREATE TABLE parted.contacts (LIKE parted.before INCLUDING ALL)"
@@ -516,7 +459,7 @@ static void test_triggers_of_a_partition(void)
     CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"ADA\""));
     CHECK(is_answered(&endpoint, "one", "Grace", BB_UPDATED, "\"name\":\"GRACE\""));
     CHECK(is_answered(&endpoint, "one", "GRACE", BB_UNCHANGED, "\"name\":\"GRACE\""));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* --------------------------------------------------------------------------- rules of the host's
@@ -538,10 +481,10 @@ static int32_t status_of(const test_endpoint *endpoint, const char *users)
  * whatever the order of their keys; not by an earlier one. */
 static void test_E1_E10_a_value_is_handed_over(void)
 {
-    bb_postgres_options options = options_of("handed_over");
+    bb_postgres_options options = pg_options_of("handed_over");
     test_endpoint endpoint;
 
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
     CHECK(run_sql("CREATE UNIQUE INDEX ON handed_over.contacts (email)"));
     CHECK(status_of(&endpoint, "{\"external_id\":\"a\"},{\"external_id\":\"b\",\"email\":\"e\"},"
@@ -563,7 +506,7 @@ static void test_E1_E10_a_value_is_handed_over(void)
     CHECK(is_sql("SELECT string_agg(external_id || '=' || coalesce(email, ''), ' '"
                  " ORDER BY external_id) FROM handed_over.contacts",
                  "a=f also new=e b= c=g new="));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* ---------------------------------------------------------------------------------- partitions */
@@ -595,11 +538,11 @@ static int divide(const char *schema, const char *key, const char *values)
  * divided while the store was in use. */
 static void check_partitions(const char *schema, const char *key, const char *values)
 {
-    bb_postgres_options options = options_of(schema);
+    bb_postgres_options options = pg_options_of(schema);
     test_endpoint endpoint;
     char sql[100];
 
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, 0, NULL) == BB_OK);
     CHECK(send_name(&endpoint, "Ada") == BB_CREATED);
     CHECK(divide(schema, key, values));
@@ -611,7 +554,7 @@ static void check_partitions(const char *schema, const char *key, const char *va
         snprintf(sql, sizeof sql, "TRUNCATE %s.locked, %s.contacts", schema, schema);
         CHECK(run_sql(sql));
     }
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 static void test_E11_writes_to_one_of_many_partitions(void)
@@ -627,10 +570,10 @@ static void test_E11_writes_to_one_of_many_partitions(void)
 /* Texts are compared byte by byte, whatever the column's collation calls the same. */
 static void test_a_collation_without_case(void)
 {
-    bb_postgres_options options = options_of("caseless");
+    bb_postgres_options options = pg_options_of("caseless");
     test_endpoint endpoint;
 
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(run_sql("CREATE COLLATION caseless.any (provider = icu, locale = 'und-u-ks-level2',"
                   " deterministic = false);"
@@ -639,16 +582,16 @@ static void test_a_collation_without_case(void)
     CHECK(is_answered(&endpoint, "one", "ADA", BB_UPDATED, "\"name\":\"ADA\""));
     CHECK(is_answered(&endpoint, "one", "ADA", BB_UNCHANGED, "\"name\":\"ADA\""));
     CHECK(is_sql("SELECT name FROM caseless.contacts", "ADA"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* What was NULL by someone else's doing is answered as what a new contact has. */
 static void test_json_that_is_missing(void)
 {
-    bb_postgres_options options = options_of("missing");
+    bb_postgres_options options = pg_options_of("missing");
     test_endpoint endpoint;
 
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
     CHECK(run_sql("ALTER TABLE missing.contacts ALTER stripe_accounts DROP NOT NULL,"
@@ -656,7 +599,7 @@ static void test_json_that_is_missing(void)
                   " UPDATE missing.contacts SET stripe_accounts = NULL, custom_attributes = NULL"));
     CHECK(is_answered(&endpoint, "one", "Ada", BB_UNCHANGED,
                       "\"stripe_accounts\":[],\"custom_attributes\":{},"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* A query of the host's that has no index to use is not compiled for each request, though seqscans
@@ -665,16 +608,16 @@ static void test_access_without_an_index(void)
 {
     static const char query[] = "SELECT 2 FROM unindexed.tokens WHERE bot = $4"
                                 " AND current_setting('jit') = 'off'";
-    bb_postgres_options options = options_of("unindexed");
+    bb_postgres_options options = pg_options_of("unindexed");
     test_endpoint endpoint;
 
     options.access_sql = query;
     options.access_sql_len = sizeof query - 1;
     CHECK(run_sql("CREATE SCHEMA unindexed; CREATE TABLE unindexed.tokens (bot bigint);"
                   " INSERT INTO unindexed.tokens VALUES (123)"));
-    CHECK(open_endpoint(&endpoint, conninfo, &options));
+    CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(is_answered(&endpoint, "one", "Ada", BB_CREATED, "\"name\":\"Ada\""));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* -------------------------------------------------------------------------------------- the whole
@@ -683,20 +626,12 @@ static void test_access_without_an_index(void)
 static int set_up(void)
 {
     char sql[200];
-    size_t size;
 
-    snprintf(database, sizeof database, "bb_test_%ld_own", (long)getpid());
+    conninfo = database.conninfo;
     snprintf(role, sizeof role, "bb_test_%ld_Web \"role\"", (long)getpid());
-    conninfo = test_postgres_create(database);
-    if (conninfo == NULL)
-        return 0;
     snprintf(sql, sizeof sql, "CREATE ROLE \"bb_test_%ld_Web \"\"role\"\"\" LOGIN", (long)getpid());
-    size = strlen(conninfo) + sizeof role + 20;
-    as_role = malloc(size);
-    if (as_role == NULL)
-        return 0;
-    snprintf(as_role, size, "%s user='%s'", conninfo, role);
-    return run_sql(sql);
+    as_role = test_postgres_as(conninfo, role);
+    return as_role != NULL && run_sql(sql);
 }
 
 static void tear_down(void)
@@ -704,39 +639,34 @@ static void tear_down(void)
     char sql[200];
 
     snprintf(sql, sizeof sql, "DROP ROLE \"bb_test_%ld_Web \"\"role\"\"\"", (long)getpid());
-    test_postgres_drop(database);
-    free(conninfo);
-    conninfo = test_postgres_conninfo("postgres");
-    if (conninfo != NULL)
-        CHECK(run_sql(sql));
-    free(conninfo);
+    test_database_close(&database);
+    CHECK(test_postgres_server_sql(sql) == 0);
     free(as_role);
 }
 
 int main(void)
 {
-    if (!test_postgres_is_there()) {
-        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
-        return TEST_SKIPPED;
-    }
+    int status = test_database_open(&database, "own");
+
+    if (status != 0)
+        return status;
     if (!set_up())
         return 1;
-    test_names_of_any_spelling();
-    test_names_that_are_refused();
-    test_memory_that_runs_out();
-    test_access_by_the_hosts_own_tables();
-    test_access_of_any_answer();
-    test_least_privilege();
-    test_row_level_security();
-    test_printed_schema();
-    test_triggers_that_change_values();
-    test_triggers_of_a_partition();
-    test_E1_E10_a_value_is_handed_over();
-    test_E11_writes_to_one_of_many_partitions();
-    test_a_collation_without_case();
-    test_json_that_is_missing();
-    test_access_without_an_index();
+    CHECK_TEST(test_names_of_any_spelling());
+    CHECK_TEST(test_names_that_are_refused());
+    CHECK_TEST(test_memory_that_runs_out());
+    CHECK_TEST(test_access_by_the_hosts_own_tables());
+    CHECK_TEST(test_access_of_any_answer());
+    CHECK_TEST(test_least_privilege());
+    CHECK_TEST(test_row_level_security());
+    CHECK_TEST(test_printed_schema());
+    CHECK_TEST(test_triggers_that_change_values());
+    CHECK_TEST(test_triggers_of_a_partition());
+    CHECK_TEST(test_E1_E10_a_value_is_handed_over());
+    CHECK_TEST(test_E11_writes_to_one_of_many_partitions());
+    CHECK_TEST(test_a_collation_without_case());
+    CHECK_TEST(test_json_that_is_missing());
+    CHECK_TEST(test_access_without_an_index());
     tear_down();
-    printf("%u problems\n", problems);
-    return problems == 0 ? 0 : 1;
+    return check_status();
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "faults/proxy.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
@@ -58,11 +59,7 @@ static double measure(const test_endpoint *endpoint, unsigned contacts, bb_outco
         bb_result_free(result);
     }
     free(body.data);
-    if (!good) {
-        fprintf(stderr, "%u contacts, %s: not as expected\n", contacts, outcomes[wanted]);
-        return -1;
-    }
-    return shortest;
+    return CHECK_MSG(good, "%u contacts, %s", contacts, outcomes[wanted]) ? shortest : -1;
 }
 
 static double most_trips(void)
@@ -71,10 +68,9 @@ static double most_trips(void)
 }
 
 /* Compares the two ways to the server for requests of this size. */
-static int compare_ways(const test_endpoint *near, const test_endpoint *far, unsigned contacts)
+static void compare_ways(const test_endpoint *near, const test_endpoint *far, unsigned contacts)
 {
     static const char *const names[] = {"created", "updated", "unchanged"};
-    int failed = 0;
 
     for (int outcome = BB_CREATED; outcome <= BB_UNCHANGED; outcome++) {
         double alone = measure(near, contacts, (bb_outcome)outcome, "near");
@@ -87,11 +83,10 @@ static int compare_ways(const test_endpoint *near, const test_endpoint *far, uns
             trips = (delayed - alone) / (2 * DELAY_MS);
             good = delayed >= 0 && trips < most_trips();
         }
-        printf("%4u %-9s %7.2f ms, with the proxy %7.2f ms: %.2f round trips%s\n", contacts,
-               names[outcome], alone, delayed, trips, good ? "" : "  FAILED");
-        failed |= !good;
+        printf("%4u %-9s %7.2f ms, with the proxy %7.2f ms: %.2f round trips\n", contacts,
+               names[outcome], alone, delayed, trips);
+        CHECK_MSG(good, "%.2f round trips", trips);
     }
-    return failed;
 }
 
 /* The socket of the server that BB_TEST_POSTGRES names; 0 if it has none. */
@@ -124,38 +119,37 @@ static int open_far(test_endpoint *far, const test_endpoint *near, unsigned port
     return code == BB_OK ? 0 : -1;
 }
 
-static int run(const test_endpoint *near, proxy *way)
+static void test_one_round_trip(const test_endpoint *near, proxy *way)
 {
     test_endpoint far = {0};
-    int failed = open_far(&far, near, proxy_port(way)) != 0;
 
-    if (!failed) {
+    if (CHECK(open_far(&far, near, proxy_port(way)) == 0)) {
         proxy_set_delay(way, DELAY_MS);
-        failed |= compare_ways(near, &far, 1);
-        failed |= compare_ways(near, &far, 1000);
+        compare_ways(near, &far, 1);
+        compare_ways(near, &far, 1000);
     }
     bb_contacts_close(far.contacts);
     bb_storage_close(far.store.storage);
-    return failed;
 }
 
 int main(void)
 {
     test_endpoint near;
     char path[200];
-    proxy *way = NULL;
+    proxy *way;
     int status = test_endpoint_open(&near, "postgres", NULL);
 
     if (status != 0)
         return status;
     if (!socket_of_server(path, sizeof path)) {
         puts("SKIPPED: the server has no Unix socket");
-        status = TEST_SKIPPED;
-    } else {
-        way = proxy_open(path);
-        status = way == NULL || run(&near, way) != 0;
+        test_endpoint_close(&near);
+        return TEST_SKIPPED;
     }
+    way = proxy_open(path);
+    if (CHECK(way != NULL))
+        CHECK_TEST(test_one_round_trip(&near, way));
     proxy_close(way);
     test_endpoint_close(&near);
-    return status;
+    return check_status();
 }

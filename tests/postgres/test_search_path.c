@@ -10,24 +10,16 @@
 #include "backends/postgres/wire/engine.h"
 #include "bb_contacts/storage.h"
 #include "execute/storage.h"
+#include "postgres/open.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
-#include "support/settings.h"
 #include "support/wait.h"
 
-static char database[64];
+static test_database database;
 static char role[64];
 static char *conninfo; /* of who may do everything */
 static char *as_role;  /* of the role that migrates and serves requests */
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
 
 /* ----------------------------------------------------------------------------- the evil schema */
 
@@ -98,31 +90,14 @@ static int run_sql(const char *sql)
     return test_postgres_sql(conninfo, sql, NULL, 0) == 0;
 }
 
-/* Whether a query's first value is this. */
 static int is_sql(const char *sql, const char *wanted)
 {
-    char found[2000] = "(none)";
-
-    if (test_postgres_sql(conninfo, sql, found, sizeof found) != 0)
-        return 0;
-    if (strcmp(found, wanted) != 0)
-        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", sql, found, wanted);
-    return strcmp(found, wanted) == 0;
+    return test_postgres_gives(conninfo, sql, wanted);
 }
 
 static int is_untouched(void)
 {
     return is_sql("SELECT is_called FROM evil.calls", "f");
-}
-
-static bb_postgres_options options_of(const char *schema)
-{
-    bb_postgres_options options;
-
-    bb_postgres_options_init(&options);
-    options.schema = schema;
-    options.schema_len = strlen(schema);
-    return options;
 }
 
 static int set_path(const char *path)
@@ -131,40 +106,6 @@ static int set_path(const char *path)
 
     snprintf(sql, sizeof sql, "ALTER ROLE %s SET search_path = %s", role, path);
     return run_sql(sql);
-}
-
-static void print_line(void *ctx, int32_t level, const char *line, size_t len)
-{
-    (void)ctx;
-    if (level <= BB_LOG_ERROR)
-        fprintf(stderr, "log: %.*s\n", (int)len, line);
-}
-
-static int open_endpoint(test_endpoint *endpoint, const bb_postgres_options *options)
-{
-    bb_config config;
-    bb_error error;
-    int32_t code;
-
-    bb_error_init(&error);
-    memset(endpoint, 0, sizeof *endpoint);
-    bb_config_init(&config);
-    config.log = print_line;
-    code = bb_storage_open_postgres_with(as_role, strlen(as_role), NULL, options,
-                                         &endpoint->store.storage, &error);
-    if (code == BB_OK)
-        code = bb_storage_migrate(endpoint->store.storage, TEST_PATIENCE_MS, &error);
-    if (code == BB_OK)
-        code = test_open_contacts(endpoint->store.storage, &config, &endpoint->contacts, &error);
-    if (code != BB_OK)
-        fprintf(stderr, "cannot open: %s: %s\n", bb_code_name(code), error.message);
-    return code == BB_OK;
-}
-
-static void close_endpoint(test_endpoint *endpoint)
-{
-    bb_contacts_close(endpoint->contacts);
-    bb_storage_close(endpoint->store.storage);
 }
 
 /* The outcome of a request for one contact, or minus the HTTP status. */
@@ -306,11 +247,11 @@ static void check_engines(const test_endpoint *endpoint)
 
 static void check_all(const char *schema)
 {
-    bb_postgres_options options = options_of(schema);
+    bb_postgres_options options = pg_options_of(schema);
     test_endpoint endpoint;
     char sql[300];
 
-    CHECK(open_endpoint(&endpoint, &options));
+    CHECK(pg_open(&endpoint, as_role, &options));
     if (endpoint.contacts == NULL)
         return;
     check_administration(&endpoint);
@@ -322,7 +263,7 @@ static void check_all(const char *schema)
              " AND (t.typnamespace <> 11 OR a.attcollation NOT IN (0, 100, 950))",
              schema);
     CHECK(is_sql(sql, "0"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     CHECK(is_untouched());
 }
 
@@ -342,7 +283,7 @@ static void test_others_fit_better(void)
 /* The script that someone else runs. */
 static void test_the_printed_schema(void)
 {
-    bb_postgres_options options = options_of("printed");
+    bb_postgres_options options = pg_options_of("printed");
     size_t len;
     char *script = NULL;
 
@@ -364,41 +305,41 @@ static void test_the_printed_schema(void)
 static void test_the_host_sees_his_path(void)
 {
     static const char access[] = "SELECT look() -- with a table of its own";
-    bb_postgres_options options = options_of("hosted");
+    bb_postgres_options options = pg_options_of("hosted");
     test_endpoint endpoint;
 
     CHECK(set_path("evil, pg_catalog, host"));
     options.access_sql = access;
     options.access_sql_len = sizeof access - 1;
-    CHECK(open_endpoint(&endpoint, &options));
+    CHECK(pg_open(&endpoint, as_role, &options));
     CHECK(run_sql("CREATE TRIGGER shout BEFORE INSERT ON hosted.contacts FOR EACH ROW"
                   " EXECUTE FUNCTION host.shout()"));
     CHECK(send_name(&endpoint, "one", "Ada") == BB_CREATED);
     CHECK(is_sql("SELECT name FROM hosted.contacts", "ADA"));
     CHECK(is_sql("SELECT string_agg(DISTINCT path, '; ') || count(*) FROM host.seen",
                  "evil, pg_catalog, host2"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* Names in constants, in a database where a backslash begins something else. */
 static void test_a_backslash_in_a_name(void)
 {
-    bb_postgres_options options = options_of("a\\b'c\\");
+    bb_postgres_options options = pg_options_of("a\\b'c\\");
     test_endpoint endpoint;
     char sql[200];
 
     CHECK(set_path("host"));
     snprintf(sql, sizeof sql, "ALTER ROLE %s SET standard_conforming_strings = off", role);
     CHECK(run_sql(sql));
-    CHECK(open_endpoint(&endpoint, &options));
+    CHECK(pg_open(&endpoint, as_role, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     check_writes(&endpoint, "one");
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     snprintf(sql, sizeof sql, "ALTER ROLE %s RESET ALL", role);
     CHECK(run_sql(sql));
-    CHECK(open_endpoint(&endpoint, &options));
+    CHECK(pg_open(&endpoint, as_role, &options));
     check_writes(&endpoint, "two");
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* ------------------------------------------------------------------------------------ the whole */
@@ -406,21 +347,13 @@ static void test_a_backslash_in_a_name(void)
 static int set_up(void)
 {
     char sql[300];
-    size_t size;
 
-    snprintf(database, sizeof database, "bb_test_%ld_path", (long)getpid());
+    conninfo = database.conninfo;
     snprintf(role, sizeof role, "bb_test_%ld_path", (long)getpid());
-    conninfo = test_postgres_create(database);
-    if (conninfo == NULL)
-        return 0;
     snprintf(sql, sizeof sql, "CREATE ROLE %s LOGIN; GRANT CREATE ON DATABASE %s TO %s", role,
-             database, role);
-    size = strlen(conninfo) + sizeof role + 20;
-    as_role = malloc(size);
-    if (as_role == NULL)
-        return 0;
-    snprintf(as_role, size, "%s user='%s'", conninfo, role);
-    return run_sql(sql) && run_sql(evil_functions) && run_sql(evil_others) &&
+             database.name, role);
+    as_role = test_postgres_as(conninfo, role);
+    return as_role != NULL && run_sql(sql) && run_sql(evil_functions) && run_sql(evil_others) &&
            run_sql(host_functions);
 }
 
@@ -429,21 +362,17 @@ static void tear_down(void)
     char sql[100];
 
     snprintf(sql, sizeof sql, "DROP ROLE %s", role);
-    test_postgres_drop(database);
-    free(conninfo);
-    conninfo = test_postgres_conninfo("postgres");
-    if (conninfo != NULL)
-        CHECK(run_sql(sql));
-    free(conninfo);
+    test_database_close(&database);
+    CHECK(test_postgres_server_sql(sql) == 0);
     free(as_role);
 }
 
 int main(void)
 {
-    if (!test_postgres_is_there()) {
-        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
-        return TEST_SKIPPED;
-    }
+    int status = test_database_open(&database, "path");
+
+    if (status != 0)
+        return status;
     if (!set_up())
         return 1;
     CHECK(is_sql("SELECT (SELECT count(*) FROM pg_proc WHERE pronamespace = 'evil'::regnamespace)"
@@ -451,12 +380,11 @@ int main(void)
                  " WHERE oprnamespace = 'evil'::regnamespace) > 700",
                  "t"));
     CHECK(is_untouched());
-    test_others_are_in_front();
-    test_others_fit_better();
-    test_the_printed_schema();
-    test_the_host_sees_his_path();
-    test_a_backslash_in_a_name();
+    CHECK_TEST(test_others_are_in_front());
+    CHECK_TEST(test_others_fit_better());
+    CHECK_TEST(test_the_printed_schema());
+    CHECK_TEST(test_the_host_sees_his_path());
+    CHECK_TEST(test_a_backslash_in_a_name());
     tear_down();
-    printf("%u problems\n", problems);
-    return problems == 0 ? 0 : 1;
+    return check_status();
 }

@@ -7,22 +7,13 @@
 #include <unistd.h>
 
 #include "bb_contacts/storage.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
 #include "support/wait.h"
 
 enum { THREADS = 8, IDLE_MS = 300 };
-
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
 
 static const char body[] = "{\"users\":[{\"external_id\":\"one\",\"name\":\"Ada\"}]}";
 
@@ -37,33 +28,6 @@ static int32_t status_of(bb_result *result)
 static int32_t send_one(const test_endpoint *endpoint)
 {
     return status_of(test_send(endpoint, body, sizeof body - 1));
-}
-
-/* A query about the server's sessions, and what it is to give. */
-typedef struct question {
-    const test_endpoint *endpoint;
-    const char *sql;
-    const char *wanted;
-    char found[100];
-} question;
-
-static int is_answered_so(void *ctx)
-{
-    question *q = ctx;
-
-    return test_store_sql(&q->endpoint->store, q->sql, q->found, sizeof q->found) == 0 &&
-           strcmp(q->found, q->wanted) == 0;
-}
-
-/* Whether it does so, now or later: a session that was closed takes a moment to end. */
-static int is_soon(const test_endpoint *endpoint, const char *sql, const char *wanted)
-{
-    question q = {endpoint, sql, wanted, ""};
-
-    if (test_wait_until(is_answered_so, &q))
-        return 1;
-    fprintf(stderr, "%s: %s, not %s\n", sql, q.found, wanted);
-    return 0;
 }
 
 static const char count_sessions[] =
@@ -116,9 +80,10 @@ static void test_E11_idle_sessions_are_closed(test_endpoint *endpoint)
                          pid, sizeof pid) == 0);
     test_pause_ms(IDLE_MS + 200);
     CHECK(send_one(endpoint) == 200);
-    CHECK(is_soon(endpoint, count_sessions, "1")); /* a new one; the old ones had been too long */
+    CHECK(test_postgres_comes_to(endpoint->store.place, count_sessions,
+                                 "1")); /* a new one; the old ones had been too long */
     snprintf(sql, sizeof sql, "%s AND pid IN (%s)", count_sessions, pid);
-    CHECK(is_soon(endpoint, sql, "0"));
+    CHECK(test_postgres_comes_to(endpoint->store.place, sql, "0"));
 }
 
 static void test_E7_broken_sessions_are_replaced(test_endpoint *endpoint)
@@ -128,7 +93,7 @@ static void test_E7_broken_sessions_are_replaced(test_endpoint *endpoint)
                          "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                          " WHERE datname = current_database() AND application_name = 'bb_contacts'",
                          NULL, 0) == 0);
-    CHECK(is_soon(endpoint, count_sessions, "0"));
+    CHECK(test_postgres_comes_to(endpoint->store.place, count_sessions, "0"));
     send_at_once(endpoint);
 }
 
@@ -159,10 +124,7 @@ static void check_session(const char *conninfo, const char *condition)
 
     snprintf(sql, sizeof sql, "SELECT CASE WHEN %s THEN 2 ELSE 1 END", condition);
     CHECK(open_with(&endpoint, conninfo, sql) == BB_OK);
-    if (send_one(&endpoint) != 200) {
-        fprintf(stderr, "not so: %s\n", condition);
-        problems++;
-    }
+    CHECK_MSG(send_one(&endpoint) == 200, "%s", condition);
     bb_contacts_close(endpoint.contacts);
     bb_storage_close(endpoint.store.storage);
 }
@@ -254,13 +216,12 @@ int main(void)
     status = test_endpoint_open(&endpoint, "postgres", &config);
     if (status != 0)
         return status;
-    test_E11_idle_sessions_are_closed(&endpoint);
-    test_E7_broken_sessions_are_replaced(&endpoint);
-    test_E11_timeouts_come_from_the_deadline(endpoint.store.place);
-    test_E8_a_commit_is_waited_for(endpoint.store.place);
-    test_options_of_libpq(endpoint.store.place);
-    test_C5_another_encoding_is_refused();
+    CHECK_TEST(test_E11_idle_sessions_are_closed(&endpoint));
+    CHECK_TEST(test_E7_broken_sessions_are_replaced(&endpoint));
+    CHECK_TEST(test_E11_timeouts_come_from_the_deadline(endpoint.store.place));
+    CHECK_TEST(test_E8_a_commit_is_waited_for(endpoint.store.place));
+    CHECK_TEST(test_options_of_libpq(endpoint.store.place));
+    CHECK_TEST(test_C5_another_encoding_is_refused());
     test_endpoint_close(&endpoint);
-    printf("%u problems\n", problems);
-    return problems == 0 ? 0 : 1;
+    return check_status();
 }

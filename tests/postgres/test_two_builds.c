@@ -5,64 +5,50 @@
  *     test_two_builds WRITER OTHER-WRITER
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "postgres/process.h"
+#include "support/check.h"
 #include "support/postgres.h"
 #include "support/settings.h"
-#include "support/wait.h"
 
 /* Runs both writers at once on one database, with the option or without. */
-static int run_both(const char *conninfo, char **writers, const char *option)
+static void run_both(const char *conninfo, char **writers, const char *option)
 {
     char milliseconds[20];
     const char *first[] = {writers[0], conninfo, "one", "32", milliseconds, option, NULL};
     const char *second[] = {writers[1], conninfo, "two", "32", milliseconds, option, NULL};
     pid_t one, two;
-    int failed;
 
     snprintf(milliseconds, sizeof milliseconds, "%u", test_times(5000));
     one = process_start(first);
     two = process_start(second);
-    failed = process_wait(one) != 0;
-    failed |= process_wait(two) != 0;
-    return failed;
+    CHECK(process_wait(one) == 0);
+    CHECK(process_wait(two) == 0);
 }
 
-/* Whether the server has a few sessions only, so that there was a pooler. One that the pooler has
- * closed may take a moment to end. */
-static int is_pooled(void *conninfo)
+static void test_E7_two_builds_behind_one_pooler(const char *conninfo, char **writers)
 {
-    char sessions[20] = "";
-
-    if (test_postgres_sql(conninfo,
-                          "SELECT count(*) FROM pg_stat_activity"
-                          " WHERE datname = current_database() AND backend_type = 'client backend'",
-                          sessions, sizeof sessions) != 0)
-        return 0;
-    printf("%s server connections\n", sessions);
-    return strtol(sessions, NULL, 10) <= 4;
+    run_both(conninfo, writers, NULL);
+    run_both(conninfo, writers, "unnamed");
+    /* so there was a pooler; a session that it has closed may take a moment to end */
+    CHECK(test_postgres_comes_to(
+        conninfo,
+        "SELECT count(*) <= 4 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend'",
+        "t"));
 }
 
 int main(int argc, char **argv)
 {
-    char name[64];
-    char *conninfo;
-    int failed;
+    test_database database;
+    int status;
 
     if (argc != 3)
         return 2;
-    if (!test_postgres_is_there())
-        return TEST_SKIPPED;
-    snprintf(name, sizeof name, "bb_test_%ld_builds", (long)getpid());
-    conninfo = test_postgres_create(name);
-    if (conninfo == NULL)
-        return 1;
-    failed = run_both(conninfo, argv + 1, NULL);
-    failed |= run_both(conninfo, argv + 1, "unnamed");
-    failed |= !test_wait_until(is_pooled, conninfo);
-    test_postgres_drop(name);
-    free(conninfo);
-    return failed;
+    status = test_database_open(&database, "builds");
+    if (status != 0)
+        return status;
+    CHECK_TEST(test_E7_two_builds_behind_one_pooler(database.conninfo, argv + 1));
+    test_database_close(&database);
+    return check_status();
 }

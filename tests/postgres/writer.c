@@ -80,17 +80,11 @@ static int write_once(const thread *t, uint64_t *random, test_text *body)
 /* Whether a chatbot that is not there is a 404, which another statement says. */
 static int ask_once(const thread *t)
 {
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(NULL, 0);
     bb_result *result;
     int good;
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
     request.chatbot_id = "124";
-    request.chatbot_id_len = 3;
-    request.principal = &principal;
     result = bb_contacts_authorize(t->shared->endpoint.contacts, &request);
     good = bb_result_http_status(result) == 404;
     bb_result_free(result);

@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/settings.h"
+#include "support/wait.h"
+
 static const char *server(void)
 {
     const char *value = getenv("BB_TEST_POSTGRES"); // NOLINT(concurrency-mt-unsafe)
@@ -115,7 +118,7 @@ static int change_database(const char *verb, const char *name)
         return run_script(script, verb, name);
     snprintf(sql, sizeof sql, "%s DATABASE %s %s", is_drop ? "DROP" : "CREATE", name,
              is_drop ? "WITH (FORCE)" : "");
-    return test_postgres_sql(server(), sql, NULL, 0);
+    return test_postgres_server_sql(sql);
 }
 
 char *test_postgres_create(const char *name)
@@ -128,6 +131,77 @@ char *test_postgres_create(const char *name)
 void test_postgres_drop(const char *name)
 {
     change_database("drop", name);
+}
+
+char *test_postgres_as(const char *conninfo, const char *user)
+{
+    size_t size = strlen(conninfo) + strlen(user) + 20;
+    char *other = malloc(size);
+
+    if (other != NULL)
+        snprintf(other, size, "%s user='%s'", conninfo, user);
+    return other;
+}
+
+int test_postgres_server_sql(const char *sql)
+{
+    return test_postgres_sql(server(), sql, NULL, 0);
+}
+
+int test_database_open(test_database *database, const char *what)
+{
+    if (!test_postgres_is_there()) {
+        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
+        return TEST_SKIPPED;
+    }
+    snprintf(database->name, sizeof database->name, "bb_test_%ld_%s", (long)getpid(), what);
+    database->conninfo = test_postgres_create(database->name);
+    return database->conninfo != NULL ? 0 : 1;
+}
+
+void test_database_close(test_database *database)
+{
+    test_postgres_drop(database->name);
+    free(database->conninfo);
+    database->conninfo = NULL;
+}
+
+/* A query, what it is to give, and what it gave. */
+typedef struct question {
+    const char *conninfo;
+    const char *sql;
+    const char *wanted;
+    char found[2000];
+} question;
+
+static int is_answered_so(void *ctx)
+{
+    question *q = ctx;
+
+    snprintf(q->found, sizeof q->found, "(none)");
+    return test_postgres_sql(q->conninfo, q->sql, q->found, sizeof q->found) == 0 &&
+           strcmp(q->found, q->wanted) == 0;
+}
+
+static int print_unless(int is_so, const question *q)
+{
+    if (!is_so)
+        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", q->sql, q->found, q->wanted);
+    return is_so;
+}
+
+int test_postgres_gives(const char *conninfo, const char *sql, const char *wanted)
+{
+    question q = {conninfo, sql, wanted, ""};
+
+    return print_unless(is_answered_so(&q), &q);
+}
+
+int test_postgres_comes_to(const char *conninfo, const char *sql, const char *wanted)
+{
+    question q = {conninfo, sql, wanted, ""};
+
+    return print_unless(test_wait_until(is_answered_so, &q), &q);
 }
 
 void *test_postgres_hold(const char *conninfo, const char *sql)

@@ -19,8 +19,30 @@ char *test_postgres_create(const char *name);
 /* Removes a database, whoever is still connected. */
 void test_postgres_drop(const char *name);
 
-/* Runs SQL; see test_store_sql(). */
+/* A database of a test program's own. */
+typedef struct test_database {
+    char name[64];
+    char *conninfo;
+} test_database;
+
+/* Makes one whose name holds `what`. Returns 0, TEST_SKIPPED if there is no server to test with
+ * (said on standard output), or 1 after a message on standard error. */
+int test_database_open(test_database *database, const char *what);
+void test_database_close(test_database *database);
+
+/* The connection string with another user; freed by the caller. */
+char *test_postgres_as(const char *conninfo, const char *user);
+
+/* Runs SQL; see test_store_sql(). The second where BB_TEST_POSTGRES leads to itself. */
 int test_postgres_sql(const char *conninfo, const char *sql, char *result, size_t result_size);
+
+int test_postgres_server_sql(const char *sql);
+
+/* Whether the first value that a query gives is this. If not, both are printed. */
+int test_postgres_gives(const char *conninfo, const char *sql, const char *wanted);
+
+/* The same, now or within TEST_PATIENCE_MS; each time on a connection of its own. */
+int test_postgres_comes_to(const char *conninfo, const char *sql, const char *wanted);
 
 /* Opens a connection on which SQL has been run, such as one that takes a lock; NULL on failure. */
 void *test_postgres_hold(const char *conninfo, const char *sql);
