@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -35,8 +36,7 @@ typedef struct host {
     test_endpoint endpoint;
     atomic_int is_over;
     atomic_uint answered; /* 200 */
-    atomic_uint refused;
-    atomic_uint logged; /* lines that say which process the handle is of; in this process */
+    atomic_uint logged;   /* lines that say which process the handle is of; in this process */
 } host;
 
 typedef struct client {
@@ -55,19 +55,6 @@ static void count_line(void *ctx, int32_t level, const char *line, size_t len)
         atomic_fetch_add(&h->logged, 1);
 }
 
-static bb_request request_of(const bb_principal *principal, const char *body)
-{
-    bb_request request;
-
-    bb_request_init(&request);
-    request.chatbot_id = "123";
-    request.chatbot_id_len = 3;
-    request.principal = principal;
-    request.body = body;
-    request.body_len = strlen(body);
-    return request;
-}
-
 /* ---------------------------------------------------------------------------------- the parent */
 
 static void *run_client(void *arg)
@@ -80,19 +67,16 @@ static void *run_client(void *arg)
         int len = snprintf(body, sizeof body, "{\"users\":[{\"external_id\":\"%u-%u\"}]}",
                            c->number, c->sent++);
         bb_result *result = test_send(&h->endpoint, body, (size_t)len);
-        if (bb_result_http_status(result) == 200 && bb_result_outcome(result, 0) == BB_CREATED) {
+        if (CHECK_MSG(bb_result_outcome(result, 0) == BB_CREATED, "%s: %s", body,
+                      bb_result_body(result, NULL)))
             atomic_fetch_add(&h->answered, 1);
-        } else {
-            atomic_fetch_add(&h->refused, 1);
-            fprintf(stderr, "%s: %s\n", body, bb_result_body(result, NULL));
-        }
         bb_result_free(result);
     }
     return NULL;
 }
 
 /* What was answered is there, once. */
-static int check_store(host *h, const client *clients)
+static void check_store(host *h, const client *clients)
 {
     for (unsigned i = 0; i < THREADS; i++) {
         for (unsigned k = 0; k < clients[i].sent; k += 500) {
@@ -108,37 +92,28 @@ static int check_store(host *h, const client *clients)
             unchanged = bb_result_count(result, BB_UNCHANGED);
             bb_result_free(result);
             free(body.data);
-            if (unchanged != count) {
-                fprintf(stderr, "%zu of %zu contacts are there\n", unchanged, count);
-                return 0;
-            }
+            CHECK_MSG(unchanged == count, "%zu of %zu contacts are there", unchanged, count);
         }
     }
-    return 1;
 }
 
-static int check_file(const host *h)
+static void check_file(const host *h)
 {
     char found[100] = "";
 
     if (strcmp(h->endpoint.store.backend, "sqlite") != 0)
-        return 1;
-    if (test_store_sql(&h->endpoint.store, "PRAGMA integrity_check", found, sizeof found) != 0)
-        return 0;
-    if (strcmp(found, "ok") != 0)
-        fprintf(stderr, "integrity_check: %s\n", found);
-    return strcmp(found, "ok") == 0;
+        return;
+    CHECK(test_store_sql(&h->endpoint.store, "PRAGMA integrity_check", found, sizeof found) == 0);
+    CHECK_MSG(strcmp(found, "ok") == 0, "%s", found);
 }
 
 /* ----------------------------------------------------------------------------------- the child */
 
-/* Checks that end the child, with a number that says which. */
-#define EXPECT(condition)                                                               \
-    do {                                                                                \
-        if (!(condition)) {                                                             \
-            fprintf(stderr, "%s:%d: in a child: %s\n", __FILE__, __LINE__, #condition); \
-            _exit(1);                                                                   \
-        }                                                                               \
+/* A check that ends the child, so that its parent knows. */
+#define EXPECT(condition)      \
+    do {                       \
+        if (!CHECK(condition)) \
+            _exit(1);          \
     } while (0)
 
 static void never_done(void *ctx, bb_result *result)
@@ -158,14 +133,11 @@ static void expect_500(host *h, bb_result *result)
 static void send_requests(host *h)
 {
     bb_contacts *contacts = h->endpoint.contacts;
-    bb_principal principal;
-    bb_request request;
+    static const char body[] = "{\"users\":[{\"external_id\":\"child\"}]}";
+    bb_request request = test_request(body, sizeof body - 1);
     bb_stats stats;
     uint64_t ticket = 1;
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    request = request_of(&principal, "{\"users\":[{\"external_id\":\"child\"}]}");
     atomic_store(&h->logged, 0);
     expect_500(h, bb_contacts_upsert(contacts, &request));
     expect_500(h, bb_contacts_authorize(contacts, &request));
@@ -257,17 +229,17 @@ static int run_one(host *h, unsigned number)
 
     fflush(NULL);
     c.id = fork();
-    if (c.id < 0)
+    if (!CHECK(c.id >= 0))
         return 0;
     if (c.id == 0)
         run_child(h, number);
-    if (!test_wait_until(has_ended, &c)) {
-        fprintf(stderr, "child %u does not end\n", number);
+    if (!CHECK_MSG(test_wait_until(has_ended, &c), "child %u does not end", number)) {
         kill(c.id, SIGKILL);
         waitpid(c.id, &c.status, 0);
         return 0;
     }
-    return WIFEXITED(c.status) && WEXITSTATUS(c.status) == 0;
+    return CHECK_MSG(WIFEXITED(c.status) && WEXITSTATUS(c.status) == 0, "child %u: %d", number,
+                     c.status);
 }
 
 /* -------------------------------------------------------------------------------------- both */
@@ -280,55 +252,52 @@ static int is_served(void *ctx)
 }
 
 /* One child after the other, each while the parent's threads are somewhere in the library. */
-static int run_children(host *h)
+static void run_children(host *h)
 {
-    int ok = test_wait_until(is_served, h);
+    int ok = CHECK(test_wait_until(is_served, h));
 
     for (unsigned i = 0; ok && i < CHILDREN; i++)
         ok = run_one(h, i);
-    return ok;
 }
 
-static int check_parent(host *h, const client *clients)
+static void check_parent(host *h, const client *clients)
 {
     bb_stats stats;
-    int ok = atomic_load(&h->refused) == 0 && atomic_load(&h->logged) == 0;
 
+    CHECK(atomic_load(&h->logged) == 0);
     bb_stats_init(&stats);
-    ok = ok && bb_contacts_stats(h->endpoint.contacts, &stats) == BB_OK;
-    if (stats.retries != 0)
-        fprintf(stderr, "%u requests were tried again\n", (unsigned)stats.retries);
-    return ok && stats.retries == 0 && check_store(h, clients) && check_file(h);
+    CHECK(bb_contacts_stats(h->endpoint.contacts, &stats) == BB_OK);
+    CHECK_MSG(stats.retries == 0, "%u requests were tried again", (unsigned)stats.retries);
+    check_store(h, clients);
+    check_file(h);
 }
 
-static int test_E7_E8_a_parent_does_not_notice_its_children(host *h)
+static void test_E7_E8_a_parent_does_not_notice_its_children(host *h)
 {
     pthread_t threads[THREADS];
     client clients[THREADS];
     unsigned started = 0;
-    int ok;
 
     for (; started < THREADS; started++) {
         clients[started] = (client){h, started, 0};
         if (pthread_create(&threads[started], NULL, run_client, &clients[started]) != 0)
             break;
     }
-    ok = started == THREADS && run_children(h);
+    if (CHECK(started == THREADS))
+        run_children(h);
     atomic_store(&h->is_over, 1);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    ok = ok && check_parent(h, clients);
-    printf("%u requests beside %d children: %s\n", atomic_load(&h->answered), CHILDREN,
-           ok ? "ok" : "FAILED");
-    return ok;
+    if (started == THREADS)
+        check_parent(h, clients);
+    printf("%u requests beside %d children\n", atomic_load(&h->answered), CHILDREN);
 }
 
 int main(int argc, char **argv)
 {
     const char *backend = argc > 1 ? argv[1] : "memory";
-    int failed = 0;
 
-    for (uint32_t workers = 0; workers <= 2 && !failed; workers += 2) {
+    for (uint32_t workers = 0; workers <= 2; workers += 2) {
         static host h;
         bb_config config;
         int status;
@@ -340,8 +309,8 @@ int main(int argc, char **argv)
         status = test_endpoint_open(&h.endpoint, backend, &config);
         if (status != 0)
             return status;
-        failed = !test_E7_E8_a_parent_does_not_notice_its_children(&h);
+        CHECK_TEST(test_E7_E8_a_parent_does_not_notice_its_children(&h));
         test_endpoint_close(&h.endpoint);
     }
-    return failed;
+    return check_status();
 }
