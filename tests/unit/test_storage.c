@@ -700,14 +700,15 @@ static void test_open_sets_its_output_to_NULL_when_it_fails(void **state)
                                                             open_bad_postgres_options,
                                                             open_bad_postgres_conninfo,
                                                             open_bad_postgres_uri};
-    bb_contacts *contacts = (bb_contacts *)&openers;
+    max_align_t room;
+    bb_contacts *contacts = (bb_contacts *)&room; /* not NULL, for the openers to change */
     bb_config config = {.size = 1};
     bb_storage *good;
     script s;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(openers); i++) {
-        bb_storage *storage = (bb_storage *)&openers;
+        bb_storage *storage = (bb_storage *)&room;
         assert_int_not_equal(openers[i](&storage), BB_OK);
         if (storage != NULL)
             fail_msg("opener %zu", i);
@@ -717,7 +718,7 @@ static void test_open_sets_its_output_to_NULL_when_it_fails(void **state)
     assert_int_equal(bb_storage_new(&script_table, &s, NULL, &good, NULL), BB_OK);
     assert_int_not_equal(bb_contacts_open(NULL, NULL, &contacts, NULL), BB_OK);
     assert_null(contacts);
-    contacts = (bb_contacts *)&openers;
+    contacts = (bb_contacts *)&room;
     assert_int_not_equal(bb_contacts_open(good, &config, &contacts, NULL), BB_OK);
     assert_null(contacts);
     bb_storage_close(good);
