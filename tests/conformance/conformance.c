@@ -76,15 +76,27 @@ static void run_case(const bb_conformance_options *options, const case_entry *en
     *outcome = c.outcome;
 }
 
+/* The size in the first version; later members are added behind. */
+#define FIRST_SIZE \
+    (offsetof(bb_conformance_options, report) + sizeof(((bb_conformance_options *)0)->report))
+
+/* The options as this version knows them. 0: they are unusable. */
+static int read_options(const bb_conformance_options *given, bb_conformance_options *options)
+{
+    bb_conformance_options_init(options);
+    if (given == NULL || given->size < FIRST_SIZE)
+        return 0;
+    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    return options->open != NULL && options->close != NULL && options->report != NULL;
+}
+
 int bb_conformance_run(const bb_conformance_options *options)
 {
     bb_conformance_options run;
     int failures = 0;
 
-    if (options == NULL || options->size < sizeof run || options->open == NULL ||
-        options->close == NULL || options->report == NULL)
+    if (!read_options(options, &run))
         return -1;
-    run = *options;
     if (run.threads == 0)
         run.threads = DEFAULT_THREADS;
     if (run.writes == 0)
