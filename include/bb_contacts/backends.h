@@ -88,11 +88,17 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * write and before it, so it may prepare that: set_config('app.tenant', ..., true) for a row-level
  * security policy, say.
  *
+ * The library's own SQL names everything with its schema, so that no search_path changes what it
+ * means; access_sql, triggers, policies and defaults see the path that the role has. So a role
+ * whose path has a schema in which others may create objects needs such names in these, too.
+ *
  * The contacts table may have triggers, also such as change a value before it is stored, and
  * partitions: answers say what is stored. The first write that meets either takes a round trip
  * more, and from then on every value is read back, which otherwise is left to what the client sent.
- * Its columns keep the types that they were made with: a varchar(n), say, that cut a value without
- * an error would make an answer differ from what is stored.
+ * If it is partitioned by chatbot_id, alone or first in a range, a write takes as long whatever the
+ * number of partitions; with another key it takes longer with each. Its columns keep the types that
+ * they were made with: a varchar(n), say, that cut a value without an error would make an
+ * answer differ from what is stored.
  */
 typedef struct bb_postgres_options {
     size_t size;                /* sizeof(bb_postgres_options); set by the init function below */
