@@ -91,7 +91,9 @@ static int32_t fill_store(bb_pg_store *store, const char *conninfo, size_t conni
     if (!bb_pg_statements_init(store->statements, &store->names) || store->conninfo == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a storage");
     if (!is_conninfo(store->conninfo))
-        return bb_error_set(error, BB_ERR_ARGUMENT, "not a connection string or URI of libpq's");
+        return bb_error_set(error, BB_ERR_ARGUMENT, "%s",
+                            "not a connection string or URI of libpq's"
+                            " (in a URI's password @ / : % are %40 %2F %3A %25)");
     if ((postgres->flags & BB_POSTGRES_UNNAMED_STATEMENTS) != 0)
         atomic_store(&store->is_pooled, 1);
     return BB_OK;

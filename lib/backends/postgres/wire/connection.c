@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "backends/postgres/wire/failure.h"
 #include "backends/postgres/wire/hosts.h"
 
 enum { OLDEST_SERVER = 150000 };
@@ -98,11 +99,13 @@ int32_t bb_pg_leave_reader(bb_pg_session *session)
     return code;
 }
 
-/* Goes through libpq's steps of connecting. */
-static int32_t finish_connecting(PGconn *conn, int64_t deadline, bb_error *error)
+/* Goes through libpq's steps of connecting. BB_ERR_UNAVAILABLE if they lead nowhere; `*was_reached`
+ * says whether the server had been sent something by then. */
+static int32_t finish_connecting(PGconn *conn, int64_t deadline, int *was_reached, bb_error *error)
 {
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
 
+    *was_reached = 0;
     while (PQstatus(conn) != CONNECTION_BAD && step != PGRES_POLLING_OK) {
         short events = step == PGRES_POLLING_READING ? POLLIN : POLLOUT;
         int32_t code = bb_pg_wait(conn, events, deadline);
@@ -110,11 +113,10 @@ static int32_t finish_connecting(PGconn *conn, int64_t deadline, bb_error *error
             return bb_error_set(error, code, "no connection to the server before the deadline");
         if (code != BB_OK)
             break;
+        *was_reached = PQstatus(conn) != CONNECTION_STARTED;
         step = PQconnectPoll(conn);
     }
-    if (PQstatus(conn) == CONNECTION_OK)
-        return BB_OK;
-    return bb_pg_error(error, BB_ERR_UNAVAILABLE, NULL, PQerrorMessage(conn));
+    return PQstatus(conn) == CONNECTION_OK ? BB_OK : BB_ERR_UNAVAILABLE;
 }
 
 /* What the statements need of a server: a version, an encoding that holds every character (C5),
@@ -130,7 +132,7 @@ static int32_t prepare_connection(PGconn *conn, bb_error *error)
         return bb_error_set(error, BB_ERR_UNSUPPORTED, "the database's encoding is %s, not UTF8",
                             encoding);
     if (PQsetnonblocking(conn, 1) != 0 || PQenterPipelineMode(conn) != 1)
-        return bb_pg_error(error, BB_ERR_INTERNAL, NULL, PQerrorMessage(conn));
+        return bb_pg_connection_failure(error, BB_ERR_INTERNAL, conn);
     return BB_OK;
 }
 
@@ -138,14 +140,18 @@ static int32_t prepare_connection(PGconn *conn, bb_error *error)
 static int32_t connect_to(bb_pg_session *session, const bb_pg_hosts *hosts, size_t index,
                           int64_t deadline, bb_error *error)
 {
+    int was_reached;
     int32_t code;
 
     session->conn = bb_pg_hosts_start(hosts, index);
     if (session->conn == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a connection");
     PQsetNoticeReceiver(session->conn, receive_notice, session);
+    PQsetErrorVerbosity(session->conn, PQERRORS_SQLSTATE); /* for failure.c */
     session->is_unnamed = atomic_load(&session->store->is_pooled);
-    code = finish_connecting(session->conn, deadline, error);
+    code = finish_connecting(session->conn, deadline, &was_reached, error);
+    if (code == BB_ERR_UNAVAILABLE)
+        bb_pg_connect_failure(error, code, session->conn, hosts, index, was_reached);
     if (code == BB_OK)
         code = prepare_connection(session->conn, error);
     if (code != BB_OK)

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "backends/postgres/wire/failure.h"
 #include "backends/postgres/wire/sqlstate.h"
 
 /* How long the synchronization point is waited for once all results are there. The server sends it
@@ -133,7 +134,7 @@ static void check(const bb_pg_session *session, const bb_pg_call *call, progress
     else if (PQstatus(session->conn) == CONNECTION_BAD)
         run->transport = BB_ERR_LOST;
     else
-        run->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, PQresultErrorMessage(result));
+        run->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, "libpq has no memory for a result");
 }
 
 /* Until when the next result of a run is waited for. */
@@ -206,7 +207,7 @@ static int32_t give_up(bb_pg_session *session, const progress *run, size_t count
     else if (code == BB_ERR_BUSY)
         bb_pg_error(error, code, NULL, "the server did not answer before the deadline");
     else
-        bb_pg_error(error, code, NULL, PQerrorMessage(session->conn));
+        bb_pg_connection_failure(error, code, session->conn);
     bb_pg_disconnect(session);
     return code;
 }
@@ -220,7 +221,7 @@ static int32_t run_connected(bb_pg_session *session, bb_pg_call *calls, size_t c
 
     if (!send_all(session, calls, count, &run->preparing)) {
         code = PQstatus(session->conn) == CONNECTION_BAD ? BB_ERR_LOST : BB_ERR_NOMEM;
-        bb_pg_error(error, code, NULL, PQerrorMessage(session->conn));
+        bb_pg_connection_failure(error, code, session->conn);
         bb_pg_disconnect(session);
         return code;
     }
