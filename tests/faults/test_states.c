@@ -1,6 +1,6 @@
 /*
- * test_states.c: a PostgreSQL server that is there but cannot do what it is asked: read-only, its
- * disk full, out of connections, in deadlock or in serialization failure with others (E7, E11).
+ * test_states.c: a PostgreSQL server that is there but cannot do what it is asked: read-only, a
+ * standby, its disk full, out of connections, in deadlock or in serialization failure with others (E7, E11).
  */
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -114,6 +114,78 @@ static int test_E11_read_only(pg_server *server)
     bad = expect(&target, "before", 200, 1) || set_read_only(server, conninfo, "on") ||
           expect(&target, "read-only", 503, 5) || set_read_only(server, conninfo, "off") ||
           expect(&target, "after", 200, 5);
+    load_target_close(&target);
+    return bad;
+}
+
+/* ----------------------------------------------------------------------------- a hot standby */
+
+static int32_t status_of(const load_target *target, const char *body)
+{
+    bb_result *result = load_target_send(target, body, strlen(body));
+    int32_t status = bb_result_http_status(result);
+
+    bb_result_free(result);
+    return status;
+}
+
+/* A key and a body are judged as by the primary (A1), and only then it is read-only. */
+static int check_reader(load_target *reader)
+{
+    static const char good[] = "{\"users\":[{\"external_id\":\"a\"}]}";
+    static const char faulty[] = "{\"users\":[{\"name\":1}]}";
+    int32_t statuses[4] = {status_of(reader, good), status_of(reader, faulty), 0, 0};
+
+    reader->key[strlen(reader->key) - 1] ^= 1; /* another one */
+    statuses[2] = status_of(reader, good);
+    statuses[3] = status_of(reader, faulty);
+    if (statuses[0] == 503 && statuses[1] == 400 && statuses[2] == 401 && statuses[3] == 401)
+        return 0;
+    fprintf(stderr, "A1: %d instead of 503, %d of 400, %d and %d of 401\n", (int)statuses[0],
+            (int)statuses[1], (int)statuses[2], (int)statuses[3]);
+    return 1;
+}
+
+static int read_from(const pg_server *standby, const load_target *primary)
+{
+    load_target reader = *primary;
+    char own[500]; /* the test's own way in, which does not leave it to the default */
+    bb_error error;
+    int bad;
+
+    bb_error_init(&error);
+    reader.storage = NULL;
+    reader.contacts = NULL;
+    snprintf(reader.conninfo, sizeof reader.conninfo, "host=%s port=5432 user=bb_test dbname=hot",
+             standby->folder);
+    snprintf(own, sizeof own, "%s options='-c default_transaction_isolation=repeatable\\\\ read'",
+             reader.conninfo);
+    bad = wait_for(own, "SELECT count(*) FROM bb_contacts.api_keys", "1") ||
+          bb_storage_open_postgres(reader.conninfo, strlen(reader.conninfo), NULL, &reader.storage,
+                                   &error) != BB_OK ||
+          test_open_contacts(reader.storage, NULL, &reader.contacts, &error) != BB_OK ||
+          check_reader(&reader);
+    load_target_close(&reader);
+    return bad;
+}
+
+/* A standby knows no serializable transactions, so that it must not be left to its default. */
+static int test_A1_hot_standby(pg_server *server)
+{
+    load_target target;
+    char conninfo[200];
+    pg_server standby;
+    int bad = make_database(server, "hot", "", conninfo, sizeof conninfo) ||
+              load_target_open(&target, conninfo, TIMEOUT_MS, 0);
+
+    if (bad)
+        return bad;
+    bad = pg_server_create_standby(&standby, server);
+    if (!bad) {
+        standby.options[0] = "default_transaction_isolation=serializable";
+        bad = pg_server_start(&standby) || read_from(&standby, &target);
+        pg_server_remove(&standby);
+    }
     load_target_close(&target);
     return bad;
 }
@@ -511,6 +583,7 @@ static const struct {
     int (*run)(pg_server *server);
 } tests[] = {
     {"E11: default_transaction_read_only", test_E11_read_only},
+    {"A1: a hot standby", test_A1_hot_standby},
     {"E11: disk full", test_E11_disk_full},
     {"E7: deadlocks with others", test_E7_deadlocks},
     {"E7: serializable by default", test_E7_serializable},

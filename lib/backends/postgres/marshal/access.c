@@ -35,7 +35,7 @@ int32_t bb_pg_authorize(void *session, const bb_access *access, bb_error *error)
 
     bb_pg_params_init(&params, &self->store->allocator);
     bb_pg_params_add_access(&params, access);
-    code = bb_pg_run(session, &call, 1, access->deadline, error);
+    code = bb_pg_run_alone(session, &call, access->deadline, error);
     if (code == BB_OK)
         code = bb_pg_decision(call.result, error);
     bb_pg_calls_clear(&call, 1);

@@ -76,7 +76,7 @@ static int32_t read_version(bb_pg_session *session, state *found, int64_t deadli
 
     if (sql == NULL)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a statement");
-    code = bb_pg_run(session, &call, 1, deadline, error);
+    code = bb_pg_run_alone(session, &call, deadline, error);
     if (code == BB_OK)
         found->version = number_at(call.result, 0);
     bb_pg_calls_clear(&call, 1);
@@ -100,7 +100,7 @@ static int32_t read_state(bb_pg_session *session, state *found, int64_t deadline
     bb_pg_params_init(&params, &names->allocator);
     bb_pg_params_add_bytes(&params, names->schema, strlen(names->schema));
     bb_pg_params_add_bytes(&params, names->schema_version, strlen(names->schema_version));
-    code = bb_pg_run(session, &call, 1, deadline, error);
+    code = bb_pg_run_alone(session, &call, deadline, error);
     if (code == BB_OK) {
         found->schema = number_at(call.result, 0) != 0;
         found->table = number_at(call.result, 1) != 0;

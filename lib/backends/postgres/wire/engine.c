@@ -44,7 +44,7 @@ int32_t bb_pg_engine_ask(bb_pg_session *session, const char *sql, int64_t deadli
     *answer = 0;
     if (text == NULL)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a statement");
-    code = bb_pg_run(session, &call, 1, deadline, error);
+    code = bb_pg_run_alone(session, &call, deadline, error);
     if (code == BB_OK && PQntuples(call.result) == 1 && PQgetlength(call.result, 0, 0) == 4)
         *answer = bb_pg_get_i32(PQgetvalue(call.result, 0, 0));
     bb_pg_calls_clear(&call, 1);

@@ -279,6 +279,21 @@ int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64
     return code;
 }
 
+int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_call *call, int64_t deadline,
+                        bb_error *error)
+{
+    bb_pg_call calls[] = {{.statement = BB_PG_BEGIN}, *call, {.statement = BB_PG_COMMIT}};
+    int32_t code;
+
+    if (session->conn != NULL && PQtransactionStatus(session->conn) == PQTRANS_INTRANS)
+        return bb_pg_run(session, call, 1, deadline, error);
+    code = bb_pg_run(session, calls, 3, deadline, error);
+    call->result = calls[1].result;
+    calls[1].result = NULL;
+    bb_pg_calls_clear(calls, 3);
+    return code;
+}
+
 void bb_pg_calls_clear(bb_pg_call *calls, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -25,6 +25,13 @@ typedef struct bb_pg_call {
 int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64_t deadline,
                   bb_error *error);
 
+/*
+ * The same for one call in a transaction of its own, unless one is open: by the server's default
+ * of serializable transactions a standby, which has none, would refuse it.
+ */
+int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_call *call, int64_t deadline,
+                        bb_error *error);
+
 /* Frees the results. */
 void bb_pg_calls_clear(bb_pg_call *calls, size_t count);
 
