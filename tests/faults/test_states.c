@@ -1,6 +1,7 @@
 /*
  * test_states.c: a PostgreSQL server that is there but cannot do what it is asked: read-only, a
- * standby, its disk full, out of connections, in deadlock or in serialization failure with others (E7, E11).
+ * standby, its disk full, out of connections, in deadlock or in serialization failure with others
+ * (E7, E11).
  */
 #include <fcntl.h>
 #include <libpq-fe.h>

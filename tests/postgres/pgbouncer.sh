@@ -3,8 +3,8 @@
 #
 #     sh tests/postgres/pgbouncer.sh COMMAND...
 #
-# The pooler is in transaction mode with four server connections for each database. Exits with the
-# command's status, or 77 (skipped) if BB_TEST_POSTGRES is not set. A pooler that fails or
+# The pooler is in transaction mode, or in the one that BB_POOL_MODE names, with four server
+# connections for each database. Exits with the command's status, or 77 (skipped) if BB_TEST_POSTGRES is not set. A pooler that fails or
 # has no more places for clients is a failure.
 set -eu
 
@@ -70,7 +70,7 @@ listen_addr =
 unix_socket_dir = $dir
 listen_port = 6432
 auth_type = any
-pool_mode = transaction
+pool_mode = ${BB_POOL_MODE:-transaction}
 default_pool_size = ${BB_POOL_SIZE:-4}
 max_client_conn = 1000
 server_idle_timeout = 5

@@ -109,6 +109,7 @@ static bb_pg_store *store_new(const bb_opening *opening)
     store->log = opening->log;
     store->log_ctx = opening->log_ctx;
     atomic_init(&store->is_pooled, 0);
+    atomic_init(&store->keeps_transactions, 0);
     atomic_init(&store->good_host, 0);
     atomic_init(&store->silent_from, INT64_MIN);
     return store;

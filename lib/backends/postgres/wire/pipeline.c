@@ -105,14 +105,40 @@ typedef struct progress {
     int32_t outcome;         /* of the first call that failed, or BB_OK */
     int32_t transport;       /* BB_OK when the synchronization point was reached */
     int lost_a_name;         /* a prepared statement was not there, or there already */
+    int speaks_of_names;     /* so says the SQLSTATE, which may be the host's own */
+    int is_refused;          /* by a pooler, it seems, which has closed the connection */
 } progress;
 
-/* What a call's SQLSTATE means. A statement that was prepared before this run is stale if a table
- * has changed its shape since; a new session prepares it anew. */
-static int32_t code_of(const bb_pg_call *call, const progress *run, const char *sqlstate)
+/* Whether the next result answers the preparation of the call. */
+static int is_preparation(const bb_pg_call *call, const progress *run)
 {
-    if (call != NULL && call->text == NULL && !(run->preparing & set_of(call->statement)) &&
-        strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0)
+    return call != NULL && call->text == NULL &&
+           (run->preparing & ~run->prepared & set_of(call->statement)) != 0;
+}
+
+/* Whether the call's statement was prepared before this run; it may have become stale since. */
+static int is_from_before(const bb_pg_session *session, const bb_pg_call *call, const progress *run)
+{
+    return call != NULL && call->text == NULL && !session->is_unnamed &&
+           !(run->preparing & set_of(call->statement));
+}
+
+/*
+ * What a call's SQLSTATE means. A few of them tell of a prepared statement that is of no use any
+ * more, which a new session prepares anew; but only where that can be: triggers and functions of
+ * the host's may raise the same ones.
+ */
+static int32_t code_of(const bb_pg_session *session, const bb_pg_call *call, progress *run,
+                       const char *sqlstate)
+{
+    int is_old = is_from_before(session, call, run);
+    int is_gone = strcmp(sqlstate, BB_PG_SQLSTATE_NO_STATEMENT) == 0;
+    int is_there = strcmp(sqlstate, BB_PG_SQLSTATE_TWO_STATEMENTS) == 0;
+
+    run->speaks_of_names = is_gone || is_there;
+    run->is_refused = strcmp(sqlstate, BB_PG_SQLSTATE_PROTOCOL) == 0;
+    run->lost_a_name = (is_old && is_gone) || (is_preparation(call, run) && is_there);
+    if (run->lost_a_name || (is_old && strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0))
         return BB_ERR_LOST;
     return bb_pg_sqlstate_code(sqlstate);
 }
@@ -126,10 +152,8 @@ static void check(const bb_pg_session *session, const bb_pg_call *call, progress
 
     if (run->outcome != BB_OK || status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
         return;
-    run->lost_a_name = sqlstate != NULL && (strcmp(sqlstate, BB_PG_SQLSTATE_NO_STATEMENT) == 0 ||
-                                            strcmp(sqlstate, BB_PG_SQLSTATE_TWO_STATEMENTS) == 0);
     if (sqlstate != NULL)
-        run->outcome = bb_pg_error(error, code_of(call, run, sqlstate), sqlstate,
+        run->outcome = bb_pg_error(error, code_of(session, call, run, sqlstate), sqlstate,
                                    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     else if (PQstatus(session->conn) == CONNECTION_BAD)
         run->transport = BB_ERR_LOST;
@@ -168,7 +192,7 @@ static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count,
             PQclear(result);
             return;
         }
-        if (run->preparing & ~run->prepared & bit) {
+        if (is_preparation(call, run)) {
             run->prepared |= bit;
             if (run->outcome == BB_OK)
                 session->prepared |= bit;
@@ -237,16 +261,81 @@ static int32_t run_connected(bb_pg_session *session, bb_pg_call *calls, size_t c
     return run->outcome;
 }
 
-/* Behind a pooler that hands out a server connection for one transaction, a statement that one
- * connection has prepared is missing from the next, or there already. From now on statements go
- * without names, here and on connections to come. */
-static void give_up_names(bb_pg_session *session)
+/*
+ * Behind a pooler that hands out a server connection for one transaction, a statement that one
+ * connection has prepared is missing from the next, or there already. So the calls, of which none
+ * was done, are sent once more without names. If that fails alike it was the host who spoke so;
+ * otherwise statements go without names from now on, here and on connections to come.
+ */
+static int32_t run_unnamed(bb_pg_session *session, bb_pg_call *calls, size_t count,
+                           int64_t deadline, bb_error *error)
 {
+    progress run = {0};
+    int32_t code;
+
     session->is_unnamed = 1;
+    bb_pg_calls_clear(calls, count);
+    bb_pg_error(error, BB_OK, NULL, "");
+    code = run_connected(session, calls, count, &run, deadline, error);
+    if (run.speaks_of_names || session->conn == NULL) {
+        session->is_unnamed = 0;
+        return code;
+    }
     session->prepared = 0;
     if (!atomic_exchange(&session->store->is_pooled, 1))
         bb_pg_log(session->store, BB_LOG_WARN,
                   "prepared statements do not last: sending them unnamed from now on");
+    return code;
+}
+
+/* One round trip for this. */
+static int32_t try_calls(bb_pg_session *session, bb_pg_call *calls, size_t count, int *is_refused,
+                         int64_t deadline, bb_error *error)
+{
+    progress run = {0};
+    int32_t code = bb_pg_connect(session, deadline, error);
+
+    *is_refused = 0;
+    if (code != BB_OK)
+        return code;
+    code = run_connected(session, calls, count, &run, deadline, error);
+    *is_refused = run.is_refused;
+    bb_pg_calls_clear(calls, count);
+    return code;
+}
+
+/*
+ * A pooler that hands out a server connection for one statement closes the client's when a round
+ * trip leaves a transaction open, as each one does that fails. Often the client is not told then
+ * what it failed for. That is found out once, before anything is asked of the server: whether a
+ * transaction can be left open; and if not, whether one can be had at all.
+ */
+static int32_t refuse_statement_mode(bb_pg_session *session, int64_t deadline, bb_error *error)
+{
+    bb_pg_call calls[] = {{.text = "BEGIN"}, {.text = "ROLLBACK"}};
+    int is_refused;
+    int32_t code = try_calls(session, &calls[0], 1, &is_refused, deadline, error);
+
+    if (code == BB_OK)
+        code = try_calls(session, &calls[1], 1, &is_refused, deadline, error);
+    else if (is_refused && try_calls(session, calls, 2, &is_refused, deadline, error) == BB_OK)
+        code = bb_pg_error(error, BB_ERR_UNSUPPORTED, NULL,
+                           "a pooler in statement mode, which can't tell why a write failed: "
+                           "session and transaction mode will do");
+    if (code == BB_OK)
+        atomic_store(&session->store->keeps_transactions, 1);
+    return code;
+}
+
+/* Connects if need be. */
+static int32_t get_ready(bb_pg_session *session, int64_t deadline, bb_error *error)
+{
+    int32_t code = bb_pg_connect(session, deadline, error);
+
+    if (code == BB_OK && !atomic_load(&session->store->keeps_transactions))
+        code = refuse_statement_mode(session, deadline, error);
+    /* a session that can't be had again is broken */
+    return code == BB_ERR_UNAVAILABLE ? BB_ERR_LOST : code;
 }
 
 int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64_t deadline,
@@ -259,28 +348,20 @@ int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64
     /* what is sent may be done even if nobody waits for it, so nothing is sent too late */
     if (bb_deadline_left(deadline) == 0)
         return bb_pg_error(error, BB_ERR_BUSY, NULL, "the deadline had passed already");
-    code = bb_pg_connect(session, deadline, error);
-    if (code != BB_OK) /* a session that can't be had again is broken */
-        return code == BB_ERR_UNAVAILABLE ? BB_ERR_LOST : code;
+    code = get_ready(session, deadline, error);
+    if (code != BB_OK)
+        return code;
     is_idle = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
     code = run_connected(session, calls, count, &run, deadline, error);
-    if (run.lost_a_name && session->conn != NULL && !session->is_unnamed) {
-        give_up_names(session);
-        /* what began here is undone, and can be begun again */
-        if (is_idle) {
-            bb_pg_calls_clear(calls, count);
-            bb_pg_error(error, BB_OK, NULL, "");
-            run = (progress){0};
-            code = run_connected(session, calls, count, &run, deadline, error);
-        }
-    }
+    /* what began here can be begun again; the rest needs a new session */
+    if (run.lost_a_name && session->conn != NULL && is_idle)
+        code = run_unnamed(session, calls, count, deadline, error);
     if (code == BB_ERR_LOST)
         bb_pg_disconnect(session);
     return code;
 }
 
-int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_call *call, int64_t deadline,
-                        bb_error *error)
+int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_call *call, int64_t deadline, bb_error *error)
 {
     bb_pg_call calls[] = {{.statement = BB_PG_BEGIN}, *call, {.statement = BB_PG_COMMIT}};
     int32_t code;

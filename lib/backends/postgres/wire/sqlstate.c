@@ -25,8 +25,6 @@ static const meaning meanings[] = {
     {"57014", BB_ERR_BUSY},                         /* query_canceled: statement_timeout */
     {"40003", BB_ERR_LOST},                         /* statement_completion_unknown */
     {"25P03", BB_ERR_LOST},                         /* idle_in_transaction_session_timeout */
-    {BB_PG_SQLSTATE_NO_STATEMENT, BB_ERR_LOST},     /* see pipeline.c */
-    {BB_PG_SQLSTATE_TWO_STATEMENTS, BB_ERR_LOST},   /* likewise */
     {"57P01", BB_ERR_LOST},                         /* admin_shutdown */
     {"57P02", BB_ERR_LOST},                         /* crash_shutdown */
     {"57P05", BB_ERR_LOST},                         /* idle_session_timeout */

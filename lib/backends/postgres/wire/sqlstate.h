@@ -12,14 +12,15 @@
 /* What it raises when it may not leave out values, as a trigger may have changed them; likewise. */
 #define BB_PG_SQLSTATE_TRIGGERS "2201F"
 
-/* feature_not_supported: also what the server answers when a table has changed its shape since a
- * statement was prepared. */
-#define BB_PG_SQLSTATE_UNSUPPORTED "0A000"
-
-/* invalid_sql_statement_name and duplicate_prepared_statement: what a session is told about its
- * prepared statements behind a pooler. */
+/* feature_not_supported, invalid_sql_statement_name, duplicate_prepared_statement: also what the
+ * server says of a prepared statement when a table has changed its shape since, and behind a pooler
+ * when another connection has prepared it; see pipeline.c. */
+#define BB_PG_SQLSTATE_UNSUPPORTED    "0A000"
 #define BB_PG_SQLSTATE_NO_STATEMENT   "26000"
 #define BB_PG_SQLSTATE_TWO_STATEMENTS "42P05"
+
+/* protocol_violation: what PgBouncer says when it ends a connection. */
+#define BB_PG_SQLSTATE_PROTOCOL "08P01"
 
 /* read_only_sql_transaction: what a standby answers to a write. */
 #define BB_PG_SQLSTATE_READ_ONLY "25006"
