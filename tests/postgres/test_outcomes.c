@@ -63,6 +63,17 @@ static int run_sql(const char *sql)
     return test_postgres_sql(conninfo, sql, NULL, 0) == 0;
 }
 
+static int is_sql(const char *sql, const char *wanted)
+{
+    char found[2000] = "(none)";
+
+    if (test_postgres_sql(conninfo, sql, found, sizeof found) != 0)
+        return 0;
+    if (strcmp(found, wanted) != 0)
+        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", sql, found, wanted);
+    return strcmp(found, wanted) == 0;
+}
+
 /* A schema of its own with chatbots 123 and 124, opened as `place` says. */
 static int open_at(test_endpoint *endpoint, const char *place, const char *schema, uint32_t flags)
 {
@@ -182,7 +193,7 @@ static void check_raised(const char *sqlstate, uint32_t flags)
 
 static void test_E11_what_the_host_raises_is_a_500_at_once(void)
 {
-    static const char *const sqlstates[] = {"0A000", "26000", "42P05"};
+    static const char *const sqlstates[] = {"0A000", "26000", "42P05", "2201F", "2201G", "22012"};
 
     for (size_t i = 0; i < sizeof sqlstates / sizeof sqlstates[0]; i++) {
         check_raised(sqlstates[i], 0);
@@ -190,8 +201,158 @@ static void test_E11_what_the_host_raises_is_a_500_at_once(void)
     }
 }
 
+/* --------------------------------------------------------------------- rows that the table skips
+ */
+
+static int make_trigger(const char *schema, const char *when, const char *what)
+{
+    char sql[600];
+
+    snprintf(sql, sizeof sql,
+             "CREATE OR REPLACE FUNCTION %s.act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+             " IF NEW.name = 'Grace' THEN %s; END IF; RETURN NEW; END $$;"
+             "CREATE OR REPLACE TRIGGER act BEFORE %s ON %s.contacts"
+             " FOR EACH ROW EXECUTE FUNCTION %s.act()",
+             schema, what, when, schema, schema);
+    return run_sql(sql);
+}
+
+#define COUNT_SKIPPED "SELECT count(*) FROM skipped.contacts"
+#define LAST_ID       "SELECT last_value FROM skipped.contacts_id_seq"
+
+/* 500 at once, all or nothing, no more ids than it takes to see it twice, and one line. */
+static void test_E11_a_row_that_a_trigger_skips(void)
+{
+    test_endpoint endpoint;
+
+    CHECK(open_schema(&endpoint, "skipped", 0));
+    CHECK(send_one(&endpoint, ADA) == 200);
+    CHECK(is_sql(LAST_ID, "1"));
+    CHECK(make_trigger("skipped", "INSERT OR UPDATE", "RETURN NULL"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"a\"},{\"name\":\"Grace\"}") == 500);
+    CHECK(is_logged("write failed: postgres: chatbot 123: not stored"));
+    CHECK(is_logged("leaves out 1 of 2 contacts"));
+    CHECK(the_log.lines == 1);
+    CHECK(is_sql(COUNT_SKIPPED, "1"));
+    CHECK(is_sql(LAST_ID, "3"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"a\"}," GRACE) == 500);
+    CHECK(is_logged("write failed: postgres: chatbot 123: not stored"));
+    CHECK(the_log.lines == 1);
+    CHECK(is_sql(COUNT_SKIPPED, "1"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"a\"}," ADA) == 200);
+    close_endpoint(&endpoint);
+}
+
+static char *as_role; /* one that policies hold for */
+
+static void test_E11_a_row_that_a_policy_skips(void)
+{
+    test_endpoint endpoint;
+    char sql[500];
+
+    CHECK(open_schema(&endpoint, "policed", 0));
+    close_endpoint(&endpoint);
+    snprintf(sql, sizeof sql,
+             "GRANT ALL ON SCHEMA policed TO bb_test_%ld; GRANT ALL ON ALL TABLES IN SCHEMA policed"
+             " TO bb_test_%ld; ALTER TABLE policed.contacts ENABLE ROW LEVEL SECURITY;"
+             "CREATE POLICY see ON policed.contacts FOR SELECT USING (true);"
+             "CREATE POLICY make ON policed.contacts FOR INSERT WITH CHECK (true);"
+             "CREATE POLICY change ON policed.contacts FOR UPDATE USING (name <> 'Ada')",
+             (long)getpid(), (long)getpid());
+    CHECK(run_sql(sql));
+    CHECK(open_at(&endpoint, as_role, "policed", 0));
+    CHECK(send_one(&endpoint, ADA) == 200);
+    CHECK(send_one(&endpoint, GRACE) == 500);
+    CHECK(is_logged("policy of the table leaves 1 of 1"));
+    CHECK(the_log.lines == 1);
+    CHECK(is_sql("SELECT name FROM policed.contacts", "Ada"));
+    close_endpoint(&endpoint);
+}
+
+/* What an expression of the table's fails for is a matter of the values. */
+static void test_E11_expressions_that_fail(void)
+{
+    test_endpoint endpoint;
+
+    CHECK(open_schema(&endpoint, "expressed", 0));
+    CHECK(run_sql("ALTER TABLE expressed.contacts ADD root double precision GENERATED ALWAYS AS"
+                  " (sqrt((custom_attributes->>'ltv')::double precision)) STORED,"
+                  " ADD CHECK (width_bucket(0, 0, 1, coalesce((custom_attributes->>'n')::integer,"
+                  " 1)) IS NOT NULL)"));
+    CHECK(send_one(&endpoint, "{\"custom_attributes\":{\"ltv\":4}}") == 200);
+    CHECK(send_one(&endpoint, "{\"custom_attributes\":{\"ltv\":-4}}") == 500);
+    CHECK(is_logged("(SQLSTATE 2201F)"));
+    CHECK(the_log.lines == 1);
+    CHECK(send_one(&endpoint, "{\"custom_attributes\":{\"n\":0}}") == 500);
+    CHECK(is_logged("(SQLSTATE 2201G)"));
+    CHECK(the_log.lines == 1);
+    close_endpoint(&endpoint);
+}
+
+/* ------------------------------------------------------------------- keys that a trigger changes
+ */
+
+/* Found out before it is stored, whichever way the contact would go. */
+static void test_E2_a_key_that_a_trigger_changes(void)
+{
+    static const char *const changes[] = {"NEW.external_id := 'x'", "NEW.chatbot_id := 124"};
+    test_endpoint endpoint;
+
+    CHECK(open_schema(&endpoint, "moved", 0));
+    CHECK(send_one(&endpoint, ADA) == 200);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(make_trigger("moved", "INSERT OR UPDATE", changes[i]));
+        for (int k = 0; k < 2; k++) {
+            CHECK(send_one(&endpoint, "{\"external_id\":\"two\",\"name\":\"Grace\"}") == 500);
+            CHECK(is_logged("chatbot 123: not stored: a trigger"));
+            CHECK(the_log.lines == 1);
+            CHECK(send_one(&endpoint, GRACE) == 500);
+            CHECK(is_logged("chatbot 123: not stored: a trigger"));
+            CHECK(the_log.lines == 1);
+        }
+        CHECK(send_one(&endpoint, ADA) == 200);
+        CHECK(is_sql("SELECT string_agg(chatbot_id || external_id || name, ',')"
+                     " FROM moved.contacts",
+                     "123oneAda"));
+    }
+    close_endpoint(&endpoint);
+}
+
 /* -------------------------------------------------------------------------------------- the whole
  */
+
+/* A database, and a role that has no more than it is given. */
+static int set_up(void)
+{
+    char sql[100];
+    size_t size;
+
+    snprintf(database, sizeof database, "bb_test_%ld_outcomes", (long)getpid());
+    conninfo = test_postgres_create(database);
+    if (conninfo == NULL)
+        return 0;
+    size = strlen(conninfo) + 60;
+    as_role = malloc(size);
+    if (as_role == NULL)
+        return 0;
+    snprintf(as_role, size, "%s user=bb_test_%ld", conninfo, (long)getpid());
+    snprintf(sql, sizeof sql, "CREATE ROLE bb_test_%ld LOGIN", (long)getpid());
+    return run_sql(sql);
+}
+
+static void tear_down(void)
+{
+    char sql[100];
+
+    test_postgres_drop(database);
+    free(conninfo);
+    free(as_role);
+    snprintf(sql, sizeof sql, "DROP ROLE bb_test_%ld", (long)getpid());
+    conninfo = test_postgres_conninfo("postgres");
+    if (conninfo != NULL)
+        CHECK(run_sql(sql));
+    free(conninfo);
+}
 
 int main(void)
 {
@@ -199,13 +360,14 @@ int main(void)
         puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
         return TEST_SKIPPED;
     }
-    snprintf(database, sizeof database, "bb_test_%ld_outcomes", (long)getpid());
-    conninfo = test_postgres_create(database);
-    if (conninfo == NULL)
+    if (!set_up())
         return 1;
     test_E11_what_the_host_raises_is_a_500_at_once();
-    test_postgres_drop(database);
-    free(conninfo);
+    test_E11_a_row_that_a_trigger_skips();
+    test_E11_a_row_that_a_policy_skips();
+    test_E11_expressions_that_fail();
+    test_E2_a_key_that_a_trigger_changes();
+    tear_down();
     printf("%u problems\n", problems);
     return problems == 0 ? 0 : 1;
 }

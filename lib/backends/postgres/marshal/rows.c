@@ -10,13 +10,14 @@
 enum {
     COLUMN_KIND,
     COLUMN_N,           /* which item, from 1; of a created one its chatbot */
-    COLUMN_EXTERNAL_ID, /* of a created one; otherwise NULL */
+    COLUMN_EXTERNAL_ID, /* of a created one, or of one whose key was changed; otherwise NULL */
     COLUMN_ID,          /* and the rest of the contact; see cells.h */
     COLUMN_COUNT = COLUMN_ID + 8
 };
 
-/* A row's kind is a bb_outcome, or this: the contact as it was. */
-enum { KIND_BEFORE = 3 };
+/* A row's kind is a bb_outcome, or one of these: the contact as it was; the verdict, which has its
+ * counts in the columns of n and id. */
+enum { KIND_BEFORE = 3, KIND_VERDICT = 4 };
 
 /* Which item a row is about; NULL if it is about none. */
 static bb_pg_item *item_of(const bb_pg_merge *merge, const PGresult *result, int row)
@@ -99,4 +100,16 @@ int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has
     if (count != wanted)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "not every record came back");
     return BB_OK;
+}
+
+int bb_pg_read_verdict(const PGresult *result, bb_pg_verdict *verdict)
+{
+    int last = PQntuples(result) - 1;
+
+    if (last < 0 || PQnfields(result) != COLUMN_COUNT ||
+        bb_pg_i32_at(result, last, COLUMN_KIND) != KIND_VERDICT)
+        return 0;
+    verdict->not_inserted = bb_pg_i64_at(result, last, COLUMN_N);
+    verdict->not_updated = bb_pg_i64_at(result, last, COLUMN_ID);
+    return 1;
 }

@@ -18,4 +18,14 @@
 int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has_values,
                        size_t wanted, int32_t *codes, bb_error *error);
 
+/* Why a write has been undone by its check: how many contacts the table did not take. If all, its
+ * triggers may have changed what was not looked at, or, if all values were asked for, a key. */
+typedef struct bb_pg_verdict {
+    int64_t not_inserted;
+    int64_t not_updated;
+} bb_pg_verdict;
+
+/* 0: there is none in the rows, which can be committed. */
+int bb_pg_read_verdict(const PGresult *result, bb_pg_verdict *verdict);
+
 #endif

@@ -16,6 +16,7 @@ typedef enum bb_pg_statement_id {
     BB_PG_WRITE,       /* see records.c */
     BB_PG_PLAN_ANEW,
     BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_WRITE, after BB_PG_PLAN_ANEW */
+    BB_PG_CHECK,               /* after a write; fails if that is to be undone */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_TIMEOUTS,  /* see citus_statements.h for these */

@@ -19,8 +19,6 @@ static const meaning meanings[] = {
     {"23P01", BB_ERR_CONFLICT},                     /* exclusion_violation */
     {"40001", BB_ERR_RETRY},                        /* serialization_failure */
     {"40P01", BB_ERR_RETRY},                        /* deadlock_detected */
-    {BB_PG_SQLSTATE_RETRY, BB_ERR_RETRY},           /* the write statement's own */
-    {BB_PG_SQLSTATE_TRIGGERS, BB_ERR_RETRY},        /* likewise */
     {"55P03", BB_ERR_BUSY},                         /* lock_not_available: lock_timeout */
     {"57014", BB_ERR_BUSY},                         /* query_canceled: statement_timeout */
     {"40003", BB_ERR_LOST},                         /* statement_completion_unknown */

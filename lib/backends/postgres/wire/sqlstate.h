@@ -6,11 +6,8 @@
 
 #include <stdint.h>
 
-/* What the write statement raises when a row went missing under it; see statements.c. */
-#define BB_PG_SQLSTATE_RETRY "2201G"
-
-/* What it raises when it may not leave out values, as a trigger may have changed them; likewise. */
-#define BB_PG_SQLSTATE_TRIGGERS "2201F"
+/* division_by_zero: how the check after a write undoes it; see statements.c. */
+#define BB_PG_SQLSTATE_UNDO "22012"
 
 /* feature_not_supported, invalid_sql_statement_name, duplicate_prepared_statement: also what the
  * server says of a prepared statement when a table has changed its shape since, and behind a pooler

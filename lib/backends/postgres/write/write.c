@@ -1,13 +1,15 @@
 /*
  * write.c: stores the records of one or several requests, all or none, in one round trip.
  *
- * Five statements are sent at once: begin, settings, access and locks, write, commit. Each sees
- * what was committed when it began (read committed), so that the write sees all that was written
- * by those it had to wait for. If several ask, there is an access statement for each of them, and
- * one more that takes the locks once it is known who is allowed.
+ * Six statements are sent at once: begin, settings, access and locks, write, check, commit. Each
+ * sees what was committed when it began (read committed), so that the write sees all that was
+ * written by those it had to wait for. The check fails if the write is not to be committed, with an
+ * error that nothing of the host's can raise. If several ask, there is an access statement for each
+ * of them, and one more that takes the locks once it is known who is allowed.
  */
 #include "backends/postgres/write/write.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/postgres/marshal/access.h"
@@ -20,8 +22,21 @@
 #include "backends/postgres/write/citus_write.h"
 
 /* What is sent: begin, settings, an access statement for each asker, the locks if there are several
- * askers, how to plan if the table is partitioned, write, commit. */
+ * askers, how to plan if the table is partitioned, write, check, commit. */
 enum { CALL_BEGIN, CALL_SETTINGS, CALL_ACCESS };
+
+/* How often a write of one request is tried when rows stay as they were. Others who change them
+ * without the locks get in the way once, seldom twice; a trigger or policy does each time. */
+enum { MOST_TRIES = 5 };
+
+/* Why an attempt came to nothing, if that is the table's doing. */
+typedef enum setback {
+    SETBACK_NONE,
+    SETBACK_LEFT_OUT,   /* a contact that was to be created is not there */
+    SETBACK_STAYED,     /* one that was to be updated is as it was */
+    SETBACK_MOVED,      /* one has another key */
+    SETBACK_MAY_DIFFER, /* values may have been changed, and were not asked for */
+} setback;
 
 typedef struct batch {
     bb_pg_session *session;
@@ -31,9 +46,12 @@ typedef struct batch {
     bb_pg_params locks;
     bb_pg_params records;
     bb_pg_call *calls;
-    size_t call_count;  /* the last is commit, the one before write */
+    size_t call_count;  /* the last are write, check, commit */
     char wants_values;  /* all of them; see statements.c */
     int is_partitioned; /* the table of contacts, as far as is known */
+    setback setback;    /* of the last attempt */
+    unsigned tries;
+    unsigned conflicts; /* that were met */
 } batch;
 
 /* ----------------------------------------------------------------------------- the parameters */
@@ -105,7 +123,7 @@ static int32_t add_calls(batch *b, bb_error *error)
     size_t askers = b->merge.asker_count;
 
     b->access = bb_alloc_array(allocator, askers, sizeof *b->access);
-    b->calls = bb_alloc_array(allocator, askers + 6, sizeof *b->calls);
+    b->calls = bb_alloc_array(allocator, askers + 7, sizeof *b->calls);
     for (size_t i = 0; b->access != NULL && i < askers; i++)
         bb_pg_params_init(&b->access[i], allocator);
     if (b->access == NULL || b->calls == NULL)
@@ -119,6 +137,7 @@ static int32_t add_calls(batch *b, bb_error *error)
     if (b->is_partitioned)
         add_call(b, BB_PG_PLAN_ANEW, NULL);
     add_call(b, b->is_partitioned ? BB_PG_WRITE_TO_PARTITIONS : BB_PG_WRITE, &b->records);
+    add_call(b, BB_PG_CHECK, NULL);
     add_call(b, BB_PG_COMMIT, NULL);
     return BB_OK;
 }
@@ -190,24 +209,79 @@ static int32_t judge(const batch *b, size_t *wanted, bb_error *error)
     return BB_OK;
 }
 
+static const bb_pg_call *last_call(const batch *b, size_t from_end)
+{
+    return &b->calls[b->call_count - 1 - from_end];
+}
+
+/* Whether the check has failed, and why. */
+static setback find_setback(const batch *b, bb_pg_verdict *verdict)
+{
+    const PGresult *write = last_call(b, 2)->result;
+    const char *sqlstate = PQresultErrorField(last_call(b, 1)->result, PG_DIAG_SQLSTATE);
+
+    if (sqlstate == NULL || strcmp(sqlstate, BB_PG_SQLSTATE_UNDO) != 0 ||
+        !bb_pg_read_verdict(write, verdict))
+        return SETBACK_NONE;
+    if (verdict->not_inserted > 0)
+        return SETBACK_LEFT_OUT;
+    if (verdict->not_updated > 0)
+        return SETBACK_STAYED;
+    return b->wants_values ? SETBACK_MOVED : SETBACK_MAY_DIFFER;
+}
+
+/* What a setback means, in a line that says what was not stored. */
+static int32_t tell_setback(const batch *b, const bb_pg_verdict *verdict, size_t wanted,
+                            bb_error *error)
+{
+    char whose[40] = "";
+
+    if (b->merge.asker_count == 1)
+        (void)snprintf(whose, sizeof whose,
+                       "chatbot %lld: ", (long long)b->merge.askers[0]->chatbot_id);
+    bb_pg_error(error, BB_OK, NULL, "");
+    switch (b->setback) {
+    case SETBACK_LEFT_OUT:
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "%snot stored: a trigger, rule or policy of the table leaves out %lld"
+                            " of %zu contacts",
+                            whose, (long long)verdict->not_inserted, wanted);
+    case SETBACK_STAYED:
+        return bb_error_set(error, BB_ERR_RETRY,
+                            "%snot stored: a trigger, rule or policy of the table leaves %lld of"
+                            " %zu contacts as they were, or others change them all the time",
+                            whose, (long long)verdict->not_updated, wanted);
+    case SETBACK_MOVED:
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "%snot stored: a trigger of the table changes the key of a contact",
+                            whose);
+    case SETBACK_NONE:
+    case SETBACK_MAY_DIFFER:
+        break;
+    }
+    return bb_error_set(error, BB_ERR_RETRY, "%sthe table may change values", whose);
+}
+
 /* What all results together mean; `code` is what running them returned. */
 static int32_t conclude(batch *b, int32_t code, bb_error *error)
 {
-    const bb_pg_call *commit = &b->calls[b->call_count - 1];
-    const bb_pg_call *write = &b->calls[b->call_count - 2];
+    bb_pg_verdict verdict;
     size_t wanted;
     int32_t judged = judge(b, &wanted, error);
 
     /* Refusals stand even if what came after them failed, as the write does on a standby (A1). */
+    b->setback = SETBACK_NONE;
     if (judged != BB_OK || wanted == 0)
         return judged;
-    if (code != BB_OK)
-        return code;
-    if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
+    if (code != BB_OK) {
+        b->setback = find_setback(b, &verdict);
+        return b->setback == SETBACK_NONE ? code : tell_setback(b, &verdict, wanted, error);
+    }
+    if (strcmp(PQcmdStatus(last_call(b, 0)->result), "COMMIT") != 0)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
     b->session->has_written = 1;
-    return bb_pg_put_rows(&b->merge, write->result, b->wants_values, wanted, b->group->codes,
-                          error);
+    return bb_pg_put_rows(&b->merge, last_call(b, 2)->result, b->wants_values, wanted,
+                          b->group->codes, error);
 }
 
 /* One attempt with parameters that are ready. */
@@ -227,18 +301,39 @@ static int32_t attempt(batch *b, bb_error *error)
     return code;
 }
 
-/* After a conflict. A key that a writer without the locks has just added is there at this attempt,
- * and a value that one contact hands over to another is free before it is taken (E1), if the
- * entries stand so; another uniqueness rule is broken again. */
-static int32_t attempt_by_place(batch *b, bb_error *error)
+/* Sends the records again in the order of the entries. Then a value that one contact hands over to
+ * another is free before it is taken (E1), if the entries stand so. */
+static int send_by_place(batch *b, int32_t *code, bb_error *error)
 {
-    int32_t code;
+    int32_t ready = bb_pg_merge_send_by_place(&b->merge, error);
 
-    bb_pg_error(error, BB_OK, NULL, "");
-    code = bb_pg_merge_send_by_place(&b->merge, error);
-    if (code == BB_OK)
-        code = add_records(b, error);
-    return code == BB_OK ? attempt(b, error) : code;
+    if (ready == BB_OK)
+        ready = add_records(b, error);
+    if (ready != BB_OK)
+        *code = ready;
+    return ready == BB_OK;
+}
+
+/* Whether another attempt may come to something; if it can't be made, `*code` says why. A group that
+ * others get in the way of is rather written one by one, which the library sees to. */
+static int is_worth_another(batch *b, int32_t *code, bb_error *error)
+{
+    bb_pg_store *store = b->session->store;
+    int is_alone = b->group->write_count == 1;
+
+    /* The table may change values, and from now on that is known. */
+    if (b->setback == SETBACK_MAY_DIFFER) {
+        atomic_store(&store->has_triggers, 1);
+        bb_pg_engine_forget(store); /* it may have been partitioned, too */
+        b->wants_values = 1;
+        return 1;
+    }
+    if (b->setback == SETBACK_STAYED)
+        return is_alone && ++b->tries < MOST_TRIES;
+    /* A key that a writer without the locks has just added is there at the second attempt; another
+     * uniqueness rule is broken again. */
+    return *code == BB_ERR_CONFLICT && is_alone && ++b->conflicts == 1 &&
+           send_by_place(b, code, error);
 }
 
 static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error *error)
@@ -248,16 +343,12 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
 
     if (code == BB_OK)
         code = attempt(&b, error);
-    /* The table may change values, and from now on that is known. */
-    if (code == BB_ERR_RETRY && strcmp(error->sqlstate, BB_PG_SQLSTATE_TRIGGERS) == 0) {
-        atomic_store(&session->store->has_triggers, 1);
-        bb_pg_engine_forget(session->store); /* it may have been partitioned, too */
-        b.wants_values = 1;
+    while (code != BB_OK && is_worth_another(&b, &code, error)) {
         bb_pg_error(error, BB_OK, NULL, "");
         code = attempt(&b, error);
     }
-    if (code == BB_ERR_CONFLICT && group->write_count == 1)
-        code = attempt_by_place(&b, error);
+    if (b.setback == SETBACK_STAYED && group->write_count == 1)
+        code = BB_ERR_INTERNAL;
     if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
         code = bb_pg_leave_reader(session);
     /* A plan for all of many partitions takes longer to make than a request has. */
