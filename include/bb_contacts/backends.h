@@ -56,7 +56,8 @@ BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       bb_error *error);
 
 /* PostgreSQL 15 or later. `conninfo` is a libpq connection string or URI; what it leaves out comes
- * from libpq's environment variables and service file. The one thing that a deadline does not bound
+ * from libpq's environment variables and service file. No error and no line in the log repeats any
+ * part of it (A5). The one thing that a deadline does not bound
  * is libpq's look-up of a host's name; hostaddr does without. */
 BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
                                         const bb_storage_options *options, bb_storage **out,
@@ -64,7 +65,8 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
 
 /* Statements are never given names on the server: for poolers that hand out a server connection for
  * one transaction and don't know prepared statements, such as PgBouncer before 1.21. Without this
- * flag the first error that tells of such a pooler does the same, unseen by the request. */
+ * flag the first error that tells of such a pooler does the same, unseen by the request. A pooler
+ * that hands one out for a statement is refused: BB_ERR_UNSUPPORTED, requests are 500. */
 #define BB_POSTGRES_UNNAMED_STATEMENTS (1u << 0)
 
 /*
@@ -98,7 +100,11 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * If it is partitioned by chatbot_id, alone or first in a range, a write takes as long whatever the
  * number of partitions; with another key it takes longer with each. Its columns keep the types that
  * they were made with: a varchar(n), say, that cut a value without an error would make an
- * answer differ from what is stored.
+ * answer differ from what is stored. A request for a contact that a trigger, rule or policy leaves
+ * out, or whose key a trigger changes, is 500 with a line in the log, and nothing of it is stored.
+ *
+ * The id alone is unique in the table (E3). A host that partitions it by chatbot_id, as PostgreSQL
+ * then wants that column in the constraint, replaces UNIQUE (id) by UNIQUE (id, chatbot_id) before.
  */
 typedef struct bb_postgres_options {
     size_t size;                /* sizeof(bb_postgres_options); set by the init function below */

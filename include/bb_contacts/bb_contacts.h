@@ -161,7 +161,10 @@ BB_API const char *bb_storage_name(const bb_storage *storage);
 /*
  * Creates the schema, or brings it up to this library's version. Safe to run again, and from
  * several processes at once. The openers don't do it: a program whose database role may not
- * create tables runs it elsewhere. Without it requests are 500 and the log says why.
+ * create tables runs it elsewhere. Without it requests are 500 and the log says why. On PostgreSQL
+ * it also moves the sequence of ids past the highest one in the table, if the role may and it is
+ * behind, as after a copy of the table without it; and it fails, with a message that says how to
+ * find them, if contacts of a schema of version 1 share an id.
  *
  * `timeout_ms` here and below bounds the whole call, in milliseconds; 0 or less means 10 seconds.
  * Each of these calls opens a session of its own and closes it again, reads the system's clock, and

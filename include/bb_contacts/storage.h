@@ -119,9 +119,9 @@ typedef struct bb_contact {
  * put() returns BB_OK, BB_ERR_NOMEM, BB_ERR_ARGUMENT for an index that is out of range or was put
  * already, or a contact whose size is that of no version, or BB_ERR_INTERNAL for a contact that no
  * answer can hold: its JSON is none, or its texts are not UTF-8, as someone else has written to the
- * tables. On any but BB_OK the backend fails with the same code, having undone the write if it still
- * can. A backend that commits before it has the rows to put (one round trip does both) can't; the
- * client gets a 500 then and may try again (E9).
+ * tables. On any but BB_OK the backend fails with the same code, having undone the write if it
+ * still can. A backend that commits before it has the rows to put (one round trip does both) can't;
+ * the client gets a 500 then and may try again (E9).
  */
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */

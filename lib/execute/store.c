@@ -114,12 +114,15 @@ static void log_end(const bb_contacts *contacts, const bb_job *job, unsigned att
     bb_contacts_log(contacts, BB_LOG_ERROR, what, error);
 }
 
-/* The status that a request ends with, which the host is told of if it is not the client's. */
+/* The status that a request ends with, which the host is told of if it is not the client's, or if a
+ * rule of the host's decided. */
 static int32_t conclude(const bb_contacts *contacts, const bb_job *job, int32_t code,
                         bb_error *error)
 {
     int32_t status = status_of(code);
 
+    if (status == BB_STATUS_CONFLICT && error->message[0] != '\0')
+        bb_contacts_log(contacts, BB_LOG_INFO, "refused", error);
     if (status != BB_STATUS_UNAVAILABLE && status != BB_STATUS_INTERNAL_ERROR)
         return status;
     fill_in_message(error, code);

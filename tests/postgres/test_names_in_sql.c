@@ -134,10 +134,10 @@ static int is_type(const token *t)
 static int is_grammar(const token *t)
 {
     static const char *const words[] = {
-        "AND",    "ANY",      "AS",    "BY",     "CHECK",    "CONFLICT",     "ELSE",
-        "EXISTS", "FROM",     "IF",    "INSERT", "KEY",      "LATERAL",      "NOT",
-        "ON",     "OPERATOR", "OR",    "SELECT", "THEN",     "UNIQUE",       "UPDATE",
-        "VALUES", "WHEN",     "WHERE", "WITH",   "coalesce", "MATERIALIZED", NULL};
+        "AND",      "ANY",  "AS",       "BY",           "CHECK",  "CONFLICT", "DEFAULT", "ELSE",
+        "EXISTS",   "FROM", "IF",       "INSERT",       "KEY",    "LATERAL",  "NOT",     "ON",
+        "OPERATOR", "OR",   "SELECT",   "THEN",         "UNIQUE", "UPDATE",   "VALUES",  "WHEN",
+        "WHERE",    "WITH", "coalesce", "MATERIALIZED", NULL};
 
     return is_one_of(t, words);
 }

@@ -318,6 +318,124 @@ static void test_E2_a_key_that_a_trigger_changes(void)
     close_endpoint(&endpoint);
 }
 
+/* ------------------------------------------------------------------------ rules, and ids in use */
+
+/* 409 for the host's rule alone, with its name in the log and no value. */
+static void test_E10_a_rule_of_the_hosts(void)
+{
+    test_endpoint endpoint;
+
+    CHECK(open_schema(&endpoint, "ruled", 0));
+    CHECK(run_sql("CREATE UNIQUE INDEX only_once ON ruled.contacts (email)"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"a\",\"email\":\"a@b\"}") == 200);
+    CHECK(send_one(&endpoint, "{\"external_id\":\"b\",\"email\":\"a@b\"}") == 409);
+    CHECK(is_logged("3 refused: postgres: the uniqueness rule \"only_once\" is broken"));
+    CHECK(the_log.lines == 1 && strstr(the_log.text, "a@b") == NULL);
+    CHECK(make_raise("ruled", "Grace", "23505"));
+    CHECK(send_one(&endpoint, GRACE) == 409);
+    CHECK(is_logged("3 refused: postgres: a uniqueness rule without a name is broken"));
+    CHECK(the_log.lines == 1);
+    close_endpoint(&endpoint);
+}
+
+#define BEHIND "SELECT setval('behind.contacts_id_seq', 1, false)"
+#define ARE_UNIQUE                                                           \
+    "SELECT count(*) = count(DISTINCT id) AND max(id) <= (SELECT last_value" \
+    " FROM behind.contacts_id_seq) FROM behind.contacts"
+
+/* As after a copy of the table without its sequence: no id is given out twice (E3). */
+static void test_E3_ids_behind_the_table(void)
+{
+    static const char moved[] = "2 ids were behind the contacts'";
+    test_endpoint endpoint;
+
+    CHECK(open_schema(&endpoint, "behind", 0));
+    CHECK(send_one(&endpoint, "{},{},{}") == 200);
+    CHECK(run_sql(BEHIND));
+    CHECK(send_to(&endpoint, "124", ADA) == 200);
+    CHECK(is_logged(moved));
+    CHECK(is_sql(ARE_UNIQUE, "t"));
+    CHECK(run_sql(BEHIND));
+    CHECK(send_one(&endpoint, ADA "," ADA ",{}") == 200);
+    CHECK(is_logged(moved));
+    CHECK(is_sql(ARE_UNIQUE, "t"));
+    CHECK(run_sql(BEHIND));
+    forget_log();
+    CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
+    CHECK(is_logged(moved));
+    CHECK(is_sql(ARE_UNIQUE, "t"));
+    /* what is ahead stays so */
+    CHECK(run_sql("SELECT setval('behind.contacts_id_seq', 100)"));
+    CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
+    CHECK(is_sql("SELECT last_value FROM behind.contacts_id_seq", "100"));
+    close_endpoint(&endpoint);
+}
+
+/* A role that may not move the sequence says who can. */
+static void test_E3_ids_behind_for_a_role_without_rights(void)
+{
+    test_endpoint endpoint;
+    char sql[300];
+
+    CHECK(open_schema(&endpoint, "bound", 0));
+    CHECK(send_one(&endpoint, "{},{},{}") == 200);
+    close_endpoint(&endpoint);
+    snprintf(sql, sizeof sql,
+             "GRANT USAGE ON SCHEMA bound TO bb_test_%ld; GRANT ALL ON ALL TABLES IN SCHEMA bound"
+             " TO bb_test_%ld; SELECT setval('bound.contacts_id_seq', 1, false)",
+             (long)getpid(), (long)getpid());
+    CHECK(run_sql(sql));
+    CHECK(open_at(&endpoint, as_role, "bound", 0));
+    CHECK(send_to(&endpoint, "124", ADA) == 500);
+    CHECK(is_logged("an id that was drawn is another contact's: bb_storage_migrate()"));
+    CHECK(the_log.lines <= 2); /* it may tell of a connection, too */
+    CHECK(is_sql("SELECT count(*) FROM bound.contacts", "3"));
+    close_endpoint(&endpoint);
+}
+
+#define RULES                                                                      \
+    "SELECT string_agg(pg_get_constraintdef(oid), ', ' ORDER BY contype, conname)" \
+    " FROM pg_constraint WHERE conrelid = 'older.contacts'::regclass AND contype <> 'n'"
+
+/* A table of version 1, in which nothing kept ids of several chatbots apart. */
+static void test_E3_an_older_schema_with_ids_in_use_twice(void)
+{
+    test_endpoint endpoint;
+    bb_error error;
+
+    bb_error_init(&error);
+    CHECK(open_schema(&endpoint, "older", 0));
+    CHECK(is_sql(RULES, "PRIMARY KEY (chatbot_id, external_id), UNIQUE (id)"));
+    CHECK(run_sql("ALTER TABLE older.contacts DROP CONSTRAINT contacts_id_key,"
+                  " ADD UNIQUE (id, chatbot_id); UPDATE older.schema_version SET version = 1;"
+                  "INSERT INTO older.contacts (chatbot_id, external_id, id, created_at, updated_at)"
+                  " SELECT c, c::text, 7, now(), now() FROM generate_series(1, 3) c"));
+    CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, &error) == BB_ERR_INTERNAL);
+    CHECK(strstr(error.message, "SELECT id FROM older.contacts GROUP BY id") != NULL);
+    CHECK(is_sql("SELECT version FROM older.schema_version", "1"));
+    CHECK(run_sql("UPDATE older.contacts SET id = 10 + chatbot_id WHERE chatbot_id > 1"));
+    CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, &error) == BB_OK);
+    CHECK(is_sql(RULES, "PRIMARY KEY (chatbot_id, external_id), UNIQUE (id)"));
+    CHECK(is_sql("SELECT last_value FROM older.contacts_id_seq", "13"));
+    close_endpoint(&endpoint);
+}
+
+/* What a host has built beforehand is taken, and what he refers to is kept. */
+static void test_E3_an_older_schema_that_is_prepared(void)
+{
+    test_endpoint endpoint;
+
+    CHECK(open_schema(&endpoint, "older", 0));
+    CHECK(run_sql("ALTER TABLE older.contacts DROP CONSTRAINT contacts_id_key,"
+                  " ADD UNIQUE (id, chatbot_id); CREATE UNIQUE INDEX ready ON older.contacts (id);"
+                  "CREATE TABLE older.notes (id bigint, chatbot_id bigint, FOREIGN KEY"
+                  " (id, chatbot_id) REFERENCES older.contacts (id, chatbot_id));"
+                  "UPDATE older.schema_version SET version = 1"));
+    CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
+    CHECK(is_sql(RULES, "PRIMARY KEY (chatbot_id, external_id), UNIQUE (id, chatbot_id)"));
+    close_endpoint(&endpoint);
+}
+
 /* -------------------------------------------------------------------------------------- the whole
  */
 
@@ -367,6 +485,11 @@ int main(void)
     test_E11_a_row_that_a_policy_skips();
     test_E11_expressions_that_fail();
     test_E2_a_key_that_a_trigger_changes();
+    test_E10_a_rule_of_the_hosts();
+    test_E3_ids_behind_the_table();
+    test_E3_ids_behind_for_a_role_without_rights();
+    test_E3_an_older_schema_with_ids_in_use_twice();
+    test_E3_an_older_schema_that_is_prepared();
     tear_down();
     printf("%u problems\n", problems);
     return problems == 0 ? 0 : 1;

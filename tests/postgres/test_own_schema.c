@@ -387,11 +387,11 @@ static void test_printed_schema(void)
     CHECK(made[0] != '\0' && strcmp(made, printed) == 0);
     CHECK(pg_open(&endpoint, as_role, &options));
     pg_close(&endpoint);
-    CHECK(bb_postgres_schema_sql(&options, 1, script, len + 1, &again, NULL) == BB_OK);
+    CHECK(bb_postgres_schema_sql(&options, 2, script, len + 1, &again, NULL) == BB_OK);
     /* nothing but what Citus may need, should it have come meanwhile */
     CHECK(strncmp(script, "BEGIN;\nDO $bb_citus$", 20) == 0);
     CHECK(strstr(script, "CREATE") == NULL && strstr(script, "INSERT INTO") == NULL);
-    CHECK(bb_postgres_schema_sql(&options, 2, script, len + 1, &again, NULL) == BB_ERR_ARGUMENT);
+    CHECK(bb_postgres_schema_sql(&options, 3, script, len + 1, &again, NULL) == BB_ERR_ARGUMENT);
     free(script);
 }
 
@@ -448,6 +448,8 @@ static void test_triggers_of_a_partition(void)
     CHECK(pg_open(&endpoint, conninfo, &options));
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(run_sql("ALTER TABLE parted.contacts RENAME TO before;"
+                  " ALTER TABLE parted.before DROP CONSTRAINT contacts_id_key,"
+                  " ADD UNIQUE (id, chatbot_id);"
                   " CREATE TABLE parted.contacts (LIKE parted.before INCLUDING ALL)"
                   " PARTITION BY HASH (chatbot_id);"
                   " CREATE TABLE parted.only PARTITION OF parted.contacts"
@@ -518,6 +520,7 @@ static int divide(const char *schema, const char *key, const char *values)
     static const char format[] =
         "SET search_path = %s;"
         " ALTER TABLE contacts RENAME TO before;"
+        " ALTER TABLE before DROP CONSTRAINT contacts_id_key, ADD UNIQUE (id, chatbot_id);"
         " CREATE TABLE contacts (LIKE before INCLUDING ALL) PARTITION BY %s;"
         " CREATE TABLE locked (partitions bigint);"
         " DO $$BEGIN FOR i IN 0..63 LOOP"

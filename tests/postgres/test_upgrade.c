@@ -32,7 +32,7 @@ static int migrate(const char *program, const char *conninfo)
     return process_wait(process_start(arguments)) == 0;
 }
 
-/* What a build that knows version 1 only says to version 2. */
+/* What a build that knows version 2 only says to version 3. */
 static void check_older_build(const char *conninfo)
 {
     bb_storage *storage;
@@ -52,13 +52,13 @@ static void test_E8_upgrade_under_load(char *conninfo, char **programs)
     pid_t writer;
 
     CHECK(process_wait(process_start(first)) == 0);
-    CHECK(test_postgres_gives(conninfo, "SELECT version FROM bb_contacts.schema_version", "1"));
+    CHECK(test_postgres_gives(conninfo, "SELECT version FROM bb_contacts.schema_version", "2"));
     writer = process_start(second);
     CHECK(test_wait_until(is_at_work, conninfo));
     test_pause_ms(500);
     CHECK(migrate(programs[1], conninfo));
     CHECK(process_wait(writer) == 0);
-    CHECK(test_postgres_gives(conninfo, "SELECT version FROM bb_contacts.schema_version", "2"));
+    CHECK(test_postgres_gives(conninfo, "SELECT version FROM bb_contacts.schema_version", "3"));
     CHECK(test_postgres_gives(
         conninfo,
         "SELECT bool_and(source = CASE WHEN external_id LIKE 'first-%' THEN 'old'"

@@ -125,6 +125,7 @@ static int divide(const test_store *store)
 {
     static const char sql[] =
         "SET search_path = bb_contacts;"
+        " ALTER TABLE contacts DROP CONSTRAINT contacts_id_key, ADD UNIQUE (id, chatbot_id);"
         " CREATE TABLE divided (LIKE contacts INCLUDING ALL) PARTITION BY HASH (chatbot_id);"
         " DROP TABLE contacts;"
         " ALTER TABLE divided RENAME TO contacts;"

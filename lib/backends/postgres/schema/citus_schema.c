@@ -41,6 +41,22 @@
     "    END IF;\n"                                                      \
     END_IF_CITUS
 
+/* What Citus does not take, a unique constraint without the chatbot's id, becomes one with it. */
+#define KEYS_STEP                                                                            \
+    BEGIN_IF_CITUS                                                                           \
+    "    IF " IS_LOCAL("@contacts") " THEN\n"                                                \
+    "        DECLARE\n"                                                                      \
+    "            alone pg_catalog.name DEFAULT " BB_PG_FREE_CONSTRAINT("'{id}'") ";\n"       \
+    "        BEGIN\n"                                                                        \
+    "            IF alone IS NOT NULL THEN\n"                                                \
+    "                EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I,'\n"       \
+    "                    ' ADD UNIQUE (id, chatbot_id)',\n"                                  \
+    "                    E'@contacts'::pg_catalog.regclass, alone);\n"                       \
+    "            END IF;\n"                                                                  \
+    "        END;\n"                                                                         \
+    "    END IF;\n"                                                                          \
+    END_IF_CITUS
+
 /* The rows that were there are copied, and the originals would take room that nobody sees. */
 #define DISTRIBUTE_STEP                                                                        \
     BEGIN_IF_CITUS                                                                             \
@@ -62,6 +78,7 @@ const bb_pg_step bb_pg_citus_steps[] = {
     {REFERENCE_STEP("@version"), 0},
     {REFERENCE_STEP("@chatbots"), BB_PG_NEEDS_OWN_ACCESS},
     {REFERENCE_STEP("@api_keys"), BB_PG_NEEDS_OWN_ACCESS},
+    {KEYS_STEP, 0},
     {DISTRIBUTE_STEP, 0},
     {GRANT_STEP, BB_PG_NEEDS_ROLE},
     {NULL, 0},

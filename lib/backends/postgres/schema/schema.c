@@ -10,6 +10,7 @@
 #include "backends/postgres/schema/schema_steps.h"
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/ids.h"
 #include "backends/postgres/wire/pipeline.h"
 #include "util/buffer.h"
 #include "util/struct_size.h"
@@ -248,24 +249,32 @@ static int32_t upgrade(bb_pg_session *session, int64_t deadline, bb_error *error
     return code;
 }
 
+/* Brings the schema up to date, when no one else does it. */
+static int32_t upgrade_alone(bb_pg_session *session, int64_t deadline, bb_error *error)
+{
+    int32_t code = lock(session, deadline, error);
+
+    if (code != BB_OK)
+        return code;
+    code = upgrade(session, deadline, error);
+    /* what failed without the server's knowing, a newer version for one, left it open */
+    if (code != BB_OK)
+        bb_pg_disconnect(session);
+    return code;
+}
+
 int32_t bb_pg_migrate(void *session, int64_t deadline, bb_error *error)
 {
     bb_pg_session *self = session;
     state found;
     int is_done;
+    int ids;
     int32_t code = read_all(self, &found, deadline, &is_done, error);
 
     bb_pg_engine_forget(self->store);
-    if (code != BB_OK || is_done)
-        return code;
-    code = lock(self, deadline, error);
-    if (code != BB_OK)
-        return code;
-    code = upgrade(self, deadline, error);
-    /* what failed without the server's knowing, a newer version for one, left it open */
-    if (code != BB_OK)
-        bb_pg_disconnect(self);
-    return code;
+    if (code == BB_OK && !is_done)
+        code = upgrade_alone(self, deadline, error);
+    return code == BB_OK ? bb_pg_ids_catch_up(self, deadline, &ids, error) : code;
 }
 
 /* ------------------------------------------------------------------------------ for other hands */

@@ -20,6 +20,7 @@
 #include "backends/postgres/wire/engine.h"
 #include "backends/postgres/wire/sqlstate.h"
 #include "backends/postgres/write/citus_write.h"
+#include "backends/postgres/write/conflict.h"
 
 /* What is sent: begin, settings, an access statement for each asker, the locks if there are several
  * askers, how to plan if the table is partitioned, write, check, commit. */
@@ -52,6 +53,7 @@ typedef struct batch {
     setback setback;    /* of the last attempt */
     unsigned tries;
     unsigned conflicts; /* that were met */
+    bb_pg_rule rule;    /* of the last one */
 } batch;
 
 /* ----------------------------------------------------------------------------- the parameters */
@@ -296,6 +298,8 @@ static int32_t attempt(batch *b, bb_error *error)
     b->calls[CALL_SETTINGS].params = &timeouts;
     code = bb_pg_run(b->session, b->calls, b->call_count, deadline, error);
     code = conclude(b, code, error);
+    if (code == BB_ERR_CONFLICT)
+        bb_pg_rule_read(&b->rule, b->calls, b->call_count);
     bb_pg_calls_clear(b->calls, b->call_count);
     bb_pg_params_free(&timeouts);
     return code;
@@ -314,8 +318,21 @@ static int send_by_place(batch *b, int32_t *code, bb_error *error)
     return ready == BB_OK;
 }
 
-/* Whether another attempt may come to something; if it can't be made, `*code` says why. A group that
- * others get in the way of is rather written one by one, which the library sees to. */
+/* Whether another attempt may come to something after a conflict; if it can't be made, `*code` says
+ * why. A key that a writer without the locks has just added is there at the second one; another
+ * rule is broken again. */
+static int is_worth_another_key(batch *b, int32_t *code, bb_error *error)
+{
+    int is_mended;
+
+    if (++b->conflicts == 1)
+        return send_by_place(b, code, error);
+    *code = bb_pg_rule_judge(b->session, &b->rule, b->group->deadline, &is_mended, error);
+    return is_mended && b->conflicts < MOST_TRIES;
+}
+
+/* Whether another attempt may come to something; if not, `*code` becomes what is to be returned. A
+ * group that others get in the way of is rather written one by one, which the library sees to. */
 static int is_worth_another(batch *b, int32_t *code, bb_error *error)
 {
     bb_pg_store *store = b->session->store;
@@ -328,12 +345,11 @@ static int is_worth_another(batch *b, int32_t *code, bb_error *error)
         b->wants_values = 1;
         return 1;
     }
-    if (b->setback == SETBACK_STAYED)
-        return is_alone && ++b->tries < MOST_TRIES;
-    /* A key that a writer without the locks has just added is there at the second attempt; another
-     * uniqueness rule is broken again. */
-    return *code == BB_ERR_CONFLICT && is_alone && ++b->conflicts == 1 &&
-           send_by_place(b, code, error);
+    if (b->setback == SETBACK_STAYED && is_alone) {
+        *code = BB_ERR_INTERNAL;
+        return ++b->tries < MOST_TRIES;
+    }
+    return *code == BB_ERR_CONFLICT && is_alone && is_worth_another_key(b, code, error);
 }
 
 static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error *error)
@@ -347,8 +363,6 @@ static int32_t run(bb_pg_session *session, const bb_write_group *group, bb_error
         bb_pg_error(error, BB_OK, NULL, "");
         code = attempt(&b, error);
     }
-    if (b.setback == SETBACK_STAYED && group->write_count == 1)
-        code = BB_ERR_INTERNAL;
     if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
         code = bb_pg_leave_reader(session);
     /* A plan for all of many partitions takes longer to make than a request has. */

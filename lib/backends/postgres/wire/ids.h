@@ -1,0 +1,19 @@
+/*
+ * ids.h: whether the sequence that ids are drawn from is ahead of the contacts, as it must be (E3).
+ */
+#ifndef BB_POSTGRES_IDS_H
+#define BB_POSTGRES_IDS_H
+
+#include "backends/postgres/wire/connection.h"
+
+typedef enum bb_pg_ids {
+    BB_PG_IDS_AHEAD,  /* all is well */
+    BB_PG_IDS_MOVED,  /* it was behind, and has been moved past the highest id */
+    BB_PG_IDS_UNKNOWN /* the role may not move it, or there is none */
+} bb_pg_ids;
+
+/* A copy of the table without the sequence, or a logical replica, leaves it behind. It is not moved
+ * back, and a line in the log says if it was moved. */
+int32_t bb_pg_ids_catch_up(bb_pg_session *session, int64_t deadline, int *ids, bb_error *error);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * conflict.h: which rule of the table's a write has broken: one of the host's own (E10), or that
+ * ids are unique (E3).
+ */
+#ifndef BB_POSTGRES_CONFLICT_H
+#define BB_POSTGRES_CONFLICT_H
+
+#include "backends/postgres/wire/pipeline.h"
+
+/* A rule as the server names it; empty if it does not. */
+typedef struct bb_pg_rule {
+    char schema[64];
+    char name[64];
+} bb_pg_rule;
+
+/* The rule that one of the calls was refused by. */
+void bb_pg_rule_read(bb_pg_rule *rule, const bb_pg_call *calls, size_t count);
+
+/*
+ * What a broken rule means; `error` says which it is, and nothing of the values. BB_ERR_CONFLICT:
+ * it is the host's. BB_ERR_INTERNAL: an id that was drawn is another contact's, as the sequence is
+ * behind. Then `*is_mended` says whether it has been moved, so that the write can be tried again.
+ */
+int32_t bb_pg_rule_judge(bb_pg_session *session, const bb_pg_rule *rule, int64_t deadline,
+                         int *is_mended, bb_error *error);
+
+#endif
