@@ -279,10 +279,8 @@ bb_job *bb_queue_find(const bb_queue *queue, uint64_t ticket)
     return job;
 }
 
-static void remove_from_line(bb_queue *queue, bb_job *job)
+static void remove_from_line(bb_queue *queue, bb_flow *flow, bb_job *job)
 {
-    bb_flow *flow = job->flow;
-
     take_out(queue, job);
     job->flow = NULL;
     flow->count--;
@@ -319,7 +317,7 @@ void bb_queue_remove(bb_queue *queue, bb_job *job)
         job->flow = NULL;
         bb_queue_end_slow(queue, flow);
     } else {
-        remove_from_line(queue, job);
+        remove_from_line(queue, flow, job);
     }
 }
 
@@ -473,7 +471,7 @@ static int take_first(bb_queue *queue, group *g, bb_flow *flow)
     }
     g->bytes += job->bytes;
     g->jobs[g->count++] = job;
-    remove_from_line(queue, job);
+    remove_from_line(queue, flow, job);
     return 1;
 }
 

@@ -19,7 +19,7 @@ enum { LONGEST_PAUSE_MS = 50, LEAST_SHARE_MS = 250 };
 typedef struct operation {
     int32_t (*run)(const bb_storage_vtable *table, void *session, struct operation *operation,
                    bb_error *error);
-    const bb_access *access;
+    bb_access access;
     bb_batch *batch;
     bb_rendered rendered;
     size_t put_count;  /* records that the backend has handed back */
@@ -45,7 +45,7 @@ static int32_t run_once(bb_contacts *contacts, operation *op, bb_error *error)
     int32_t code;
 
     bb_error_init(error);
-    code = bb_session_pool_take(&contacts->pool, op->access->deadline, &session, error);
+    code = bb_session_pool_take(&contacts->pool, op->access.deadline, &session, error);
     if (code != BB_OK)
         return code;
     code = op->run(&contacts->storage->vtable, session, op, error);
@@ -174,13 +174,12 @@ static int is_for_later(const bb_job *job, int32_t code, int64_t began, bb_share
 static int32_t run(bb_contacts *contacts, bb_job *job, operation *op, bb_share share)
 {
     int64_t began = bb_deadline_in(0);
-    bb_access access = job->access;
     bb_error error;
     int32_t code;
 
-    access.deadline = share.deadline;
-    access.lock_deadline = share.lock_deadline;
-    op->access = &access;
+    op->access = job->access;
+    op->access.deadline = share.deadline;
+    op->access.lock_deadline = share.lock_deadline;
     for (unsigned attempt = 0;; attempt++) {
         code = run_once(contacts, op, &error);
         if ((code != BB_ERR_RETRY && code != BB_ERR_LOST) ||
@@ -189,7 +188,6 @@ static int32_t run(bb_contacts *contacts, bb_job *job, operation *op, bb_share s
         note_retry(contacts, job, code, &error);
         pause_before(attempt, share.lock_deadline);
     }
-    op->access = NULL;
     if (!is_for_later(job, code, began, share))
         return conclude(contacts, job, code, &error);
     note_retry(contacts, job, code, &error);
@@ -203,7 +201,7 @@ static int32_t run(bb_contacts *contacts, bb_job *job, operation *op, bb_share s
 static int32_t run_authorize(const bb_storage_vtable *table, void *session, operation *op,
                              bb_error *error)
 {
-    return table->authorize(session, op->access, error);
+    return table->authorize(session, &op->access, error);
 }
 
 int32_t bb_store_authorize(bb_contacts *contacts, bb_job *job, bb_share share)
@@ -277,7 +275,7 @@ static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *c
 static bb_write write_of(operation *op)
 {
     bb_write write = {.size = sizeof write,
-                      .access = op->access,
+                      .access = &op->access,
                       .records = op->batch->pointers,
                       .record_count = op->batch->record_count,
                       .put = put,
@@ -292,7 +290,7 @@ static int32_t check_puts(const operation *op, int32_t code, bb_error *error)
     if (op->faulty_id != 0)
         return bb_error_set(error, BB_ERR_INTERNAL,
                             "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
-                            (long long)op->faulty_id, (long long)op->access->chatbot_id);
+                            (long long)op->faulty_id, (long long)op->access.chatbot_id);
     if (code == BB_OK && (op->put_code != BB_OK || op->result == NULL))
         return bb_error_set(error, BB_ERR_INTERNAL,
                             "the backend did not hand back every record once");
@@ -329,7 +327,6 @@ bb_result *bb_store_write(bb_contacts *contacts, bb_job *job, bb_share share)
 struct bb_store_group {
     bb_allocator allocator;
     operation *operations; /* these have room for `max_jobs` each */
-    bb_access *accesses;
     bb_write *writes;
     const bb_write **pointers;
     int32_t *codes;
@@ -346,12 +343,11 @@ bb_store_group *bb_store_group_new(const bb_allocator *allocator, size_t max_job
         return NULL;
     group->allocator = *allocator;
     group->operations = bb_alloc_array(allocator, max_jobs, sizeof *group->operations);
-    group->accesses = bb_alloc_array(allocator, max_jobs, sizeof *group->accesses);
     group->writes = bb_alloc_array(allocator, max_jobs, sizeof *group->writes);
     group->pointers = bb_alloc_array(allocator, max_jobs, sizeof *group->pointers);
     group->codes = bb_alloc_array(allocator, max_jobs, sizeof *group->codes);
-    if (group->operations != NULL && group->accesses != NULL && group->writes != NULL &&
-        group->pointers != NULL && group->codes != NULL)
+    if (group->operations != NULL && group->writes != NULL && group->pointers != NULL &&
+        group->codes != NULL)
         return group;
     bb_store_group_free(group);
     return NULL;
@@ -367,7 +363,6 @@ void bb_store_group_free(bb_store_group *group)
     bb_free(&allocator, group->codes);
     bb_free(&allocator, group->pointers);
     bb_free(&allocator, group->writes);
-    bb_free(&allocator, group->accesses);
     bb_free(&allocator, group->operations);
     bb_free(&allocator, group);
 }
@@ -395,11 +390,10 @@ static int32_t prepare_member(bb_store_group *group, size_t i, bb_job *job,
 {
     operation *op = &group->operations[i];
 
-    group->accesses[i] = job->access;
-    group->accesses[i].now_us = description->now_us;
-    group->accesses[i].deadline = description->deadline;
-    group->accesses[i].lock_deadline = group->share.lock_deadline;
-    *op = (operation){.access = &group->accesses[i], .batch = job->batch};
+    *op = (operation){.access = job->access, .batch = job->batch};
+    op->access.now_us = description->now_us;
+    op->access.deadline = description->deadline;
+    op->access.lock_deadline = group->share.lock_deadline;
     if (bb_rendered_init(&op->rendered, job->batch->record_count, job->arena) != BB_OK)
         return BB_ERR_NOMEM;
     forget(op);

@@ -32,6 +32,7 @@ typedef struct crowd {
     size_t sent;
     size_t answers;
     int is_held;
+    int is_inside;      /* a worker waits until it is not */
     int64_t timeout_ms; /* of requests to come; 0: the handle's */
     void *lock;         /* what the host has locked, or NULL */
     bb_result *results[MOST];
@@ -67,14 +68,24 @@ static void unlock(crowd *c)
     c->lock = NULL;
 }
 
+static void let_go(crowd *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    c->is_held = 0;
+    pthread_cond_broadcast(&c->answered);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+/* After a failure requests may still be under way. */
 static void close_crowd(crowd *c)
 {
     unlock(c);
+    let_go(c);
+    test_endpoint_close(&c->endpoint);
     for (size_t i = 0; i < c->sent; i++)
         bb_result_free(c->results[i]);
     pthread_cond_destroy(&c->answered);
     pthread_mutex_destroy(&c->mutex);
-    test_endpoint_close(&c->endpoint);
 }
 
 /* Holds the worker up, when it has done the first request, until all have been submitted: so the
@@ -85,8 +96,11 @@ static void done(void *ctx, bb_result *result)
     crowd *c = place->crowd;
 
     pthread_mutex_lock(&c->mutex);
-    while (c->is_held)
+    while (c->is_held) {
+        c->is_inside = 1;
+        pthread_cond_broadcast(&c->answered);
         pthread_cond_wait(&c->answered, &c->mutex);
+    }
     c->results[place->index] = result;
     c->answers++;
     pthread_cond_broadcast(&c->answered);
@@ -131,11 +145,19 @@ static void submit_contact(crowd *c, const char *chatbot, const char *key, const
     submit(c, chatbot, key, body);
 }
 
-static void wait_for(crowd *c, size_t count)
+/* Until what is submitted from now on gathers. */
+static void wait_for_the_worker(crowd *c)
 {
     pthread_mutex_lock(&c->mutex);
-    c->is_held = 0;
-    pthread_cond_broadcast(&c->answered);
+    while (!c->is_inside)
+        pthread_cond_wait(&c->answered, &c->mutex);
+    pthread_mutex_unlock(&c->mutex);
+}
+
+static void wait_for(crowd *c, size_t count)
+{
+    let_go(c);
+    pthread_mutex_lock(&c->mutex);
     while (c->answers < count)
         pthread_cond_wait(&c->answered, &c->mutex);
     pthread_mutex_unlock(&c->mutex);
@@ -344,10 +366,7 @@ static void test_E11_cancelled_ones_are_not_stored(void **state)
         snprintf(id, sizeof id, "u%zu", i);
         submit_contact(c, "123", NULL, id, id);
     }
-    pthread_mutex_lock(&c->mutex);
-    c->is_held = 0; /* some of what is taken back may be under way */
-    pthread_cond_broadcast(&c->answered);
-    pthread_mutex_unlock(&c->mutex);
+    let_go(c); /* some of what is taken back may be under way */
     for (size_t i = 2; i < 200; i += 3)
         cancelled += bb_contacts_cancel(c->endpoint.contacts, c->tickets[i]) == BB_OK;
     wait_for_all(c);
@@ -381,6 +400,7 @@ static void test_E11_others_are_written_while_a_row_is_locked(void **state)
     c->is_held = 1;
     c->timeout_ms = ENOUGH_MS;
     submit_contact(c, "123", NULL, "first", "first");
+    wait_for_the_worker(c);
     for (size_t i = LOCKED; i < FIRST_GROUP; i++) {
         snprintf(id, sizeof id, "u%zu", i);
         submit_contact(c, i % 2 == 0 ? "123" : "124", NULL, i == LOCKED ? "locked" : id, id);
@@ -411,6 +431,7 @@ static void test_E11_each_has_its_own_deadline_while_the_file_is_locked(void **s
         skip();
     c->timeout_ms = ENOUGH_MS;
     submit_contact(c, "123", NULL, "first", "first");
+    wait_for_the_worker(c);
     c->lock = test_store_lock(&c->endpoint.store);
     assert_non_null(c->lock);
     for (size_t i = 1; i < ALL; i++) {
@@ -418,9 +439,8 @@ static void test_E11_each_has_its_own_deadline_while_the_file_is_locked(void **s
         c->timeout_ms = i == URGENT ? 500 : ENOUGH_MS;
         submit_contact(c, "123", NULL, id, id);
     }
+    let_go(c);
     pthread_mutex_lock(&c->mutex);
-    c->is_held = 0;
-    pthread_cond_broadcast(&c->answered);
     while (c->results[URGENT] == NULL)
         pthread_cond_wait(&c->answered, &c->mutex);
     pthread_mutex_unlock(&c->mutex);

@@ -448,10 +448,6 @@ static void test_E11_retries_end_at_the_deadline(void **state)
 static void test_E11_the_last_line_has_the_first_cause(void **state)
 {
     const int32_t codes[] = {BB_ERR_RETRY, BB_ERR_LOST, BB_ERR_BUSY};
-    const char *last;
-    unsigned long ms;
-    unsigned attempts;
-    char rest[40];
     host h;
 
     (void)state;
@@ -462,12 +458,8 @@ static void test_E11_the_last_line_has_the_first_cause(void **state)
     assert_int_equal(send(&h, 0), BB_STATUS_UNAVAILABLE);
     assert_int_equal(h.log.count, 2);
     assert_memory_equal(h.log.lines.data, "trying again: scripted: the first cause\n", 40);
-    last = strchr(h.log.lines.data, '\n') + 1;
-    assert_int_equal(sscanf(last, "write failed after %u attempts in %lu ms: scripted: %39[^\n]",
-                            &attempts, &ms, rest),
-                     3);
-    assert_int_equal(attempts, 3);
-    assert_string_equal(rest, "the first cause");
+    assert_non_null(strstr(h.log.lines.data, "\nwrite failed after 3 attempts in "));
+    assert_non_null(strstr(h.log.lines.data, " ms: scripted: the first cause\n"));
     close_host(&h);
 }
 
