@@ -14,12 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hostile/check.h"
 #include "hostile/sqlite_host.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
-
-enum { NOBODY = 65534 };
 
 /* ------------------------------------------------------------------------------------ locked */
 
@@ -41,7 +39,7 @@ static pid_t lock_in_child(const host *h, const char *sql)
         _exit(1);
     }
     close(ready[1]);
-    CHECK(child > 0 && read(ready[0], &byte, 1) == 1 && byte == '1', "no child with a lock");
+    CHECK_MSG(child > 0 && read(ready[0], &byte, 1) == 1 && byte == '1', "no child with a lock");
     close(ready[0]);
     return child;
 }
@@ -59,7 +57,7 @@ static void test_E11_locked_by_another_process(void)
 
     host_open(&h);
     child = lock_in_child(&h, "BEGIN IMMEDIATE");
-    CHECK(host_status(&h, host_one_contact, "locked") == 503, "locked");
+    CHECK_MSG(host_status(&h, host_one_contact, "locked") == 503, "locked");
     host_expect(&h, "{}", 400, "locked, a refusal: readers need no lock");
     stop_child(child);
     host_expect(&h, host_one_contact, 200, "unlocked");
@@ -76,7 +74,7 @@ static void test_E11_locked_before_the_first_session(void)
     host_close_handle(&h);
     host_open_handle(&h);
     child = lock_in_child(&h, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    CHECK(host_status(&h, host_one_contact, "locked") == 503, "locked");
+    CHECK_MSG(host_status(&h, host_one_contact, "locked") == 503, "locked");
     stop_child(child);
     host_expect(&h, host_one_contact, 200, "unlocked");
     host_close(&h);
@@ -96,13 +94,13 @@ static void run_out_of_room(host *h, int (*make_room)(const host *h))
         body = host_make_body(name, 400, 1000);
         status = host_status(h, body, name);
         count = host_count_named(h, name);
-        CHECK(status == 503, "%s: %d", name, status);
-        CHECK(count == 0, "A2: %s: %d of 400 are stored", name, count);
+        CHECK_MSG(status == 503, "%s: %d", name, status);
+        CHECK_MSG(count == 0, "A2: %s: %d of 400 are stored", name, count);
         free(body);
     }
-    CHECK(make_room(h) == 0, "making room: %d", errno);
+    CHECK_MSG(make_room(h) == 0, "making room: %d", errno);
     host_expect(h, host_one_contact, 200, "with room");
-    CHECK(host_count_named(h, "first") == 200, "what was there before");
+    CHECK_MSG(host_count_named(h, "first") == 200, "what was there before");
 }
 
 static int lift_limit(const host *h)
@@ -125,10 +123,10 @@ static void test_E11_files_cannot_grow(void)
 
     host_open(&h);
     most = host_size(&h, "-wal") > host_size(&h, "") ? host_size(&h, "-wal") : host_size(&h, "");
-    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
+    CHECK_MSG(getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
     limit.rlim_cur = (rlim_t)most + 20000;
     signal(SIGXFSZ, SIG_IGN);
-    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
+    CHECK_MSG(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
     run_out_of_room(&h, lift_limit);
     lift_limit(&h);
     host_close(&h);
@@ -157,7 +155,7 @@ static void test_E11_disk_full(void)
     host_expect(&h, body, 200, "at first");
     run_out_of_room(&h, enlarge_disk);
     host_close_handle(&h);
-    CHECK(umount(h.folder) == 0, "umount");
+    CHECK_MSG(umount(h.folder) == 0, "umount");
     rmdir(h.folder);
     free(body);
 }
@@ -193,13 +191,13 @@ static void test_E8_deleted_and_replaced(void)
     host_expect(&h, host_one_contact, 200, "before");
     unlink(h.path);
     status = host_status(&h, body, "deleted");
-    CHECK(status == 500 || status == 503, "deleted: %d", status);
+    CHECK_MSG(status == 500 || status == 503, "deleted: %d", status);
     restore(&h);
     host_expect(&h, body, 200, "restored");
-    CHECK(host_count_named(&h, "after") == 10, "E8: what was acknowledged is in the new file");
+    CHECK_MSG(host_count_named(&h, "after") == 10, "E8: what was acknowledged is in the new file");
     restore(&h); /* while a session is open on the one before */
     host_expect(&h, body, 200, "replaced");
-    CHECK(host_count_named(&h, "after") == 10, "E8: what was acknowledged is in the new file");
+    CHECK_MSG(host_count_named(&h, "after") == 10, "E8: what was acknowledged is in the new file");
     host_close(&h);
     free(body);
 }
@@ -212,12 +210,12 @@ static void damage(const host *h, uint64_t *random)
     uint32_t flips = 1 + test_random(random, 40);
 
     if (test_random(random, 6) == 0)
-        CHECK(ftruncate(file, (off_t)test_random(random, (uint32_t)size)) == 0, "truncating");
+        CHECK_MSG(ftruncate(file, (off_t)test_random(random, (uint32_t)size)) == 0, "truncating");
     for (uint32_t i = 0; i < flips; i++) {
         /* the first pages more often: the schema and the keys are there */
         uint32_t range = test_random(random, 2) == 0 ? 8192 : (uint32_t)size;
         unsigned char byte = (unsigned char)test_random(random, 256);
-        CHECK(pwrite(file, &byte, 1, (off_t)test_random(random, range)) == 1, "writing");
+        CHECK_MSG(pwrite(file, &byte, 1, (off_t)test_random(random, range)) == 1, "writing");
     }
     close(file);
 }
@@ -243,16 +241,16 @@ static void test_E11_corrupt(void)
         damage(&h, &random);
         for (int k = 0; k < 3; k++) {
             status = host_status(&h, k == 1 ? body : host_one_contact, "corrupt");
-            CHECK(is_listed(status), "corrupt: %d", status);
+            CHECK_MSG(is_listed(status), "corrupt: %d", status);
             seen[status / 100]++;
         }
         restore(&h);
         host_expect(&h, host_one_contact, 200, "after the good file is back");
-        if (check_failures > 5)
+        if (check_failures() > 5)
             break;
     }
     printf("corrupt files: %u times 200, %u times 4xx, %u times 5xx\n", seen[2], seen[4], seen[5]);
-    CHECK(seen[5] > 0, "nothing was damaged");
+    CHECK_MSG(seen[5] > 0, "nothing was damaged");
     host_close(&h);
     free(body);
 }
@@ -269,7 +267,7 @@ static void test_E11_no_database(void)
     file = fopen(h.path, "wb");
     for (int i = 0; file != NULL && i < 1000; i++)
         fputs("no database at all\n", file);
-    CHECK(file != NULL && fclose(file) == 0, "writing");
+    CHECK_MSG(file != NULL && fclose(file) == 0, "writing");
     host_expect(&h, host_one_contact, 500, "no database");
     restore(&h);
     host_expect(&h, host_one_contact, 200, "restored");
@@ -292,59 +290,44 @@ static int make_writable(const host *h)
     return failed;
 }
 
-/* In a child that is nobody, as root may write everywhere. */
-static int run_read_only(host *h)
+static void run_read_only(host *h)
 {
     char *body = host_make_body("written", 3, 10);
     int32_t status;
 
-    check_failures = 0;
     host_open_handle(h);
     status = host_status(h, body, "read-only");
-    CHECK(status == 503, "read-only: %d", status);
-    CHECK(make_writable(h) == 0, "chmod: %d", errno);
+    CHECK_MSG(status == 503, "read-only: %d", status);
+    CHECK_MSG(make_writable(h) == 0, "chmod: %d", errno);
     host_expect(h, body, 200, "writable");
     host_close_handle(h);
     free(body);
-    return check_status();
 }
 
 static void test_E11_read_only(mode_t folder_mode, mode_t file_mode)
 {
-    int child_status = 0;
-    pid_t child;
     host h;
 
     host_open(&h);
     host_close_handle(&h);
-    if (getuid() == 0)
-        CHECK(chown(h.folder, NOBODY, NOBODY) == 0 && chown(h.path, NOBODY, NOBODY) == 0, "chown");
-    CHECK(chmod(h.folder, folder_mode) == 0 && chmod(h.path, file_mode) == 0, "chmod");
-    fflush(stdout);
-    child = fork();
-    if (child == 0) {
-        if (getuid() == 0 && setuid(NOBODY) != 0)
-            _exit(2);
-        _exit(run_read_only(&h));
-    }
-    CHECK(child > 0 && waitpid(child, &child_status, 0) == child && child_status == 0,
-          "folder %o, file %o: %d", (unsigned)folder_mode, (unsigned)file_mode, child_status);
+    CHECK_MSG(chmod(h.folder, folder_mode) == 0 && chmod(h.path, file_mode) == 0, "chmod");
+    host_run_as_nobody(&h, run_read_only);
     chmod(h.folder, 0755);
     host_remove_files(&h);
-    CHECK(rmdir(h.folder) == 0, "%s is not empty", h.folder);
+    CHECK_MSG(rmdir(h.folder) == 0, "%s is not empty", h.folder);
 }
 
 int main(void)
 {
-    test_E11_locked_by_another_process();
-    test_E11_locked_before_the_first_session();
-    test_E11_files_cannot_grow();
-    test_E11_disk_full();
-    test_E8_deleted_and_replaced();
-    test_E11_corrupt();
-    test_E11_no_database();
-    test_E11_read_only(0555, 0644);
-    test_E11_read_only(0555, 0444);
-    test_E11_read_only(0755, 0444);
+    CHECK_TEST(test_E11_locked_by_another_process());
+    CHECK_TEST(test_E11_locked_before_the_first_session());
+    CHECK_TEST(test_E11_files_cannot_grow());
+    CHECK_TEST(test_E11_disk_full());
+    CHECK_TEST(test_E8_deleted_and_replaced());
+    CHECK_TEST(test_E11_corrupt());
+    CHECK_TEST(test_E11_no_database());
+    CHECK_TEST(test_E11_read_only(0555, 0644));
+    CHECK_TEST(test_E11_read_only(0555, 0444));
+    CHECK_TEST(test_E11_read_only(0755, 0444));
     return check_status();
 }

@@ -11,7 +11,7 @@
 
 #include "hostile/sqlite_host.h"
 
-enum { NOBODY = 65534, THREADS = 8, EACH = 3, SENT = THREADS * EACH };
+enum { THREADS = 8, EACH = 3, SENT = THREADS * EACH };
 
 typedef struct sender {
     const host *h;
@@ -41,7 +41,8 @@ static void send_from_all(const host *h, const char *name)
 
     for (int i = 0; i < THREADS; i++) {
         senders[i] = (sender){.h = h, .name = name, .number = i};
-        CHECK(pthread_create(&senders[i].thread, NULL, run_sender, &senders[i]) == 0, "a thread");
+        CHECK_MSG(pthread_create(&senders[i].thread, NULL, run_sender, &senders[i]) == 0,
+                  "a thread");
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(senders[i].thread, NULL);
@@ -55,18 +56,18 @@ static void test_E8_moved_away_and_back(void)
 
     host_open(&h);
     host_rename(&h, "", ".other");
-    CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved");
-    CHECK(host_was_told(&h, h.path), "the log says which file");
-    CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved, again");
-    CHECK(host_was_told(&h, h.path), "the log says which file");
-    CHECK(bb_storage_chatbot_add(h.storage, 5, 1, 100, NULL) != BB_OK, "administration");
-    CHECK(bb_storage_migrate(h.storage, 100, NULL) != BB_OK, "migrating beside the old log");
-    CHECK(host_size(&h, "") == 0 && access(h.path, F_OK) != 0, "only migrating makes a file");
+    CHECK_MSG(host_status(&h, host_one_contact, "moved") == 503, "moved");
+    CHECK_MSG(host_was_told(&h, h.path), "the log says which file");
+    CHECK_MSG(host_status(&h, host_one_contact, "moved") == 503, "moved, again");
+    CHECK_MSG(host_was_told(&h, h.path), "the log says which file");
+    CHECK_MSG(bb_storage_chatbot_add(h.storage, 5, 1, 100, NULL) != BB_OK, "administration");
+    CHECK_MSG(bb_storage_migrate(h.storage, 100, NULL) != BB_OK, "migrating beside the old log");
+    CHECK_MSG(host_size(&h, "") == 0 && access(h.path, F_OK) != 0, "only migrating makes a file");
     host_rename(&h, ".other", "");
     host_store(&h, "after", 1, 10);
     host_close_handle(&h);
-    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
-    CHECK(host_count_named(&h, "after") == 1, "after it is back");
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "after") == 1, "after it is back");
     host_close(&h);
 }
 
@@ -79,10 +80,10 @@ static void test_E8_closed_while_the_file_is_away(void)
     host_rename(&h, "", ".other");
     host_close_handle(&h);
     host_open_handle(&h);
-    CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved");
+    CHECK_MSG(host_status(&h, host_one_contact, "moved") == 503, "moved");
     host_rename(&h, ".other", "");
     host_expect(&h, host_one_contact, 200, "back");
-    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
     host_close(&h);
 }
 
@@ -99,12 +100,12 @@ static void test_E8_restored_after_requests(void)
     host_remove(&h, "");
     host_remove(&h, "-wal");
     host_remove(&h, "-shm");
-    CHECK(host_status(&h, host_one_contact, "removed") == 503, "removed");
+    CHECK_MSG(host_status(&h, host_one_contact, "removed") == 503, "removed");
     host_copy(&h, ".good", "");
     host_store(&h, "after", 3, 10);
     host_close_handle(&h);
-    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
-    CHECK(host_count_named(&h, "after") == 3, "after it is back");
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "after") == 3, "after it is back");
     host_close(&h);
 }
 
@@ -124,20 +125,20 @@ static void test_E8_restored_as_the_page_says(void)
         char moved[16];
         snprintf(moved, sizeof moved, "-old%s", suffixes[i]);
         host_rename(&h, suffixes[i], moved);
-        CHECK(host_status(&h, host_one_contact, "moved") == 503, "moved: %s", suffixes[i]);
+        CHECK_MSG(host_status(&h, host_one_contact, "moved") == 503, "moved: %s", suffixes[i]);
     }
     host_rename(&h, ".good", "");
     host_store(&h, "after", 3, 10);
     send_from_all(&h, "again");
     host_close_handle(&h);
-    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
-    CHECK(host_count_named(&h, "after") == 3, "%d", host_count_named(&h, "after"));
-    CHECK(host_count_named(&h, "again") == SENT, "%d", host_count_named(&h, "again"));
-    CHECK(host_count_named(&h, "later") == 0, "of the file before");
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "after") == 3, "%d", host_count_named(&h, "after"));
+    CHECK_MSG(host_count_named(&h, "again") == SENT, "%d", host_count_named(&h, "again"));
+    CHECK_MSG(host_count_named(&h, "later") == 0, "of the file before");
     host_rename(&h, "-old", "");
     host_rename(&h, "-old-wal", "-wal");
     host_rename(&h, "-old-shm", "-shm");
-    CHECK(host_count_named(&h, "later") == SENT, "in the file before");
+    CHECK_MSG(host_count_named(&h, "later") == SENT, "in the file before");
     host_close(&h);
 }
 
@@ -148,10 +149,11 @@ static void test_E11_no_file_yet(void)
 
     host_make_folder(&h);
     host_open_handle(&h);
-    CHECK(host_status(&h, host_one_contact, "no file") == 503, "no file");
-    CHECK(host_was_told(&h, h.path), "the log says which file");
-    CHECK(bb_storage_chatbot_add(h.storage, 123, 1, 100, NULL) == BB_ERR_UNAVAILABLE, "no file");
-    CHECK(access(h.path, F_OK) != 0, "only migrating makes a file");
+    CHECK_MSG(host_status(&h, host_one_contact, "no file") == 503, "no file");
+    CHECK_MSG(host_was_told(&h, h.path), "the log says which file");
+    CHECK_MSG(bb_storage_chatbot_add(h.storage, 123, 1, 100, NULL) == BB_ERR_UNAVAILABLE,
+              "no file");
+    CHECK_MSG(access(h.path, F_OK) != 0, "only migrating makes a file");
     host_migrate(&h);
     host_expect(&h, host_one_contact, 200, "migrated");
     host_close(&h);
@@ -229,18 +231,20 @@ static void delete_under_a_process(const char *suffix)
     host_close_handle(&h);
     seen->step = 2;
     waitpid(child, NULL, 0);
-    CHECK(seen->first == 5, "%d", seen->first);
-    CHECK(host_ask(h.path, "SELECT count(*) FROM bb_contacts WHERE name GLOB 'early*'") == 5,
-          "%s: what was answered before", suffix);
-    CHECK(host_ask(h.path, "SELECT count(*) FROM bb_contacts WHERE name GLOB 'late*'") >=
-              seen->after,
-          "%s: what was answered after", suffix);
-    CHECK(added != BB_OK || host_ask(h.path, "SELECT count(*) FROM bb_chatbots WHERE id = 5") == 1,
-          "%s: a chatbot that was added", suffix);
-    CHECK(seen->after == 5, "%s: it goes on: %d", suffix, seen->after);
+    CHECK_MSG(seen->first == 5, "%d", seen->first);
+    CHECK_MSG(host_ask(h.path, "SELECT count(*) FROM bb_contacts WHERE name GLOB 'early*'") == 5,
+              "%s: what was answered before", suffix);
+    CHECK_MSG(host_ask(h.path, "SELECT count(*) FROM bb_contacts WHERE name GLOB 'late*'") >=
+                  seen->after,
+              "%s: what was answered after", suffix);
+    CHECK_MSG(added != BB_OK ||
+                  host_ask(h.path, "SELECT count(*) FROM bb_chatbots WHERE id = 5") == 1,
+              "%s: a chatbot that was added", suffix);
+    CHECK_MSG(seen->after == 5, "%s: it goes on: %d", suffix, seen->after);
     host_open_handle(&h);
     host_expect(&h, host_one_contact, 200, "after that");
-    CHECK(bb_storage_chatbot_add(h.storage, 5, 1, TEST_PATIENCE_MS, NULL) == BB_OK, "after that");
+    CHECK_MSG(bb_storage_chatbot_add(h.storage, 5, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+              "after that");
     host_close(&h);
     munmap(seen, sizeof *seen);
 }
@@ -263,21 +267,21 @@ static void test_E8_the_log_is_deleted_while_read(void)
     host h;
 
     host_open(&h);
-    CHECK(sqlite3_open_v2(h.path, &reader, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-              sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM bb_contacts", NULL, NULL, NULL) ==
-                  SQLITE_OK,
-          "reading");
+    CHECK_MSG(sqlite3_open_v2(h.path, &reader, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+                  sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM bb_contacts", NULL, NULL,
+                               NULL) == SQLITE_OK,
+              "reading");
     host_store(&h, "more", 10, 10);
     host_remove(&h, "-wal");
-    CHECK(host_status(&h, host_one_contact, "read") == 503, "read");
-    CHECK(host_was_told(&h, "-wal"), "the log says which file");
-    CHECK(host_status(&h, host_one_contact, "read") == 503, "read, again");
+    CHECK_MSG(host_status(&h, host_one_contact, "read") == 503, "read");
+    CHECK_MSG(host_was_told(&h, "-wal"), "the log says which file");
+    CHECK_MSG(host_status(&h, host_one_contact, "read") == 503, "read, again");
     sqlite3_close(reader);
     host_store(&h, "after", 10, 10);
     host_close_handle(&h);
-    CHECK(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
-    CHECK(host_count_named(&h, "more") == 10, "%d", host_count_named(&h, "more"));
-    CHECK(host_count_named(&h, "after") == 10, "%d", host_count_named(&h, "after"));
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "more") == 10, "%d", host_count_named(&h, "more"));
+    CHECK_MSG(host_count_named(&h, "after") == 10, "%d", host_count_named(&h, "after"));
     host_close(&h);
 }
 
@@ -298,7 +302,7 @@ static void lead(const char *link_name, const char *to)
     char next[300];
 
     snprintf(next, sizeof next, "%s.next", link_name);
-    CHECK(symlink(to, next) == 0 && rename(next, link_name) == 0, "%s to %s", link_name, to);
+    CHECK_MSG(symlink(to, next) == 0 && rename(next, link_name) == 0, "%s to %s", link_name, to);
 }
 
 /* A place that the link may lead to. */
@@ -312,14 +316,14 @@ static void make_side(side *s, const host *h, int number, int links_folder)
     snprintf(s->folder, sizeof s->folder, "%s/%d", h->folder, number);
     snprintf(s->target, sizeof s->target, "%s/%d%s", h->folder, number,
              links_folder ? "" : "/contacts.db");
-    CHECK(mkdir(s->folder, 0700) == 0, "%s", s->folder);
+    CHECK_MSG(mkdir(s->folder, 0700) == 0, "%s", s->folder);
 }
 
 static void remove_side(const side *s, host *h)
 {
     snprintf(h->path, sizeof h->path, "%s/contacts.db", s->folder);
     host_remove_files(h);
-    CHECK(rmdir(s->folder) == 0, "%s is not empty", s->folder);
+    CHECK_MSG(rmdir(s->folder) == 0, "%s is not empty", s->folder);
 }
 
 /* `links_folder`: the folder of the file is a link, otherwise the file itself. */
@@ -348,11 +352,11 @@ static void lead_elsewhere(int links_folder)
     lead(link_name, sides[0].target);
     send_from_all(&h, "back");
     host_close_handle(&h);
-    CHECK(count_named_in(sides[0].folder, "before") == SENT, "before");
-    CHECK(count_named_in(sides[0].folder, "elsewhere") == 0, "in the file before: %lld",
-          (long long)count_named_in(sides[0].folder, "elsewhere"));
-    CHECK(count_named_in(sides[1].folder, "elsewhere") == SENT, "elsewhere");
-    CHECK(count_named_in(sides[0].folder, "back") == SENT, "back");
+    CHECK_MSG(count_named_in(sides[0].folder, "before") == SENT, "before");
+    CHECK_MSG(count_named_in(sides[0].folder, "elsewhere") == 0, "in the file before: %lld",
+              (long long)count_named_in(sides[0].folder, "elsewhere"));
+    CHECK_MSG(count_named_in(sides[1].folder, "elsewhere") == SENT, "elsewhere");
+    CHECK_MSG(count_named_in(sides[0].folder, "back") == SENT, "back");
     remove_side(&sides[0], &h);
     remove_side(&sides[1], &h);
     unlink(link_name);
@@ -372,7 +376,7 @@ static void set_mode(const host *h, const char *suffix, mode_t mode)
 {
     char name[300];
 
-    CHECK(chmod(host_name(h, suffix, name), mode) == 0, "%s to %o", name, (unsigned)mode);
+    CHECK_MSG(chmod(host_name(h, suffix, name), mode) == 0, "%s to %o", name, (unsigned)mode);
 }
 
 /* Reads the file while it is read-only, and dies without closing it, as sqlite3 does that is
@@ -392,14 +396,12 @@ static void leave_index(const host *h)
     waitpid(child, NULL, 0);
 }
 
-/* In a child that is nobody, as root may write everywhere. */
-static int run_read_only_at_times(host *h)
+static void run_read_only_at_times(host *h)
 {
-    check_failures = 0;
     set_mode(h, "", 0444);
     host_open_handle(h);
-    CHECK(host_status(h, host_one_contact, "read-only") == 503, "read-only");
-    CHECK(host_was_told(h, h->path), "the log says which file");
+    CHECK_MSG(host_status(h, host_one_contact, "read-only") == 503, "read-only");
+    CHECK_MSG(host_was_told(h, h->path), "the log says which file");
     set_mode(h, "", 0666);
     host_expect(h, host_one_contact, 200, "writable");
     host_close_handle(h);
@@ -409,27 +411,15 @@ static int run_read_only_at_times(host *h)
     host_open_handle(h);
     host_expect(h, host_one_contact, 200, "beside an index that could only be read");
     host_close_handle(h);
-    return check_status();
 }
 
 static void test_E11_read_only_at_times(void)
 {
-    int status = 0;
-    pid_t child;
     host h;
 
     host_open(&h);
     host_close_handle(&h);
-    if (getuid() == 0)
-        CHECK(chown(h.folder, NOBODY, NOBODY) == 0 && chown(h.path, NOBODY, NOBODY) == 0, "chown");
-    fflush(stdout);
-    child = fork();
-    if (child == 0) {
-        if (getuid() == 0 && setuid(NOBODY) != 0)
-            _exit(2);
-        _exit(run_read_only_at_times(&h));
-    }
-    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "%d", status);
+    host_run_as_nobody(&h, run_read_only_at_times);
     host_close(&h);
 }
 
@@ -448,11 +438,12 @@ static void test_the_log_shrinks_once_nobody_reads(void)
         snprintf(name, sizeof name, "short%d", i);
         host_store(&h, name, 500, 500);
     }
-    CHECK(host_size(&h, "-wal") < LIMIT, "nobody reads: %lld", (long long)host_size(&h, "-wal"));
-    CHECK(sqlite3_open_v2(h.path, &reader, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-              sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM bb_contacts", NULL, NULL, NULL) ==
-                  SQLITE_OK,
-          "reading");
+    CHECK_MSG(host_size(&h, "-wal") < LIMIT, "nobody reads: %lld",
+              (long long)host_size(&h, "-wal"));
+    CHECK_MSG(sqlite3_open_v2(h.path, &reader, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+                  sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM bb_contacts", NULL, NULL,
+                               NULL) == SQLITE_OK,
+              "reading");
     for (int i = 0; i < 200 && host_size(&h, "-wal") / 2 < LIMIT; i++) {
         char name[16];
         snprintf(name, sizeof name, "long%d", i);
@@ -464,8 +455,8 @@ static void test_the_log_shrinks_once_nobody_reads(void)
         snprintf(name, sizeof name, "after%d", i);
         host_store(&h, name, 1, 10);
     }
-    CHECK(host_size(&h, "-wal") <= LIMIT, "nobody reads any more: %lld",
-          (long long)host_size(&h, "-wal"));
+    CHECK_MSG(host_size(&h, "-wal") <= LIMIT, "nobody reads any more: %lld",
+              (long long)host_size(&h, "-wal"));
     host_close(&h);
 }
 
@@ -481,27 +472,27 @@ static void test_E11_no_more_ids(void)
     host_store(&h, "last", 1, 10);
     host_expect(&h, "{\"users\":[{\"external_id\":\"x\"},{\"external_id\":\"y\"}]}", 500,
                 "two, where one is left");
-    CHECK(host_was_told(&h, "no more ids"), "the log says so");
+    CHECK_MSG(host_was_told(&h, "no more ids"), "the log says so");
     host_store(&h, "very last", 1, 10);
     host_expect(&h, "{\"users\":[{\"external_id\":\"x\"}]}", 500, "one, where none is left");
-    CHECK(host_was_told(&h, "no more ids"), "the log says so");
+    CHECK_MSG(host_was_told(&h, "no more ids"), "the log says so");
     host_expect(&h, host_one_contact, 200, "an update takes none");
     host_close(&h);
 }
 
 int main(void)
 {
-    test_E8_moved_away_and_back();
-    test_E8_closed_while_the_file_is_away();
-    test_E8_restored_after_requests();
-    test_E8_restored_as_the_page_says();
-    test_E11_no_file_yet();
-    test_E8_the_log_is_deleted();
-    test_E8_the_index_is_deleted();
-    test_E8_the_log_is_deleted_while_read();
-    test_E8_a_link_that_leads_elsewhere();
-    test_E11_read_only_at_times();
-    test_the_log_shrinks_once_nobody_reads();
-    test_E11_no_more_ids();
+    CHECK_TEST(test_E8_moved_away_and_back());
+    CHECK_TEST(test_E8_closed_while_the_file_is_away());
+    CHECK_TEST(test_E8_restored_after_requests());
+    CHECK_TEST(test_E8_restored_as_the_page_says());
+    CHECK_TEST(test_E11_no_file_yet());
+    CHECK_TEST(test_E8_the_log_is_deleted());
+    CHECK_TEST(test_E8_the_index_is_deleted());
+    CHECK_TEST(test_E8_the_log_is_deleted_while_read());
+    CHECK_TEST(test_E8_a_link_that_leads_elsewhere());
+    CHECK_TEST(test_E11_read_only_at_times());
+    CHECK_TEST(test_the_log_shrinks_once_nobody_reads());
+    CHECK_TEST(test_E11_no_more_ids());
     return check_status();
 }

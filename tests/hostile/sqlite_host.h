@@ -6,11 +6,13 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/wait.h"
 
@@ -64,7 +66,7 @@ static inline void host_make_folder(host *h)
     memset(h, 0, sizeof *h);
     pthread_mutex_init(&h->mutex, NULL);
     snprintf(h->folder, sizeof h->folder, "%s/bb_test.XXXXXX", parent != NULL ? parent : "/tmp");
-    CHECK(mkdtemp(h->folder) != NULL, "mkdtemp");
+    CHECK_MSG(mkdtemp(h->folder) != NULL, "mkdtemp");
     snprintf(h->path, sizeof h->path, "%s/contacts.db", h->folder);
 }
 
@@ -79,9 +81,10 @@ static inline void host_open_handle(host *h)
     bb_config_init(&config);
     config.log = host_log;
     config.log_ctx = h;
-    CHECK(bb_storage_open_sqlite(h->path, strlen(h->path), &options, &h->storage, NULL) == BB_OK,
-          "%s", h->path);
-    CHECK(test_open_contacts(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
+    CHECK_MSG(bb_storage_open_sqlite(h->path, strlen(h->path), &options, &h->storage, NULL) ==
+                  BB_OK,
+              "%s", h->path);
+    CHECK_MSG(test_open_contacts(h->storage, &config, &h->contacts, NULL) == BB_OK, "opening");
 }
 
 static inline void host_close_handle(host *h)
@@ -126,8 +129,8 @@ static inline void host_rename(const host *h, const char *from, const char *to)
     char old_name[300];
     char new_name[300];
 
-    CHECK(rename(host_name(h, from, old_name), host_name(h, to, new_name)) == 0, "%s to %s", from,
-          to);
+    CHECK_MSG(rename(host_name(h, from, old_name), host_name(h, to, new_name)) == 0, "%s to %s",
+              from, to);
 }
 
 static inline void host_copy(const host *h, const char *from, const char *to)
@@ -145,7 +148,7 @@ static inline void host_copy(const host *h, const char *from, const char *to)
         fclose(in);
     if (out != NULL)
         failed |= fclose(out) != 0;
-    CHECK(!failed, "copying %s to %s", from, to);
+    CHECK_MSG(!failed, "copying %s to %s", from, to);
 }
 
 static inline off_t host_size(const host *h, const char *suffix)
@@ -168,23 +171,14 @@ static inline void host_close(host *h)
 {
     host_close_handle(h);
     host_remove_files(h);
-    CHECK(rmdir(h->folder) == 0, "%s is not empty", h->folder);
+    CHECK_MSG(rmdir(h->folder) == 0, "%s is not empty", h->folder);
     pthread_mutex_destroy(&h->mutex);
 }
 
 static inline bb_result *host_send(const host *h, const char *body, int64_t timeout_ms)
 {
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(body, strlen(body));
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
-    request.chatbot_id = "123";
-    request.chatbot_id_len = 3;
-    request.principal = &principal;
-    request.body = body;
-    request.body_len = strlen(body);
     request.timeout_ms = timeout_ms;
     return bb_contacts_upsert(h->contacts, &request);
 }
@@ -198,8 +192,8 @@ static inline int32_t host_status(const host *h, const char *body, const char *w
     int32_t status = bb_result_http_status(result);
     int64_t took = test_now_ms() - start;
 
-    CHECK(took < TEST_PATIENCE_MS / 2, "%s: %lld ms", what, (long long)took);
-    CHECK(status == 200 || bb_result_entries(result) == 0, "%s", what);
+    CHECK_MSG(took < TEST_PATIENCE_MS / 2, "%s: %lld ms", what, (long long)took);
+    CHECK_MSG(status == 200 || bb_result_entries(result) == 0, "%s", what);
     bb_result_free(result);
     return status;
 }
@@ -210,7 +204,7 @@ static inline void host_expect(const host *h, const char *body, int32_t wanted, 
     bb_result *result = host_send(h, body, TEST_PATIENCE_MS);
     int32_t status = bb_result_http_status(result);
 
-    CHECK(status == wanted, "%s: %d", what, status);
+    CHECK_MSG(status == wanted, "%s: %d", what, status);
     bb_result_free(result);
 }
 
@@ -239,8 +233,8 @@ static inline void host_run(const host *h, const char *sql)
 
     if (sqlite3_open_v2(h->path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
         sqlite3_busy_timeout(db, TEST_PATIENCE_MS);
-    CHECK(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql,
-          message != NULL ? message : "");
+    CHECK_MSG(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql,
+              message != NULL ? message : "");
     sqlite3_free(message);
     sqlite3_close(db);
 }
@@ -278,9 +272,30 @@ static inline void host_store(const host *h, const char *name, int count, size_t
 
 static inline void host_migrate(const host *h)
 {
-    CHECK(bb_storage_migrate(h->storage, TEST_PATIENCE_MS, NULL) == BB_OK, "migrating");
-    CHECK(bb_storage_chatbot_add(h->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
-          "adding a chatbot");
+    CHECK_MSG(bb_storage_migrate(h->storage, TEST_PATIENCE_MS, NULL) == BB_OK, "migrating");
+    CHECK_MSG(bb_storage_chatbot_add(h->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
+              "adding a chatbot");
+}
+
+/* Makes checks in a child that is nobody, as root may write everywhere. */
+static inline void host_run_as_nobody(host *h, void (*run)(host *h))
+{
+    enum { NOBODY = 65534 };
+    int status = 0;
+    pid_t child;
+
+    if (getuid() == 0)
+        CHECK(chown(h->folder, NOBODY, NOBODY) == 0 && chown(h->path, NOBODY, NOBODY) == 0);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        unsigned before = check_failures();
+        if (getuid() == 0 && setuid(NOBODY) != 0)
+            _exit(2);
+        run(h);
+        _exit(check_failures() > before);
+    }
+    CHECK_MSG(child > 0 && waitpid(child, &status, 0) == child && status == 0, "%d", status);
 }
 
 static inline void host_open(host *h)

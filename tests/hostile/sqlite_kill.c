@@ -10,12 +10,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hostile/check.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
@@ -38,17 +39,8 @@ typedef struct writer {
 
 static bb_result *send(bb_contacts *contacts, const test_text *body)
 {
-    bb_principal principal;
-    bb_request request;
+    bb_request request = test_request(body->data, body->len);
 
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    bb_request_init(&request);
-    request.chatbot_id = "123";
-    request.chatbot_id_len = 3;
-    request.principal = &principal;
-    request.body = body->data;
-    request.body_len = body->len;
     return bb_contacts_upsert(contacts, &request);
 }
 
@@ -113,7 +105,7 @@ static int64_t ask(const test_store *store, const char *sql)
 {
     char result[64] = "-1";
 
-    CHECK(test_store_sql(store, sql, result, sizeof result) == 0, "%s", sql);
+    CHECK_MSG(test_store_sql(store, sql, result, sizeof result) == 0, "%s", sql);
     return strtoll(result, NULL, 10);
 }
 
@@ -129,36 +121,36 @@ static void check_thread(const test_store *store, const answers *shared, int thr
     snprintf(sql, sizeof sql,
              "SELECT count(DISTINCT name) FROM bb_contacts WHERE external_id GLOB 'own-%d-*'",
              thread);
-    CHECK(ask(store, sql) <= 1, "A2: thread %d has written a part of a request", thread);
+    CHECK_MSG(ask(store, sql) <= 1, "A2: thread %d has written a part of a request", thread);
     snprintf(sql, sizeof sql, "SELECT name FROM bb_contacts WHERE external_id = 'own-%d-0'",
              thread);
     value = ask(store, sql);
     if (acked > 0)
-        CHECK(value >= acked, "E8: thread %d was answered %lld, and %lld is there", thread,
-              (long long)acked, (long long)value);
-    CHECK(value <= sent, "thread %d sent %lld, and %lld is there", thread, (long long)sent,
-          (long long)value);
+        CHECK_MSG(value >= acked, "E8: thread %d was answered %lld, and %lld is there", thread,
+                  (long long)acked, (long long)value);
+    CHECK_MSG(value <= sent, "thread %d sent %lld, and %lld is there", thread, (long long)sent,
+              (long long)value);
     snprintf(sql, sizeof sql, "SELECT count(*) FROM bb_contacts WHERE external_id = 'new-%d-%lld'",
              thread, (long long)value);
-    CHECK(value <= 0 || ask(store, sql) == 1, "A2: thread %d, request %lld is half there", thread,
-          (long long)value);
+    CHECK_MSG(value <= 0 || ask(store, sql) == 1, "A2: thread %d, request %lld is half there",
+              thread, (long long)value);
     snprintf(sql, sizeof sql, "SELECT count(*) FROM bb_contacts WHERE external_id GLOB 'new-%d-*'",
              thread);
     value = ask(store, sql);
-    CHECK(value >= atomic_load(&shared->count[thread]), "E8: thread %d: %lld contacts of %lld",
-          thread, (long long)value, (long long)atomic_load(&shared->count[thread]));
+    CHECK_MSG(value >= atomic_load(&shared->count[thread]), "E8: thread %d: %lld contacts of %lld",
+              thread, (long long)value, (long long)atomic_load(&shared->count[thread]));
 }
 
 static void check_file(const test_store *store, const answers *shared)
 {
     char result[64] = "";
 
-    CHECK(test_store_sql(store, "PRAGMA integrity_check", result, sizeof result) == 0 &&
-              strcmp(result, "ok") == 0,
-          "the file: %s", result);
-    CHECK(ask(store, "SELECT count(DISTINCT name) FROM bb_contacts"
-                     " WHERE external_id GLOB 'shared-*'") <= 1,
-          "A2: the shared contacts are of several requests");
+    CHECK_MSG(test_store_sql(store, "PRAGMA integrity_check", result, sizeof result) == 0 &&
+                  strcmp(result, "ok") == 0,
+              "the file: %s", result);
+    CHECK_MSG(ask(store, "SELECT count(DISTINCT name) FROM bb_contacts"
+                         " WHERE external_id GLOB 'shared-*'") <= 1,
+              "A2: the shared contacts are of several requests");
     for (int thread = 0; thread < THREADS; thread++)
         check_thread(store, shared, thread);
 }
@@ -186,38 +178,43 @@ static void kill_once(const test_store *store, const char *path, answers *shared
     child = fork();
     if (child == 0)
         write_for_ever(path, shared);
-    CHECK(child > 0, "fork");
+    CHECK_MSG(child > 0, "fork");
     test_pause_ms(10 + test_random(random, MOST_MS));
     /* on a machine that is busy otherwise not even the first request may be through */
     test_wait_until(is_answered, shared);
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %d",
-          status);
+    CHECK_MSG(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %d",
+              status);
     check_file(store, shared);
+}
+
+static void test_E8_killed_processes(test_store *store, answers *shared)
+{
+    uint64_t random = test_seed();
+    uint32_t kills = test_times(KILLS);
+    char path[300];
+
+    CHECK(bb_storage_chatbot_add(store->storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
+    bb_storage_close(store->storage);
+    store->storage = NULL;
+    snprintf(path, sizeof path, "%s/contacts.db", store->place);
+    for (uint32_t i = 0; i < kills && check_failures() == 0; i++)
+        kill_once(store, path, shared, &random);
+    CHECK_MSG(all_acked(shared) > 0, "nothing was written");
+    CHECK_MSG(atomic_load(&shared->refused) == 0, "%d refused", atomic_load(&shared->refused));
+    printf("%u kills, %lld requests answered 200\n", kills, (long long)all_acked(shared));
 }
 
 int main(void)
 {
     answers *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    uint64_t random = test_seed();
-    uint32_t kills = test_times(KILLS);
     test_store store;
-    char path[300];
 
     if (shared == MAP_FAILED || test_store_open_migrated(&store, "sqlite") != 0)
         return 1;
-    CHECK(bb_storage_chatbot_add(store.storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK,
-          "adding a chatbot");
-    bb_storage_close(store.storage);
-    store.storage = NULL;
-    snprintf(path, sizeof path, "%s/contacts.db", store.place);
-    for (uint32_t i = 0; i < kills && check_failures == 0; i++)
-        kill_once(&store, path, shared, &random);
-    CHECK(all_acked(shared) > 0, "nothing was written");
-    CHECK(atomic_load(&shared->refused) == 0, "%d refused", atomic_load(&shared->refused));
-    printf("%u kills, %lld requests answered 200\n", kills, (long long)all_acked(shared));
+    CHECK_TEST(test_E8_killed_processes(&store, shared));
     test_store_close(&store);
     munmap(shared, sizeof *shared);
     return check_status();

@@ -75,7 +75,7 @@ static void put_layer_in_place(void)
     vfs.pNext = NULL;
     layer.open = vfs.xOpen;
     vfs.xOpen = open_file;
-    CHECK(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK, "the layer");
+    CHECK_MSG(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK, "the layer");
 }
 
 static void test_E8_one_moves_the_log_while_another_begins_it_anew(void)
@@ -92,24 +92,25 @@ static void test_E8_one_moves_the_log_while_another_begins_it_anew(void)
     /* as many pages as make it move the log; by then the other does, too */
     host_store(&one, "many", 1000, 4000);
     layer.other = NULL;
-    CHECK(layer.at_lock == NULL, "the log was not moved");
+    CHECK_MSG(layer.at_lock == NULL, "the log was not moved");
     /* a log that is longer than it was then, and is moved as the first one was */
     host_store(&one, "more", 1000, 6000);
     host_store(&other, "end", 1000, 6000);
     host_close_second(&other);
     host_close_handle(&one);
-    CHECK(host_ask(one.path, "SELECT count(*) FROM pragma_integrity_check"
-                             " WHERE integrity_check <> 'ok'") == 0,
-          "the file is not whole");
-    CHECK(host_ask(one.path, "SELECT count(*) FROM bb_contacts") == 201 + 1 + 3000 + layer.stored,
-          "%lld contacts, %d stored in between",
-          (long long)host_ask(one.path, "SELECT count(*) FROM bb_contacts"), layer.stored);
+    CHECK_MSG(host_ask(one.path, "SELECT count(*) FROM pragma_integrity_check"
+                                 " WHERE integrity_check <> 'ok'") == 0,
+              "the file is not whole");
+    CHECK_MSG(host_ask(one.path, "SELECT count(*) FROM bb_contacts") ==
+                  201 + 1 + 3000 + layer.stored,
+              "%lld contacts, %d stored in between",
+              (long long)host_ask(one.path, "SELECT count(*) FROM bb_contacts"), layer.stored);
     host_close(&one);
 }
 
 int main(void)
 {
     put_layer_in_place();
-    test_E8_one_moves_the_log_while_another_begins_it_anew();
+    CHECK_TEST(test_E8_one_moves_the_log_while_another_begins_it_anew());
     return check_status();
 }

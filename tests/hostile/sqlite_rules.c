@@ -13,10 +13,10 @@ static void expect_texts(const host *h, const char *body, int32_t wanted, const 
     const char *answer = bb_result_body(result, NULL);
     const char *at = answer;
 
-    CHECK(status == wanted, "%s: %d", body, status);
+    CHECK_MSG(status == wanted, "%s: %d", body, status);
     for (size_t i = 0; texts[i] != NULL && at != NULL; i++) {
         at = strstr(at, texts[i]);
-        CHECK(at != NULL, "%s: %s misses %s", body, answer, texts[i]);
+        CHECK_MSG(at != NULL, "%s: %s misses %s", body, answer, texts[i]);
     }
     bb_result_free(result);
 }
@@ -43,8 +43,8 @@ static void test_E11_a_trigger_that_skips_an_insert(void)
                  " BEGIN SELECT RAISE(IGNORE); END");
     EXPECT(&h, "{\"users\":[{\"external_id\":\"x\"},{\"external_id\":\"y\",\"name\":\"no\"}]}", 500,
            "Internal server error");
-    CHECK(host_was_told(&h, "of chatbot 123 from being stored: y"), "the log says which");
-    CHECK(count(&h, "external_id IN ('x', 'y')") == 0, "A2: nothing is stored");
+    CHECK_MSG(host_was_told(&h, "of chatbot 123 from being stored: y"), "the log says which");
+    CHECK_MSG(count(&h, "external_id IN ('x', 'y')") == 0, "A2: nothing is stored");
     EXPECT(&h, "{\"users\":[{\"external_id\":\"x\"}]}", 200, "\"external_id\":\"x\"");
     host_close(&h);
 }
@@ -57,7 +57,7 @@ static void test_E11_a_trigger_that_skips_an_update(void)
     host_run(&h, "CREATE TRIGGER skip BEFORE UPDATE ON bb_contacts WHEN NEW.name = 'no'"
                  " BEGIN SELECT RAISE(IGNORE); END");
     EXPECT(&h, "{\"users\":[{\"external_id\":\"a\",\"name\":\"no\"}]}", 500, "Internal");
-    CHECK(host_was_told(&h, "of chatbot 123 from being stored: a"), "the log says which");
+    CHECK_MSG(host_was_told(&h, "of chatbot 123 from being stored: a"), "the log says which");
     EXPECT(&h, "{\"users\":[{\"external_id\":\"a\",\"name\":\"yes\"}]}", 200, "\"name\":\"yes\"");
     host_close(&h);
 }
@@ -85,7 +85,8 @@ static void test_E2_triggers_that_change_what_was_written(void)
            "{\"users\":[{\"external_id\":\"y\",\"name\":\"no\"},"
            "{\"external_id\":\"y\",\"name\":\"yes\"},{\"external_id\":\"x\"}]}",
            200, "\"name\":\"yes\"", "\"name\":\"yes\"", "\"x\"");
-    CHECK(count(&h, "external_id = 'y' AND email = 'm@x' AND phonenumber = 'YES'") == 1, "stored");
+    CHECK_MSG(count(&h, "external_id = 'y' AND email = 'm@x' AND phonenumber = 'YES'") == 1,
+              "stored");
     host_run(&h, "DROP TRIGGER made; DROP TRIGGER changed");
     EXPECT(&h, "{\"users\":[{\"external_id\":\"z\",\"email\":\"M@X\"}]}", 200, "\"M@X\"");
     host_close(&h);
@@ -100,8 +101,8 @@ static void test_E11_a_trigger_that_changes_the_key(void)
                  " UPDATE bb_contacts SET external_id = 'other-' || external_id WHERE id = NEW.id;"
                  " END");
     EXPECT(&h, "{\"users\":[{\"external_id\":\"x\"}]}", 500, "Internal server error");
-    CHECK(host_was_told(&h, "of chatbot 123 from being stored: x"), "the log says which");
-    CHECK(count(&h, "external_id LIKE '%x'") == 0, "A2: nothing is stored");
+    CHECK_MSG(host_was_told(&h, "of chatbot 123 from being stored: x"), "the log says which");
+    CHECK_MSG(count(&h, "external_id LIKE '%x'") == 0, "A2: nothing is stored");
     host_close(&h);
 }
 
@@ -121,8 +122,8 @@ static void test_E11_triggers_that_refuse(void)
         host_run(&h, sql);
         EXPECT(&h, "{\"users\":[{\"external_id\":\"x\"},{\"external_id\":\"y\",\"name\":\"no\"}]}",
                500, "Internal server error");
-        CHECK(host_was_told(&h, "no such names"), "the log says why");
-        CHECK(count(&h, "external_id IN ('x', 'y')") == 0, "A2: nothing is stored");
+        CHECK_MSG(host_was_told(&h, "no such names"), "the log says why");
+        CHECK_MSG(count(&h, "external_id IN ('x', 'y')") == 0, "A2: nothing is stored");
         host_run(&h, "DROP TRIGGER refuses");
     }
     EXPECT(&h, "{\"users\":[{\"external_id\":\"x\"}]}", 200, "\"external_id\":\"x\"");
@@ -158,10 +159,10 @@ static void test_E1_a_value_that_is_handed_over(void)
            "{\"users\":[{\"external_id\":\"c\",\"email\":null},"
            "{\"external_id\":\"a\",\"email\":\"h\"},{\"external_id\":\"d\",\"email\":\"g\"}]}",
            409, "External ID or email already exists.");
-    CHECK(count(&h, "external_id = 'a' AND email = 'f'") == 1, "A2: nothing is stored");
-    CHECK(host_ask(h.path, "SELECT seq - (SELECT max(id) FROM bb_contacts) FROM sqlite_sequence"
-                           " WHERE name = 'bb_contacts'") == 0,
-          "E4: no id is used up");
+    CHECK_MSG(count(&h, "external_id = 'a' AND email = 'f'") == 1, "A2: nothing is stored");
+    CHECK_MSG(host_ask(h.path, "SELECT seq - (SELECT max(id) FROM bb_contacts) FROM sqlite_sequence"
+                               " WHERE name = 'bb_contacts'") == 0,
+              "E4: no id is used up");
     host_close(&h);
 }
 
@@ -186,8 +187,9 @@ static void test_A3_columns_that_no_answer_can_hold(void)
         host_run(&h, sql);
         EXPECT(&h, "{\"users\":[{\"external_id\":\"a\"},{\"external_id\":\"0\"}]}", 500,
                "Internal");
-        CHECK(host_was_told(&h, "contact_1 of chatbot 123 "), "%s: the log says which", values[i]);
-        CHECK(count(&h, "external_id = '0'") == 0, "A2: nothing is stored");
+        CHECK_MSG(host_was_told(&h, "contact_1 of chatbot 123 "), "%s: the log says which",
+                  values[i]);
+        CHECK_MSG(count(&h, "external_id = '0'") == 0, "A2: nothing is stored");
         EXPECT(&h, "{\"users\":[{\"external_id\":\"first-1\"}]}", 200, "first-1");
         EXPECT(&h,
                "{\"users\":[{\"external_id\":\"a\",\"name\":null,\"email\":\"e\","
@@ -204,12 +206,12 @@ static void test_A3_columns_that_no_answer_can_hold(void)
 
 int main(void)
 {
-    test_E11_a_trigger_that_skips_an_insert();
-    test_E11_a_trigger_that_skips_an_update();
-    test_E2_triggers_that_change_what_was_written();
-    test_E11_a_trigger_that_changes_the_key();
-    test_E11_triggers_that_refuse();
-    test_E1_a_value_that_is_handed_over();
-    test_A3_columns_that_no_answer_can_hold();
+    CHECK_TEST(test_E11_a_trigger_that_skips_an_insert());
+    CHECK_TEST(test_E11_a_trigger_that_skips_an_update());
+    CHECK_TEST(test_E2_triggers_that_change_what_was_written());
+    CHECK_TEST(test_E11_a_trigger_that_changes_the_key());
+    CHECK_TEST(test_E11_triggers_that_refuse());
+    CHECK_TEST(test_E1_a_value_that_is_handed_over());
+    CHECK_TEST(test_A3_columns_that_no_answer_can_hold());
     return check_status();
 }
