@@ -156,23 +156,21 @@ static void expect_field(bb_case *c, set_field set, uint32_t field, int sent, co
 static void check_field(bb_case *c, set_field set, uint32_t field, const char *none, const char *a,
                         const char *b)
 {
+    const struct {
+        int is_sent;
+        const char *value;
+        int32_t outcome;
+        const char *left;
+    } steps[] = {{0, NULL, BB_CREATED, none}, {1, none, BB_UNCHANGED, none}, {1, a, BB_UPDATED, a},
+                 {0, NULL, BB_UNCHANGED, a},  {1, a, BB_UNCHANGED, a},       {1, b, BB_UPDATED, b},
+                 {1, none, BB_UPDATED, none}, {1, b, BB_UPDATED, b}};
+
     fixture_open(c);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 0, NULL, BB_CREATED, none);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 1, none, BB_UNCHANGED, none);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 1, a, BB_UPDATED, a);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 0, NULL, BB_UNCHANGED, a);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 1, a, BB_UNCHANGED, a);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 1, b, BB_UPDATED, b);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 1, none, BB_UPDATED, none);
-    CHECK_GOOD(c);
-    expect_field(c, set, field, 1, b, BB_UPDATED, b);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        CHECK_GOOD(c);
+        expect_field(c, set, field, steps[i].is_sent, steps[i].value, steps[i].outcome,
+                     steps[i].left);
+    }
 }
 
 void case_name(bb_case *c)

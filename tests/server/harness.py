@@ -252,6 +252,17 @@ class TestCase(unittest.TestCase):
         cls.server = Server(cls.store, *cls.arguments)
         cls.addClassCleanup(cls.server.stop)
 
+    def start(self, *arguments, **options):
+        """Another server on the store, for one test."""
+        server = Server(self.store, *arguments, **options)
+        self.addCleanup(server.stop)
+        return server
+
+    def connect_to(self, server):
+        connection = server.connect()
+        self.addCleanup(connection.close)
+        return connection
+
     def request(self, method, path, body=None, headers=None, server=None):
         server = server or self.server
         client = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)

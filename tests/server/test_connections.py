@@ -3,31 +3,13 @@
 import sqlite3
 import time
 
-from harness import (
-    BACKEND,
-    BODY_LIMIT,
-    Server,
-    TestCase,
-    once,
-    read_answer,
-    threaded_only,
-)
+from harness import BACKEND, BODY_LIMIT, TestCase, once, read_answer, threaded_only
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 MOST = 512
 
 
 class ThreadedTestCase(TestCase):
-    def start(self, *arguments, **options):
-        server = Server(self.store, *arguments, **options)
-        self.addCleanup(server.stop)
-        return server
-
-    def connect_to(self, server):
-        connection = server.connect()
-        self.addCleanup(connection.close)
-        return connection
-
     def is_answered(self, connection):
         connection.sendall(HEALTHZ)
         self.assertEqual(read_answer(connection, "GET").status, 200)

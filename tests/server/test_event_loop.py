@@ -379,16 +379,6 @@ class ClientsThatGo(EventLoopTestCase):
 
 @event_loop_only
 class Limits(EventLoopTestCase):
-    def start(self, *arguments, **options):
-        server = Server(self.store, *arguments, **options)
-        self.addCleanup(server.stop)
-        return server
-
-    def connect_to(self, server):
-        connection = server.connect()
-        self.addCleanup(connection.close)
-        return connection
-
     def test_large_bodies_that_arrive_have_a_bound_together(self):
         server = self.start("--idle", "600")  # on a busy machine it takes a while
         head = (

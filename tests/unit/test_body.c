@@ -231,9 +231,7 @@ static const bb_entry *only_entry(reading *r, const char *entry)
 {
     test_text text = {0};
 
-    test_append_text(&text, "{\"users\":[");
-    test_append_text(&text, entry);
-    test_append_text(&text, "]}");
+    test_append(&text, "{\"users\":[%s]}", entry);
     read_body(r, built(&text));
     if (r->status != BB_STATUS_SUCCESS)
         fail_msg("%s: %d", entry, r->status);
@@ -246,9 +244,7 @@ static void expect_entry(const char *entry, int32_t status, const char *issues)
 {
     test_text text = {0};
 
-    test_append_text(&text, "{\"users\":[");
-    test_append_text(&text, entry);
-    test_append_text(&text, "]}");
+    test_append(&text, "{\"users\":[%s]}", entry);
     expect(built(&text), status, issues);
     free(text.data);
 }
@@ -421,9 +417,7 @@ static void test_D_external_id_has_1_to_255_characters(void **state)
         for (size_t len = 254; len <= 257; len++) {
             char *id = repeat(units[i], len);
             test_text entry = {0};
-            test_append_text(&entry, "{\"external_id\":\"");
-            test_append_text(&entry, id);
-            test_append_text(&entry, "\"}");
+            test_append(&entry, "{\"external_id\":\"%s\"}", id);
             expect_entry(entry.data, len <= 255 ? BB_STATUS_SUCCESS : BB_STATUS_INVALID_DATA,
                          len <= 255 ? ""
                                     : ISSUE("users[0].external_id",
@@ -441,9 +435,7 @@ static void test_D_other_strings_have_no_such_limit(void **state)
     reading r;
 
     (void)state;
-    test_append_text(&entry, "{\"name\":\"");
-    test_append_text(&entry, name);
-    test_append_text(&entry, "\"}");
+    test_append(&entry, "{\"name\":\"%s\"}", name);
     assert_slice(only_entry(&r, entry.data)->name, name);
     end(&r);
     free(entry.data);
@@ -545,9 +537,7 @@ static void test_C6_numbers_keep_their_digits(void **state)
     reading r;
 
     (void)state;
-    test_append_text(&entry, "{\"custom_attributes\":");
-    test_append_text(&entry, numbers);
-    test_append_text(&entry, "}");
+    test_append(&entry, "{\"custom_attributes\":%s}", numbers);
     assert_slice(only_entry(&r, entry.data)->custom_attributes, numbers);
     end(&r);
     free(entry.data);
@@ -573,9 +563,7 @@ static void test_C7_an_entry_may_have_so_many_bytes(void **state)
     test_text text = {0};
 
     (void)state;
-    test_append_text(&text, "{\"users\":[ ");
-    test_append_text(&text, entry);
-    test_append_text(&text, "  ]}");
+    test_append(&text, "{\"users\":[ %s  ]}", entry);
     for (size_t limit = len - 2; limit <= len + 2; limit++) {
         bb_slice issues;
         char issue[80];

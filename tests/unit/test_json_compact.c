@@ -313,9 +313,7 @@ static void expect_number(const char *number, int is_held)
 {
     test_text text = {0};
 
-    test_append_text(&text, "{\"n\":");
-    test_append_text(&text, number);
-    test_append_text(&text, "}");
+    test_append(&text, "{\"n\":%s}", number);
     expect_faults(built(&text), &postgres_limits, is_held ? "" : OUT_AT("v.n"));
     free(text.data);
 }
