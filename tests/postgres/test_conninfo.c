@@ -6,20 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
 #include "support/wait.h"
-
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
 
 /* All that is said about one connection string: errors and log lines. */
 typedef struct spoken {
@@ -153,11 +144,9 @@ static void check_silence(const char *conninfo)
     CHECK(status == 0 || status == 503);
     CHECK(s.len > 20);
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-        if (strstr(s.text, secrets[i]) != NULL) {
-            fprintf(stderr, "A5: %s\n  is answered with\n%s", conninfo, s.text);
-            problems++;
+        if (!CHECK_MSG(strstr(s.text, secrets[i]) == NULL, "A5: %s\n  is answered with\n%s",
+                       conninfo, s.text))
             return;
-        }
     }
 }
 
@@ -185,10 +174,8 @@ static void check_cause(const char *conninfo, const char *cause)
     spoken s;
 
     CHECK(use(conninfo, &s) == 503);
-    if (strstr(s.text, cause) == NULL) {
-        fprintf(stderr, "E11: %s\n  does not say \"%s\":\n%s", conninfo, cause, s.text);
-        problems++;
-    }
+    CHECK_MSG(strstr(s.text, cause) != NULL, "E11: %s\n  does not say \"%s\":\n%s", conninfo, cause,
+              s.text);
 }
 
 static void test_E11_the_log_says_why(const char *conninfo)
@@ -218,10 +205,9 @@ int main(void)
     conninfo = test_postgres_conninfo("postgres");
     if (conninfo == NULL)
         return 1;
-    test_A5_nothing_of_a_connection_string_is_repeated();
-    test_A5_nor_by_the_server(conninfo);
-    test_E11_the_log_says_why(conninfo);
+    CHECK_TEST(test_A5_nothing_of_a_connection_string_is_repeated());
+    CHECK_TEST(test_A5_nor_by_the_server(conninfo));
+    CHECK_TEST(test_E11_the_log_says_why(conninfo));
     free(conninfo);
-    printf("%u problems\n", problems);
-    return problems == 0 ? 0 : 1;
+    return check_status();
 }

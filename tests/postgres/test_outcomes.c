@@ -7,22 +7,14 @@
 #include <unistd.h>
 
 #include "bb_contacts/storage.h"
+#include "postgres/open.h"
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
-#include "support/settings.h"
 #include "support/wait.h"
 
-static char database[64];
+static test_database database;
 static char *conninfo;
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
 
 /* ------------------------------------------------------------------------------- what is shared */
 
@@ -65,13 +57,7 @@ static int run_sql(const char *sql)
 
 static int is_sql(const char *sql, const char *wanted)
 {
-    char found[2000] = "(none)";
-
-    if (test_postgres_sql(conninfo, sql, found, sizeof found) != 0)
-        return 0;
-    if (strcmp(found, wanted) != 0)
-        fprintf(stderr, "%s\n  gave %s\n  not  %s\n", sql, found, wanted);
-    return strcmp(found, wanted) == 0;
+    return test_postgres_gives(conninfo, sql, wanted);
 }
 
 /* A schema of its own with chatbots 123 and 124, opened as `place` says. */
@@ -114,30 +100,18 @@ static int open_schema(test_endpoint *endpoint, const char *schema, uint32_t fla
     return open_at(endpoint, conninfo, schema, flags);
 }
 
-static void close_endpoint(test_endpoint *endpoint)
-{
-    bb_contacts_close(endpoint->contacts);
-    bb_storage_close(endpoint->store.storage);
-}
-
 /* Sends one contact to a chatbot; the HTTP status. The log holds what is said about it alone. */
 static int32_t send_to(const test_endpoint *endpoint, const char *chatbot, const char *contact)
 {
-    bb_principal principal;
     bb_request request;
     bb_result *result;
     char body[1000];
     int32_t status;
 
     forget_log();
-    bb_request_init(&request);
-    bb_principal_init(&principal);
-    principal.workspace_id = 1;
-    request.principal = &principal;
+    request = test_request(body, (size_t)snprintf(body, sizeof body, "{\"users\":[%s]}", contact));
     request.chatbot_id = chatbot;
     request.chatbot_id_len = strlen(chatbot);
-    request.body = body;
-    request.body_len = (size_t)snprintf(body, sizeof body, "{\"users\":[%s]}", contact);
     result = bb_contacts_upsert(endpoint->contacts, &request);
     status = bb_result_http_status(result);
     bb_result_free(result);
@@ -188,7 +162,7 @@ static void check_raised(const char *sqlstate, uint32_t flags)
         CHECK(the_log.lines <= 4);
         CHECK(strstr(the_log.text, "unnamed") == NULL);
     }
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 static void test_E11_what_the_host_raises_is_a_500_at_once(void)
@@ -240,7 +214,7 @@ static void test_E11_a_row_that_a_trigger_skips(void)
     CHECK(the_log.lines == 1);
     CHECK(is_sql(COUNT_SKIPPED, "1"));
     CHECK(send_one(&endpoint, "{\"external_id\":\"a\"}," ADA) == 200);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 static char *as_role; /* one that policies hold for */
@@ -251,7 +225,7 @@ static void test_E11_a_row_that_a_policy_skips(void)
     char sql[500];
 
     CHECK(open_schema(&endpoint, "policed", 0));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     snprintf(sql, sizeof sql,
              "GRANT ALL ON SCHEMA policed TO bb_test_%ld; GRANT ALL ON ALL TABLES IN SCHEMA policed"
              " TO bb_test_%ld; ALTER TABLE policed.contacts ENABLE ROW LEVEL SECURITY;"
@@ -266,7 +240,7 @@ static void test_E11_a_row_that_a_policy_skips(void)
     CHECK(is_logged("policy of the table leaves 1 of 1"));
     CHECK(the_log.lines == 1);
     CHECK(is_sql("SELECT name FROM policed.contacts", "Ada"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* What an expression of the table's fails for is a matter of the values. */
@@ -286,7 +260,7 @@ static void test_E11_expressions_that_fail(void)
     CHECK(send_one(&endpoint, "{\"custom_attributes\":{\"n\":0}}") == 500);
     CHECK(is_logged("(SQLSTATE 2201G)"));
     CHECK(the_log.lines == 1);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* ------------------------------------------------------------------- keys that a trigger changes
@@ -315,7 +289,7 @@ static void test_E2_a_key_that_a_trigger_changes(void)
                      " FROM moved.contacts",
                      "123oneAda"));
     }
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* ------------------------------------------------------------------------ rules, and ids in use */
@@ -335,7 +309,7 @@ static void test_E10_a_rule_of_the_hosts(void)
     CHECK(send_one(&endpoint, GRACE) == 409);
     CHECK(is_logged("3 refused: postgres: a uniqueness rule without a name is broken"));
     CHECK(the_log.lines == 1);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 #define BEHIND "SELECT setval('behind.contacts_id_seq', 1, false)"
@@ -368,7 +342,7 @@ static void test_E3_ids_behind_the_table(void)
     CHECK(run_sql("SELECT setval('behind.contacts_id_seq', 100)"));
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_sql("SELECT last_value FROM behind.contacts_id_seq", "100"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* A role that may not move the sequence says who can. */
@@ -379,7 +353,7 @@ static void test_E3_ids_behind_for_a_role_without_rights(void)
 
     CHECK(open_schema(&endpoint, "bound", 0));
     CHECK(send_one(&endpoint, "{},{},{}") == 200);
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
     snprintf(sql, sizeof sql,
              "GRANT USAGE ON SCHEMA bound TO bb_test_%ld; GRANT ALL ON ALL TABLES IN SCHEMA bound"
              " TO bb_test_%ld; SELECT setval('bound.contacts_id_seq', 1, false)",
@@ -390,7 +364,7 @@ static void test_E3_ids_behind_for_a_role_without_rights(void)
     CHECK(is_logged("an id that was drawn is another contact's: bb_storage_migrate()"));
     CHECK(the_log.lines <= 2); /* it may tell of a connection, too */
     CHECK(is_sql("SELECT count(*) FROM bound.contacts", "3"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 #define RULES                                                                      \
@@ -417,7 +391,7 @@ static void test_E3_an_older_schema_with_ids_in_use_twice(void)
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, &error) == BB_OK);
     CHECK(is_sql(RULES, "PRIMARY KEY (chatbot_id, external_id), UNIQUE (id)"));
     CHECK(is_sql("SELECT last_value FROM older.contacts_id_seq", "13"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* What a host has built beforehand is taken, and what he refers to is kept. */
@@ -433,7 +407,7 @@ static void test_E3_an_older_schema_that_is_prepared(void)
                   "UPDATE older.schema_version SET version = 1"));
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_sql(RULES, "PRIMARY KEY (chatbot_id, external_id), UNIQUE (id, chatbot_id)"));
-    close_endpoint(&endpoint);
+    pg_close(&endpoint);
 }
 
 /* -------------------------------------------------------------------------------------- the whole
@@ -443,54 +417,43 @@ static void test_E3_an_older_schema_that_is_prepared(void)
 static int set_up(void)
 {
     char sql[100];
-    size_t size;
+    char role[40];
 
-    snprintf(database, sizeof database, "bb_test_%ld_outcomes", (long)getpid());
-    conninfo = test_postgres_create(database);
-    if (conninfo == NULL)
-        return 0;
-    size = strlen(conninfo) + 60;
-    as_role = malloc(size);
-    if (as_role == NULL)
-        return 0;
-    snprintf(as_role, size, "%s user=bb_test_%ld", conninfo, (long)getpid());
+    conninfo = database.conninfo;
+    snprintf(role, sizeof role, "bb_test_%ld", (long)getpid());
+    as_role = test_postgres_as(conninfo, role);
     snprintf(sql, sizeof sql, "CREATE ROLE bb_test_%ld LOGIN", (long)getpid());
-    return run_sql(sql);
+    return as_role != NULL && run_sql(sql);
 }
 
 static void tear_down(void)
 {
     char sql[100];
 
-    test_postgres_drop(database);
-    free(conninfo);
+    test_database_close(&database);
     free(as_role);
     snprintf(sql, sizeof sql, "DROP ROLE bb_test_%ld", (long)getpid());
-    conninfo = test_postgres_conninfo("postgres");
-    if (conninfo != NULL)
-        CHECK(run_sql(sql));
-    free(conninfo);
+    CHECK(test_postgres_server_sql(sql) == 0);
 }
 
 int main(void)
 {
-    if (!test_postgres_is_there()) {
-        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
-        return TEST_SKIPPED;
-    }
+    int status = test_database_open(&database, "outcomes");
+
+    if (status != 0)
+        return status;
     if (!set_up())
         return 1;
-    test_E11_what_the_host_raises_is_a_500_at_once();
-    test_E11_a_row_that_a_trigger_skips();
-    test_E11_a_row_that_a_policy_skips();
-    test_E11_expressions_that_fail();
-    test_E2_a_key_that_a_trigger_changes();
-    test_E10_a_rule_of_the_hosts();
-    test_E3_ids_behind_the_table();
-    test_E3_ids_behind_for_a_role_without_rights();
-    test_E3_an_older_schema_with_ids_in_use_twice();
-    test_E3_an_older_schema_that_is_prepared();
+    CHECK_TEST(test_E11_what_the_host_raises_is_a_500_at_once());
+    CHECK_TEST(test_E11_a_row_that_a_trigger_skips());
+    CHECK_TEST(test_E11_a_row_that_a_policy_skips());
+    CHECK_TEST(test_E11_expressions_that_fail());
+    CHECK_TEST(test_E2_a_key_that_a_trigger_changes());
+    CHECK_TEST(test_E10_a_rule_of_the_hosts());
+    CHECK_TEST(test_E3_ids_behind_the_table());
+    CHECK_TEST(test_E3_ids_behind_for_a_role_without_rights());
+    CHECK_TEST(test_E3_an_older_schema_with_ids_in_use_twice());
+    CHECK_TEST(test_E3_an_older_schema_that_is_prepared());
     tear_down();
-    printf("%u problems\n", problems);
-    return problems == 0 ? 0 : 1;
+    return check_status();
 }

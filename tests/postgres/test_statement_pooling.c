@@ -6,20 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "support/check.h"
 #include "support/endpoint.h"
 #include "support/postgres.h"
 #include "support/settings.h"
 #include "support/wait.h"
-
-static unsigned problems;
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            problems++;                                                     \
-        }                                                                   \
-    } while (0)
 
 static int32_t migrate(const char *conninfo, bb_error *error)
 {
@@ -78,21 +69,13 @@ static void test_E11_requests_are_refused_at_once(const char *conninfo)
 
 int main(void)
 {
-    char database[64];
-    char *conninfo;
+    test_database database;
+    int status = test_database_open(&database, "pooling");
 
-    if (!test_postgres_is_there()) {
-        puts("SKIPPED: BB_TEST_POSTGRES names no server; see tests/postgres.sh");
-        return TEST_SKIPPED;
-    }
-    snprintf(database, sizeof database, "bb_test_%ld_pooling", (long)getpid());
-    conninfo = test_postgres_create(database);
-    if (conninfo == NULL)
-        return 1;
-    test_E11_a_migration_is_refused_at_once(conninfo);
-    test_E11_requests_are_refused_at_once(conninfo);
-    test_postgres_drop(database);
-    free(conninfo);
-    printf("%u problems\n", problems);
-    return problems == 0 ? 0 : 1;
+    if (status != 0)
+        return status;
+    CHECK_TEST(test_E11_a_migration_is_refused_at_once(database.conninfo));
+    CHECK_TEST(test_E11_requests_are_refused_at_once(database.conninfo));
+    test_database_close(&database);
+    return check_status();
 }
