@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/alloc.h"
+#include "util/fields.h"
 
 int32_t bb_sqlite_kept_init(bb_sqlite_kept *kept, const bb_allocator *allocator, size_t count)
 {
@@ -28,34 +29,28 @@ void bb_sqlite_kept_free(bb_sqlite_kept *kept)
     kept->records = NULL;
 }
 
-/* Moves a string of the copy to `*to`, and `*to` behind it. */
-static void take_over(bb_slice *slice, char **to)
-{
-    if (slice->data == NULL)
-        return;
-    memcpy(*to, slice->data, slice->len);
-    slice->data = *to;
-    *to += slice->len;
-}
-
+/* Behind the copy are its strings, as the contact's own do not stay. */
 static bb_contact *copy(const bb_allocator *allocator, const bb_contact *contact)
 {
-    size_t len = contact->external_id.len + contact->name.len + contact->email.len +
-                 contact->phonenumber.len + contact->stripe_accounts.len +
-                 contact->custom_attributes.len;
-    bb_contact *made = bb_alloc(allocator, sizeof *made + len);
+    size_t len = 0;
+    bb_contact *made;
     char *to;
 
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        len += bb_contact_value(contact, &bb_fields[i]).len;
+    made = bb_alloc(allocator, sizeof *made + len);
     if (made == NULL)
         return NULL;
     *made = *contact;
     to = (char *)(made + 1);
-    take_over(&made->external_id, &to);
-    take_over(&made->name, &to);
-    take_over(&made->email, &to);
-    take_over(&made->phonenumber, &to);
-    take_over(&made->stripe_accounts, &to);
-    take_over(&made->custom_attributes, &to);
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        bb_slice value = bb_contact_value(contact, &bb_fields[i]);
+        if (value.data == NULL)
+            continue;
+        memcpy(to, value.data, value.len);
+        bb_contact_set_value(made, &bb_fields[i], (bb_slice){to, value.len});
+        to += value.len;
+    }
     return made;
 }
 

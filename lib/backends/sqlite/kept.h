@@ -11,7 +11,7 @@
 
 typedef struct bb_sqlite_kept_record {
     int32_t outcome;
-    bb_contact *before; /* or NULL; its strings are behind it */
+    bb_contact *before; /* or NULL; its strings are behind it, but the key is the record's */
 } bb_sqlite_kept_record;
 
 typedef struct bb_sqlite_kept {

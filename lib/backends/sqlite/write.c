@@ -43,8 +43,7 @@ typedef struct write_job {
     sqlite3_stmt *find;
     sqlite3_stmt *insert;
     sqlite3_stmt *update;
-    size_t *
-        postponed; /* indexes of records that met a rule of the host's; NULL while there are none */
+    size_t *postponed; /* records that broke a rule of the host's; NULL: there was none */
     size_t postponed_count;
     bb_sqlite_kept kept; /* used if the host has triggers */
 } write_job;
