@@ -5,13 +5,17 @@
  *     test_names_in_sql OBJECT...
  *
  * It looks into the object files, where no statement can be forgotten: at every string that begins
- * as a statement does. Those of other folders than postgres are left out.
+ * as a statement does, with the columns put in (columns.h). Those of other folders than postgres
+ * are left out.
  */
 #include <ctype.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "backends/postgres/sql/columns.h"
+#include "util/alloc.h"
 
 enum { MOST_TOKENS = 2000 };
 
@@ -179,6 +183,15 @@ static int is_good_operator(const token *t)
            (is(t - 1, ".") && is(t - 2, "pg_catalog") && is(t - 3, "(") && is(t - 4, "OPERATOR"));
 }
 
+/* Whether it is a mark that nothing is put in for. */
+static int is_unknown_mark(const token *t)
+{
+    static const char *const names[] = {"@access", "@api_keys", "@chatbots", "@contacts",
+                                        "@role",   "@schema",   "@version",  NULL};
+
+    return *t->text == '@' && !is_one_of(t, names);
+}
+
 /* What looks for an operator or a type without a place to say where. */
 static int is_without_a_place(const token *t)
 {
@@ -237,6 +250,8 @@ static const char *fault_at(const statement *s, const token *t)
         return "a collation by its bare name";
     if (is_bare_table(s, t))
         return "a table by its bare name";
+    if (is_unknown_mark(t))
+        return "a mark that stands for nothing";
     return is_without_a_place(t) ? "what looks for an operator" : NULL;
 }
 
@@ -289,6 +304,7 @@ static unsigned check_rules(void)
         "INSERT INTO contacts VALUES (1)",
         "UPDATE contacts SET a = 1",
         "DO $x$BEGIN PERFORM f('a'); END$x$",
+        "SELECT @field FROM @contacts",
     };
     unsigned faults = 0;
 
@@ -316,6 +332,22 @@ static int is_statement(const char *text)
     return *verb != NULL;
 }
 
+/* The faults of a statement as it is sent, but for the tables' names. */
+static unsigned check_template(const char *text)
+{
+    bb_allocator allocator = bb_allocator_or_default(NULL);
+    bb_buffer sql;
+    unsigned faults = 1;
+
+    bb_buffer_init(&sql, &allocator, 1 << 20);
+    bb_pg_columns_expand(&sql, text);
+    bb_buffer_append_char(&sql, '\0');
+    if (!sql.failed)
+        faults = check(sql.data, 0);
+    bb_buffer_free(&sql);
+    return faults;
+}
+
 /* All strings of a section that are statements. */
 static unsigned check_section(const char *data, size_t size, unsigned *statements)
 {
@@ -326,7 +358,7 @@ static unsigned check_section(const char *data, size_t size, unsigned *statement
             break;
         if (!is_statement(data + at))
             continue;
-        faults += check(data + at, 0);
+        faults += check_template(data + at);
         ++*statements;
     }
     return faults;

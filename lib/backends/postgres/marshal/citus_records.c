@@ -9,27 +9,6 @@
 #include "backends/postgres/wire/cells.h"
 #include "util/slice.h"
 
-/* The columns that are text on the way. */
-enum { EXTERNAL_ID, NAME, EMAIL, PHONENUMBER, STRIPE_ACCOUNTS, CUSTOM_ATTRIBUTES, SLICES };
-
-static bb_slice value_of(const bb_record *record, int column)
-{
-    switch (column) {
-    case EXTERNAL_ID:
-        return record->external_id;
-    case NAME:
-        return record->name;
-    case EMAIL:
-        return record->email;
-    case PHONENUMBER:
-        return record->phonenumber;
-    case STRIPE_ACCOUNTS:
-        return record->stripe_accounts;
-    default:
-        return record->custom_attributes;
-    }
-}
-
 /* ----------------------------------------------------------------------------- the parameters */
 
 /* Some of a write's records. */
@@ -44,11 +23,20 @@ static const bb_record *record_at(const selection *s, size_t i)
     return s->write->records[s->picked == NULL ? i : s->picked[i]];
 }
 
-static void add_column(bb_pg_params *params, const selection *s, int column)
+static void add_keys(bb_pg_params *params, const selection *s)
 {
     bb_pg_params_begin_array(params, BB_PG_TEXT, s->count);
     for (size_t i = 0; i < s->count; i++)
-        bb_pg_params_element_text(params, value_of(record_at(s, i), column));
+        bb_pg_params_element_text(params, record_at(s, i)->external_id);
+    bb_pg_params_end_array(params);
+}
+
+/* JSON is text on the way. */
+static void add_field(bb_pg_params *params, const selection *s, const bb_field *field)
+{
+    bb_pg_params_begin_array(params, BB_PG_TEXT, s->count);
+    for (size_t i = 0; i < s->count; i++)
+        bb_pg_params_element_text(params, bb_record_value(record_at(s, i), field));
     bb_pg_params_end_array(params);
 }
 
@@ -60,16 +48,12 @@ static void add_flags(bb_pg_params *params, const selection *s)
     bb_pg_params_end_array(params);
 }
 
-/* No sum of lengths of bytes that are in memory overflows; 64 is for the headers of a record. */
 static size_t size_of(const selection *s)
 {
-    size_t size = bb_pg_array_size(0, 0) * (SLICES + 1);
+    size_t size = BB_PG_RECORD_ARRAYS * bb_pg_array_size(s->count, 0);
 
-    for (size_t i = 0; i < s->count; i++) {
-        size += 64;
-        for (int column = 0; column < SLICES; column++)
-            size += value_of(record_at(s, i), column).len;
-    }
+    for (size_t i = 0; i < s->count; i++)
+        size += bb_pg_record_bytes(record_at(s, i));
     return size;
 }
 
@@ -83,10 +67,10 @@ int32_t bb_pg_params_add_some_records(bb_pg_params *params, const bb_write *writ
         return code;
     bb_pg_params_add_i64(params, write->access->chatbot_id);
     bb_pg_params_add_time(params, write->access->now_us);
-    add_column(params, &s, EXTERNAL_ID);
+    add_keys(params, &s);
     add_flags(params, &s);
-    for (int column = NAME; column < SLICES; column++)
-        add_column(params, &s, column);
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        add_field(params, &s, &bb_fields[i]);
     return BB_OK;
 }
 

@@ -6,10 +6,16 @@
 
 #include <libpq-fe.h>
 
+#include "backends/postgres/wire/cells.h"
 #include "backends/postgres/wire/parameters.h"
 
 /* The columns of the rows that come back. */
-enum { BB_PG_ROW_KEY, BB_PG_ROW_KIND, BB_PG_ROW_ID, BB_PG_ROW_COLUMNS = 10 };
+enum {
+    BB_PG_ROW_KEY,
+    BB_PG_ROW_KIND,
+    BB_PG_ROW_ID, /* and the rest of the contact; see cells.h */
+    BB_PG_ROW_COLUMNS = BB_PG_ROW_ID + BB_PG_CONTACT_COLUMNS
+};
 
 /*
  * Adds the chatbot, the time, and of the records those that `picked` names by index, one array a

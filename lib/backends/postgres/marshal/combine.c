@@ -9,11 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/postgres/sql/record_parameters.h"
 #include "backends/postgres/wire/connection.h"
 #include "util/slice.h"
-
-/* An asker's number has its place in a record's flags; see statements.c. */
-enum { MOST_WRITES = 1 << 16 };
 
 static int is_same_asker(const bb_access *a, const bb_access *b)
 {
@@ -85,7 +83,7 @@ int32_t bb_pg_merge_init(bb_pg_merge *merge, const bb_allocator *allocator,
                          const bb_write *const *writes, size_t write_count, bb_error *error)
 {
     *merge = (bb_pg_merge){.allocator = allocator, .writes = writes, .write_count = write_count};
-    if (write_count > MOST_WRITES)
+    if (write_count > BB_PG_MAX_ASKERS)
         return bb_pg_error(error, BB_ERR_UNSUPPORTED, NULL, "too many writes for a group");
     if (!reserve(merge))
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");

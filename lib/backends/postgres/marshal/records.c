@@ -5,48 +5,30 @@
 
 #include <string.h>
 
-/* Bits of a record's flags beside those of bb_record.fields; the statement names them by value. */
-enum { FLAG_TOUCH = 32, FLAG_WANT_BEFORE = 64, ASKER_SHIFT = 8 };
-
 int32_t bb_pg_record_flags(const bb_record *record)
 {
-    uint32_t flags = record->fields & 31u;
+    uint32_t flags = record->fields & BB_FIELD_ALL;
 
     if (record->flags & BB_RECORD_TOUCH)
-        flags |= FLAG_TOUCH;
+        flags |= BB_PG_FLAG_TOUCH;
     if (record->flags & BB_RECORD_WANT_BEFORE)
-        flags |= FLAG_WANT_BEFORE;
+        flags |= BB_PG_FLAG_WANT_BEFORE;
     return (int32_t)flags;
+}
+
+/* No sum of lengths of bytes that are in memory overflows. */
+size_t bb_pg_record_bytes(const bb_record *record)
+{
+    size_t bytes = sizeof(int32_t) + record->external_id.len;
+
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        bytes += bb_record_value(record, &bb_fields[i]).len;
+    return bytes;
 }
 
 static int32_t flags_of(const bb_pg_item *item)
 {
-    return bb_pg_record_flags(item->record) | (int32_t)((item->asker + 1) << ASKER_SHIFT);
-}
-
-/* The columns of the records, and the types that they have on the way. */
-typedef struct record_field {
-    size_t offset; /* of a bb_slice in bb_record */
-    uint32_t type;
-} record_field;
-
-static const record_field fields[] = {
-    {offsetof(bb_record, external_id), BB_PG_TEXT},
-    {offsetof(bb_record, name), BB_PG_TEXT},
-    {offsetof(bb_record, email), BB_PG_TEXT},
-    {offsetof(bb_record, phonenumber), BB_PG_TEXT},
-    {offsetof(bb_record, stripe_accounts), BB_PG_JSONB},
-    {offsetof(bb_record, custom_attributes), BB_PG_JSONB},
-};
-
-enum { SLICE_COLUMNS = sizeof fields / sizeof fields[0] };
-
-static bb_slice value_of(const bb_record *record, const record_field *field)
-{
-    bb_slice value;
-
-    memcpy(&value, (const char *)record + field->offset, sizeof value);
-    return value;
+    return bb_pg_record_flags(item->record) | (int32_t)((item->asker + 1) << BB_PG_ASKER_SHIFT);
 }
 
 /* An empty array or object goes as NULL, since most contacts have one or both, and the server takes
@@ -58,15 +40,25 @@ static bb_slice without_empty(bb_slice json)
     return json.len == strlen("[]") ? none : json;
 }
 
-static void add_column(bb_pg_params *params, const bb_pg_merge *merge, const record_field *field)
+static void add_keys(bb_pg_params *params, const bb_pg_merge *merge)
 {
-    bb_pg_params_begin_array(params, field->type, merge->item_count);
+    bb_pg_params_begin_array(params, BB_PG_TEXT, merge->item_count);
+    for (size_t i = 0; i < merge->item_count; i++)
+        bb_pg_params_element_text(params, bb_pg_merge_sent(merge, i)->record->external_id);
+    bb_pg_params_end_array(params);
+}
+
+static void add_field(bb_pg_params *params, const bb_pg_merge *merge, const bb_field *field)
+{
+    int is_text = field->kind == BB_FIELD_TEXT;
+
+    bb_pg_params_begin_array(params, is_text ? BB_PG_TEXT : BB_PG_JSONB, merge->item_count);
     for (size_t i = 0; i < merge->item_count; i++) {
-        bb_slice value = value_of(bb_pg_merge_sent(merge, i)->record, field);
-        if (field->type == BB_PG_JSONB)
-            bb_pg_params_element_jsonb(params, without_empty(value));
-        else
+        bb_slice value = bb_record_value(bb_pg_merge_sent(merge, i)->record, field);
+        if (is_text)
             bb_pg_params_element_text(params, value);
+        else
+            bb_pg_params_element_jsonb(params, without_empty(value));
     }
     bb_pg_params_end_array(params);
 }
@@ -87,17 +79,13 @@ static void add_chatbots(bb_pg_params *params, const bb_pg_merge *merge)
     bb_pg_params_end_array(params);
 }
 
-/* No sum of lengths of bytes that are in memory overflows; 64 is for the headers of a record. */
 static size_t size_of(const bb_pg_merge *merge)
 {
-    size_t size = bb_pg_array_size(0, 0) * (SLICE_COLUMNS + 1) +
-                  bb_pg_array_size(merge->asker_count, merge->asker_count * sizeof(int64_t));
+    size_t size = bb_pg_array_size(merge->asker_count, merge->asker_count * sizeof(int64_t)) +
+                  BB_PG_RECORD_ARRAYS * bb_pg_array_size(merge->item_count, 0);
 
-    for (size_t i = 0; i < merge->item_count; i++) {
-        size += 64;
-        for (size_t c = 0; c < SLICE_COLUMNS; c++)
-            size += value_of(merge->items[i].record, &fields[c]).len;
-    }
+    for (size_t i = 0; i < merge->item_count; i++)
+        size += bb_pg_record_bytes(merge->items[i].record);
     return size;
 }
 
@@ -110,10 +98,10 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge,
         return code;
     add_chatbots(params, merge);
     bb_pg_params_add_time(params, now_us);
-    add_column(params, merge, &fields[0]);
+    add_keys(params, merge);
     add_flags(params, merge);
-    for (size_t c = 1; c < SLICE_COLUMNS; c++)
-        add_column(params, merge, &fields[c]);
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        add_field(params, merge, &bb_fields[i]);
     bb_pg_params_add_bytes(params, wants_values, 1);
     return BB_OK;
 }

@@ -12,8 +12,13 @@
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge, int64_t now_us,
                                  const char *wants_values, bb_error *error);
 
-/* What a record sets and wants, as the statements are told: the bits of bb_record.fields, then one
- * for each of bb_record.flags. */
+/* What a record sets and wants; see record_parameters.h. */
 int32_t bb_pg_record_flags(const bb_record *record);
+
+/* The arrays that records are sent in: their keys, their flags, and one for each field. */
+enum { BB_PG_RECORD_ARRAYS = 2 + BB_FIELD_COUNT };
+
+/* What a record's elements of these take, without their headers. */
+size_t bb_pg_record_bytes(const bb_record *record);
 
 #endif

@@ -12,7 +12,7 @@ enum {
     COLUMN_N,           /* which item, from 1; of a created one its chatbot */
     COLUMN_EXTERNAL_ID, /* of a created one, or of one whose key was changed; otherwise NULL */
     COLUMN_ID,          /* and the rest of the contact; see cells.h */
-    COLUMN_COUNT = COLUMN_ID + 8
+    COLUMN_COUNT = COLUMN_ID + BB_PG_CONTACT_COLUMNS
 };
 
 /* A row's kind is a bb_outcome, or one of these: the contact as it was; the verdict, which has its
@@ -46,18 +46,13 @@ static void find_before(const bb_pg_merge *merge, const PGresult *result)
 /* Puts in the values that the record brought: all of a new contact's, else those that it set. */
 static void restore_values(bb_contact *contact, const bb_record *record, int32_t kind)
 {
-    uint32_t fields = kind == BB_CREATED ? ~0u : record->fields;
+    uint32_t fields = kind == BB_CREATED ? BB_FIELD_ALL : record->fields;
 
-    if (fields & BB_FIELD_NAME)
-        contact->name = record->name;
-    if (fields & BB_FIELD_EMAIL)
-        contact->email = record->email;
-    if (fields & BB_FIELD_PHONENUMBER)
-        contact->phonenumber = record->phonenumber;
-    if (fields & BB_FIELD_STRIPE_ACCOUNTS)
-        contact->stripe_accounts = record->stripe_accounts;
-    if (fields & BB_FIELD_CUSTOM_ATTRIBUTES)
-        contact->custom_attributes = record->custom_attributes;
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        const bb_field *field = &bb_fields[i];
+        if (fields & field->bit)
+            bb_contact_set_value(contact, field, bb_record_value(record, field));
+    }
 }
 
 static int32_t put_row(const bb_pg_merge *merge, const PGresult *result, int row, int has_values,

@@ -13,7 +13,9 @@
 
 #include <stddef.h>
 
+#include "backends/postgres/sql/columns.h"
 #include "backends/postgres/sql/operators.h"
+#include "backends/postgres/sql/record_parameters.h"
 #include "backends/postgres/wire/parameters.h"
 
 /* The SQL is laid out by hand. */
@@ -68,29 +70,24 @@
     " pg_catalog.set_config('enable_sort', 'off', true)"                                       \
     " FROM @contacts c WHERE c.chatbot_id" OP(=) "$4 AND c.external_id" OP(=) "''"
 
-#define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
-
 /* What of a contact is handed back, in the order of citus_records.h. */
-#define STORED "id, created_at, updated_at, " FIELDS
-#define C_STORED                        \
-    "c.id, c.created_at, c.updated_at," \
-    " c.name, c.email, c.phonenumber,"  \
-    " c.stripe_accounts, c.custom_attributes"
+#define STORED   "id, created_at, updated_at" EACH(", @field")
+#define C_STORED "c.id, c.created_at, c.updated_at" EACH(", c.@field")
 
-#define RECORDS_SQL                                                                                \
-    "ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"              \
-    " pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))" \
-    " AS b (external_id, flags, " FIELDS ")"
+#define RECORDS_SQL                                           \
+    "ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)" \
+        EACH(", pg_catalog.unnest($@parameter)") ")"          \
+    " AS b (external_id, flags" EACH(", @field") ")"
 
-/* Whether a field that the record sets differs from what is stored; and its value from then on. The
- * value is `b.` and the field, with a cast for JSON: that travels as text, which the coordinator
- * hands on as it is, and is read on the contacts' node where it is needed. */
-#define DIFFERS(bit, field, as, cast)                                                     \
-    "b.flags" OP(&) #bit OP(<>) "0 AND coalesce(c." #field as OP(<>) "b." #field cast "," \
-    " (c." #field " IS NULL)" OP(<>) "(b." #field " IS NULL))"
-#define SET(bit, field, cast)                                               \
-    #field " = CASE WHEN b.flags" OP(&) #bit OP(<>) "0 THEN b." #field cast \
-    " ELSE c." #field " END"
+/* Whether a field that the record sets differs from what is stored; and its value from then on.
+ * JSON travels as text, which the coordinator hands on as it is, and is cast on the contacts' node
+ * where it is needed. */
+#define DIFFERS(collation, cast)                                                                 \
+    "b.flags" OP(&) "@bit" OP(<>) "0 AND coalesce(c.@field" collation OP(<>) "b.@field" cast "," \
+    " (c.@field IS NULL)" OP(<>) "(b.@field IS NULL))"
+#define SET(cast)                                                                                \
+    "@field = CASE WHEN b.flags" OP(&) "@bit" OP(<>) "0 THEN b.@field" cast " ELSE c.@field END"
+#define AS_JSON "::pg_catalog.jsonb"
 
 /*
  * The contacts that are there, with what becomes of each (1 it is updated, 2 left as it is), and
@@ -106,48 +103,43 @@
         " AND external_id" OP(>=) "b.external_id AND external_id" OP(<=) "b.external_id" \
         " ORDER BY external_id LIMIT 1) c"                                               \
     " CROSS JOIN LATERAL (SELECT CASE"                                                   \
-        " WHEN b.flags" OP(&) "32" OP(<>) "0"                                            \
-        " OR " DIFFERS(1, name, " COLLATE pg_catalog.\"C\"", "")                         \
-        " OR " DIFFERS(2, email, " COLLATE pg_catalog.\"C\"", "")                        \
-        " OR " DIFFERS(4, phonenumber, " COLLATE pg_catalog.\"C\"", "")                  \
-        " OR " DIFFERS(8, stripe_accounts, "", "::pg_catalog.jsonb")                     \
-        " OR " DIFFERS(16, custom_attributes, "", "::pg_catalog.jsonb")                  \
+        " WHEN b.flags" OP(&) "@touch" OP(<>) "0"                                        \
+        EACH_TEXT(" OR " DIFFERS(" COLLATE pg_catalog.\"C\"", ""))                       \
+        EACH_JSON(" OR " DIFFERS("", AS_JSON))                                           \
         " THEN 1 ELSE 2 END AS kind) k"                                                  \
     " LEFT JOIN LATERAL (SELECT " C_STORED ") r"                                         \
-        " ON k.kind" OP(=) "2 OR b.flags" OP(&) "64" OP(<>) "0"                          \
+        " ON k.kind" OP(=) "2 OR b.flags" OP(&) "@want_before" OP(<>) "0"                \
     " WHERE pg_catalog.current_setting('bb_contacts.decision')::integer" OP(=) "2"
 
 /* Of the contacts that were found to differ. The keys are named twice, so that they are looked up
  * in the index, and not all of the chatbot's contacts read, even where the planner thinks these
  * few because it has no statistics yet. */
-#define UPDATE_SQL                                         \
-    "UPDATE @contacts c SET updated_at = $2, "             \
-        SET(1, name, "") ", "                              \
-        SET(2, email, "") ", "                             \
-        SET(4, phonenumber, "") ", "                       \
-        SET(8, stripe_accounts, "::pg_catalog.jsonb") ", " \
-        SET(16, custom_attributes, "::pg_catalog.jsonb")   \
-    " FROM " RECORDS_SQL                                   \
-    " WHERE c.chatbot_id" OP(=) "$1"                       \
-    " AND c.external_id" OP(=) "ANY ($3)"                  \
-    " AND c.external_id" OP(=) "b.external_id"             \
+#define UPDATE_SQL                                           \
+    "UPDATE @contacts c SET updated_at = $2"                 \
+        EACH_TEXT(", " SET("")) EACH_JSON(", " SET(AS_JSON)) \
+    " FROM " RECORDS_SQL                                     \
+    " WHERE c.chatbot_id" OP(=) "$1"                         \
+    " AND c.external_id" OP(=) "ANY ($3)"                    \
+    " AND c.external_id" OP(=) "b.external_id"               \
     " RETURNING c.external_id, 1, " C_STORED
 
-/* Of those that were not found. Without ON CONFLICT, as in statements.c. */
-#define INSERT_SQL                                                                \
-    "INSERT INTO @contacts"                                                       \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"              \
-    " SELECT $1, external_id, $2, $2, name, email, phonenumber,"                  \
-        " stripe_accounts::pg_catalog.jsonb, custom_attributes::pg_catalog.jsonb" \
-    " FROM " RECORDS_SQL                                                          \
+/* Of those that were not found. Without ON CONFLICT, as in statements.c. First the texts, then the
+ * JSON, in both of the lists that have to agree. */
+#define INSERT_INTO_SQL                                 \
+    "INSERT INTO @contacts"                             \
+    " (chatbot_id, external_id, created_at, updated_at" \
+        EACH_TEXT(", @field") EACH_JSON(", @field") ")"
+#define INSERT_SQL                                          \
+    INSERT_INTO_SQL " SELECT $1, external_id, $2, $2"       \
+        EACH_TEXT(", @field") EACH_JSON(", @field" AS_JSON) \
+    " FROM " RECORDS_SQL                                    \
     " RETURNING external_id, 0, " STORED
 
 /* The same for one, which Citus sends to the shard without a detour. */
-#define INSERT_ONE_SQL                                               \
-    "INSERT INTO @contacts"                                          \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")" \
-    " VALUES ($1, ($3)[1], $2, $2, ($5)[1], ($6)[1], ($7)[1],"       \
-        " ($8)[1]::pg_catalog.jsonb, ($9)[1]::pg_catalog.jsonb)"     \
+#define INSERT_ONE_SQL                              \
+    INSERT_INTO_SQL " VALUES ($1, ($3)[1], $2, $2"  \
+        EACH_TEXT(", ($@parameter)[1]")             \
+        EACH_JSON(", ($@parameter)[1]" AS_JSON) ")" \
     " RETURNING external_id, 0, " STORED
 
 /* clang-format on */
@@ -158,9 +150,15 @@ static const uint32_t access_types[] = {BB_PG_BYTEA,      BB_PG_INT8,        BB_
                                         BB_PG_INT8_ARRAY, BB_PG_TEXT,        BB_PG_TEXT};
 
 /* One list for all, so that a statement need not use every parameter. */
-static const uint32_t record_types[] = {BB_PG_INT8,       BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
-                                        BB_PG_INT4_ARRAY, BB_PG_TEXT_ARRAY,  BB_PG_TEXT_ARRAY,
-                                        BB_PG_TEXT_ARRAY, BB_PG_TEXT_ARRAY,  BB_PG_TEXT_ARRAY};
+#define XX(name, NAME, KIND) , BB_PG_TEXT_ARRAY
+static const uint32_t record_types[] = {BB_PG_INT8, BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
+                                        BB_PG_INT4_ARRAY BB_FIELD_MAP(XX)};
+#undef XX
+
+_Static_assert(sizeof access_types / sizeof access_types[0] <= BB_PG_MAX_PARAMS,
+               "more parameters than bb_pg_params has room for");
+_Static_assert(sizeof record_types / sizeof record_types[0] <= BB_PG_MAX_PARAMS,
+               "more parameters than bb_pg_params has room for");
 
 typedef struct definition {
     const char *text;

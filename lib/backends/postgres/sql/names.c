@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "backends/postgres/sql/columns.h"
 #include "backends/postgres/sql/operators.h"
 #include "util/alloc.h"
 #include "util/buffer.h"
@@ -101,7 +102,7 @@ static void append_name(bb_buffer *to, const char *name, int is_in_constant)
     }
 }
 
-char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
+static char *put_names(const bb_pg_names *names, const char *sql)
 {
     const char *start = sql;
     bb_buffer buffer;
@@ -123,6 +124,23 @@ char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
         }
     }
     return take_text(&buffer, &names->allocator);
+}
+
+/* The columns come first: what the host calls its tables, and its query, stay what they are. */
+char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
+{
+    bb_buffer buffer;
+    char *with_columns;
+    char *text;
+
+    bb_buffer_init(&buffer, &names->allocator, MAX_SQL);
+    bb_pg_columns_expand(&buffer, sql);
+    with_columns = take_text(&buffer, &names->allocator);
+    if (with_columns == NULL)
+        return NULL;
+    text = put_names(names, with_columns);
+    bb_free(&names->allocator, with_columns);
+    return text;
 }
 
 /* ------------------------------------------------------------------------------------ the whole */

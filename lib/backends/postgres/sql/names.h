@@ -33,8 +33,9 @@ int32_t bb_pg_names_init(bb_pg_names *names, const bb_postgres_options *options,
                          const bb_allocator *allocator, bb_error *error);
 void bb_pg_names_free(bb_pg_names *names);
 
-/* SQL with every @name replaced, to be freed with the names' allocator; NULL: out of memory. One
- * right after a quote, as in E'@contacts'::regclass, is a string constant's. */
+/* SQL with its columns, as in columns.h, and every @name replaced, to be freed with the names'
+ * allocator; NULL: out of memory. A name right after a quote, as in E'@contacts'::regclass, is a
+ * string constant's. */
 char *bb_pg_names_expand(const bb_pg_names *names, const char *sql);
 
 #endif

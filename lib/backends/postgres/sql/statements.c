@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "backends/postgres/sql/citus_statements.h"
+#include "backends/postgres/sql/columns.h"
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/parameters.h"
 #include "util/alloc.h"
@@ -50,13 +51,13 @@
  * from 1. It is for this transaction alone, like the other settings.
  */
 #define NOTED_SQL "pg_catalog.current_setting('bb_contacts.decision')"
-#define NOTE_SQL(before)                                    \
-    "pg_catalog.set_config('bb_contacts.decision', " before \
+#define NOTE_SQL(before)                                        \
+    "pg_catalog.set_config('bb_contacts.decision', " before     \
     "CASE WHEN decision" OP(=) "2 THEN '2' ELSE '0' END, true)"
 #define IS_ALLOWED_SQL(asker) "pg_catalog.substr(" NOTED_SQL ", " asker ", 1)" OP(=) "'2'"
 
 /* Takes the locks: CASE is what SQL has to say what comes first. */
-#define COUNT_SQL(function, locks) \
+#define COUNT_SQL(function, locks)                                         \
     "(SELECT pg_catalog.count(pg_catalog." function "(l)) FROM " locks ")"
 #define TAKE_SQL(shared, exclusive)                                           \
     "CASE WHEN " COUNT_SQL("pg_advisory_xact_lock_shared", shared) OP(>=) "0" \
@@ -71,8 +72,8 @@
     " FROM access"
 
 /* The decision about one more. */
-#define NEXT_SQL                                     \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")" \
+#define NEXT_SQL                                                   \
+    "WITH access AS MATERIALIZED (" DECISION_SQL ")"               \
     " SELECT decision, " NOTE_SQL(NOTED_SQL OP(||)) " FROM access"
 
 /* The locks of several who ask, of whom some may be refused: $1 shared, $3 exclusive, and who asks
@@ -83,41 +84,37 @@
     " WHERE " IS_ALLOWED_SQL("u.asker")
 #define LOCKS_SQL "SELECT " TAKE_SQL(ALLOWED_SQL("$1", "$2"), ALLOWED_SQL("$3", "$4"))
 
-#define FIELDS "name, email, phonenumber, stripe_accounts, custom_attributes"
-
 /* What of a contact is handed back: as it stands, by its alias, and as it was found. */
-#define STORED "id, created_at, updated_at, " FIELDS
-#define C_STORED                        \
-    "c.id, c.created_at, c.updated_at," \
-    " c.name, c.email, c.phonenumber,"  \
-    " c.stripe_accounts, c.custom_attributes"
+#define STORED     "id, created_at, updated_at" EACH(", @field")
+#define C_STORED   "c.id, c.created_at, c.updated_at" EACH(", c.@field")
+#define OLD_STORED "id, old_created_at, old_updated_at" EACH(", old_@field")
 
 /*
- * Values that the client knows are not handed back unless $10 asks for them, as writing them out
- * takes more time than all else about a row: those of a new contact, and those that a record sets.
- * What was found is also kept whole for a record that wants to be told what was before.
+ * Values that the client knows are not handed back unless $@wants_values asks for them, as writing
+ * them out takes more time than all else about a row: those of a new contact, and those that a
+ * record sets. What was found is also kept whole for a record that wants to be told what was
+ * before.
  */
-#define SHOW_OLD(bit, field)                                                                   \
-    "CASE WHEN $10 OR b.flags" OP(&) "(64" OP(|) #bit ")" OP(<>) #bit " THEN c." #field " END" \
-    " AS old_" #field
-#define SHOW_UPDATED(bit, field) \
-    "CASE WHEN $10 OR j.flags" OP(&) #bit OP(=) "0 THEN c." #field " END AS " #field
-#define SHOW_NEW(field) "CASE WHEN $10 THEN " #field " END AS " #field
-#define OLD_STORED                           \
-    "id, old_created_at, old_updated_at,"    \
-    " old_name, old_email, old_phonenumber," \
-    " old_stripe_accounts, old_custom_attributes"
+#define SHOWN_OLD                                                                          \
+    EACH(", CASE WHEN $@wants_values"                                                      \
+         " OR b.flags" OP(&) "(@want_before" OP(|) "@bit)" OP(<>) "@bit THEN c.@field END" \
+         " AS old_@field")
+#define SHOWN_UPDATED                                                      \
+    EACH(", CASE WHEN $@wants_values"                                      \
+         " OR j.flags" OP(&) "@bit" OP(=) "0 THEN c.@field END AS @field")
+#define SHOWN_NEW EACH(", CASE WHEN $@wants_values THEN @field END AS @field")
 
 /* Whether a field that the record sets differs from what is stored; and its value from then on.
  * Texts are compared byte by byte whatever collation someone has given the column. */
-#define DIFFERS(bit, field, as)                                                      \
-    "b.flags" OP(&) #bit OP(<>) "0 AND coalesce(c." #field as OP(<>) "b." #field "," \
-    " (c." #field " IS NULL)" OP(<>) "(b." #field " IS NULL))"
-#define SET(bit, field) \
-    #field " = CASE WHEN j.flags" OP(&) #bit OP(<>) "0 THEN j." #field " ELSE c." #field " END"
+#define DIFFERS(collation)                                                               \
+    "b.flags" OP(&) "@bit" OP(<>) "0 AND coalesce(c.@field" collation OP(<>) "b.@field," \
+    " (c.@field IS NULL)" OP(<>) "(b.@field IS NULL))"
+#define SET                                                     \
+    EACH(", @field = CASE WHEN j.flags" OP(&) "@bit" OP(<>) "0" \
+         " THEN j.@field ELSE c.@field END")
 
 /* Who asks for a record, and its chatbot. */
-#define ASKER(record)   record ".flags" OP(>>) "8"
+#define ASKER(record)   record ".flags" OP(>>) "@asker_shift"
 #define CHATBOT(record) "($1::bigint[])[" ASKER(record) "]"
 
 /*
@@ -140,72 +137,51 @@
  */
 #define COLUMN_SQL(parameter, type) "pg_catalog.unnest(" parameter "::" type "[]) AS "
 #define RECORDS_SQL                                                                  \
-    "SELECT n, external_id, flags, name, email, phonenumber,"                        \
-    " coalesce(stripe_accounts, '[]') AS stripe_accounts,"                           \
-    " coalesce(custom_attributes, '{}') AS custom_attributes FROM ("                 \
+    "SELECT n, external_id, flags" EACH_TEXT(", @field")                             \
+        EACH_JSON(", coalesce(@field, '@initial') AS @field") " FROM ("              \
     "SELECT pg_catalog.generate_subscripts($3::pg_catalog.text[], 1)::bigint AS n, " \
         COLUMN_SQL("$3", "pg_catalog.text") "external_id, "                          \
-        COLUMN_SQL("$4", "integer") "flags, "                                        \
-        COLUMN_SQL("$5", "pg_catalog.text") "name, "                                 \
-        COLUMN_SQL("$6", "pg_catalog.text") "email, "                                \
-        COLUMN_SQL("$7", "pg_catalog.text") "phonenumber, "                          \
-        COLUMN_SQL("$8", "pg_catalog.jsonb") "stripe_accounts, "                     \
-        COLUMN_SQL("$9", "pg_catalog.jsonb") "custom_attributes) r"
+        COLUMN_SQL("$4", "integer") "flags"                                          \
+        EACH_TEXT(", " COLUMN_SQL("$@parameter", "pg_catalog.text") "@field")        \
+        EACH_JSON(", " COLUMN_SQL("$@parameter", "pg_catalog.jsonb") "@field") ") r"
 
 /*
  * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
  * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
  * means passing all before it.
  */
-#define JOINED_SQL(more)                                                       \
-    "SELECT CASE"                                                              \
-        " WHEN c.id IS NULL THEN 0"                                            \
-        " WHEN b.flags" OP(&) "32" OP(<>) "0"                                  \
-        " OR " DIFFERS(1, name, " COLLATE pg_catalog.\"C\"")                   \
-        " OR " DIFFERS(2, email, " COLLATE pg_catalog.\"C\"")                  \
-        " OR " DIFFERS(4, phonenumber, " COLLATE pg_catalog.\"C\"")            \
-        " OR " DIFFERS(8, stripe_accounts, "")                                 \
-        " OR " DIFFERS(16, custom_attributes, "") " THEN 1"                    \
-        " ELSE 2 END AS kind,"                                                 \
-    " c.id, b.flags, b.n, c.place, c.part, b.external_id,"                     \
-    " b.name, b.email, b.phonenumber, b.stripe_accounts, b.custom_attributes," \
-    " c.created_at AS old_created_at, c.updated_at AS old_updated_at,"         \
-    " " SHOW_OLD(1, name) ", "                                                 \
-        SHOW_OLD(2, email) ", "                                                \
-        SHOW_OLD(4, phonenumber) ", "                                          \
-        SHOW_OLD(8, stripe_accounts) ", "                                      \
-        SHOW_OLD(16, custom_attributes)                                        \
-    " FROM (" RECORDS_SQL ") b"                                                \
-    " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"                       \
+#define JOINED_SQL(more)                                              \
+    "SELECT CASE"                                                     \
+        " WHEN c.id IS NULL THEN 0"                                   \
+        " WHEN b.flags" OP(&) "@touch" OP(<>) "0"                     \
+        EACH_TEXT(" OR " DIFFERS(" COLLATE pg_catalog.\"C\""))        \
+        EACH_JSON(" OR " DIFFERS("")) " THEN 1"                       \
+        " ELSE 2 END AS kind,"                                        \
+    " c.id, b.flags, b.n, c.place, c.part, b.external_id"             \
+        EACH(", b.@field") ","                                        \
+    " c.created_at AS old_created_at, c.updated_at AS old_updated_at" \
+        SHOWN_OLD                                                     \
+    " FROM (" RECORDS_SQL ") b"                                       \
+    " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"              \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
 /* The key that a trigger has given to a row, if another one. */
 #define C_COLLATED(key) key " COLLATE pg_catalog.\"C\""
-#define MOVED_TO_SQL                                                                         \
-    "CASE WHEN $10 AND (c.chatbot_id" OP(<>) CHATBOT("j")                                    \
+#define MOVED_TO_SQL                                                                  \
+    "CASE WHEN $@wants_values AND (c.chatbot_id" OP(<>) CHATBOT("j")                  \
     " OR " C_COLLATED("c.external_id") OP(<>) "j.external_id) THEN c.external_id END"
 
 /*
  * By the row's place, which saves a second lookup. The condition on the key is for a row that
  * someone else changed meanwhile; it is of a form that no index serves.
  */
-#define UPDATE_SQL(more)                                               \
-    "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz, " \
-        SET(1, name) ", "                                              \
-        SET(2, email) ", "                                             \
-        SET(4, phonenumber) ", "                                       \
-        SET(8, stripe_accounts) ", "                                   \
-        SET(16, custom_attributes)                                     \
-    " FROM joined j"                                                   \
-    " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"               \
-    " AND c.tableoid" OP(=) "j.part"                                   \
-    " AND (c.external_id" OP(=) "j.external_id) IS TRUE" more          \
-    " RETURNING j.n, c.id, c.created_at, c.updated_at, "               \
-        SHOW_UPDATED(1, name) ", "                                     \
-        SHOW_UPDATED(2, email) ", "                                    \
-        SHOW_UPDATED(4, phonenumber) ", "                              \
-        SHOW_UPDATED(8, stripe_accounts) ", "                          \
-        SHOW_UPDATED(16, custom_attributes) ", "                       \
+#define UPDATE_SQL(more)                                                  \
+    "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz" SET  \
+    " FROM joined j"                                                      \
+    " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"                  \
+    " AND c.tableoid" OP(=) "j.part"                                      \
+    " AND (c.external_id" OP(=) "j.external_id) IS TRUE" more             \
+    " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED ", " \
         MOVED_TO_SQL " AS moved_to"
 
 /*
@@ -213,15 +189,15 @@
  * someone else has just added is a unique violation, after which write.c tries once more. An id is
  * drawn here only (E4).
  */
-#define INSERT_SQL                                                          \
-    "INSERT INTO @contacts"                                                 \
-    " (chatbot_id, external_id, created_at, updated_at, " FIELDS ")"        \
-    " SELECT " CHATBOT("j") ", external_id,"                                \
-        " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz, " FIELDS  \
-    " FROM joined j WHERE kind" OP(=) "0"                                   \
-    " RETURNING chatbot_id, external_id, id, created_at, updated_at, "      \
-        SHOW_NEW(name) ", " SHOW_NEW(email) ", " SHOW_NEW(phonenumber) ", " \
-        SHOW_NEW(stripe_accounts) ", " SHOW_NEW(custom_attributes)
+#define INSERT_SQL                                                       \
+    "INSERT INTO @contacts"                                              \
+    " (chatbot_id, external_id, created_at, updated_at" EACH(", @field") \
+    ") SELECT " CHATBOT("j") ", external_id,"                            \
+        " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz"        \
+        EACH(", @field")                                                 \
+    " FROM joined j WHERE kind" OP(=) "0"                                \
+    " RETURNING chatbot_id, external_id, id, created_at, updated_at"     \
+        SHOWN_NEW
 
 /*
  * What has to hold in the end; all are 0 then. Each record that was to be written was: a trigger,
@@ -230,21 +206,21 @@
  * not ask for, since there is none: the table has no triggers or rules, and is one without
  * partitions or children, which may have some of their own; or else no key.
  */
-#define MAY_DIFFER_SQL                                                            \
-    "SELECT (relkind" OP(<>) "'r' OR relhastriggers OR relhasrules"               \
-    " OR relhassubclass)::integer"                                                \
+#define MAY_DIFFER_SQL                                                              \
+    "SELECT (relkind" OP(<>) "'r' OR relhastriggers OR relhasrules"                 \
+    " OR relhassubclass)::integer"                                                  \
     " FROM pg_catalog.pg_class WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass"
-#define MOVED_SQL                                                                   \
-    "(SELECT pg_catalog.count(moved_to) FROM updated)" OP(+)                        \
-    "(SELECT pg_catalog.count(*) FROM inserted i WHERE NOT EXISTS (SELECT"          \
-    " FROM joined j WHERE j.kind" OP(=) "0"                                         \
-    " AND j.external_id" OP(=) C_COLLATED("i.external_id")                          \
+#define MOVED_SQL                                                          \
+    "(SELECT pg_catalog.count(moved_to) FROM updated)" OP(+)               \
+    "(SELECT pg_catalog.count(*) FROM inserted i WHERE NOT EXISTS (SELECT" \
+    " FROM joined j WHERE j.kind" OP(=) "0"                                \
+    " AND j.external_id" OP(=) C_COLLATED("i.external_id")                 \
     " AND i.chatbot_id" OP(=) CHATBOT("j") "))"
 #define COUNT_KIND_SQL(kind) "pg_catalog.count(CASE WHEN kind" OP(=) #kind " THEN 1 END)"
 #define VERDICT_SQL                                                                           \
     "SELECT j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted,"    \
     " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated,"            \
-    " CASE WHEN $10 THEN " MOVED_SQL " ELSE (" MAY_DIFFER_SQL ") END AS not_known"            \
+    " CASE WHEN $@wants_values THEN " MOVED_SQL " ELSE (" MAY_DIFFER_SQL ") END AS not_known" \
     " FROM (SELECT " COUNT_KIND_SQL(0) " AS inserts, " COUNT_KIND_SQL(1) " AS updates"        \
     " FROM joined) j"
 
@@ -261,8 +237,8 @@
     ")::integer"
 
 /*
- * $1 the chatbots of those who ask, $2 the time, $3 to $9 the records, one array a column, $10
- * whether all values are handed back.
+ * The parameters are those of record_parameters.h: $1 the chatbots of those who ask, $2 the time,
+ * from $3 the records, one array a column, and $@wants_values whether all values are handed back.
  */
 #define WRITE_WITH_SQL(found_more, update_more)                                                 \
     "WITH joined AS MATERIALIZED (" JOINED_SQL(found_more) "),"                                 \
@@ -270,11 +246,12 @@
     " inserted AS (" INSERT_SQL "),"                                                            \
     " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                                \
     " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, " OLD_STORED \
-        " FROM joined WHERE kind" OP(=) "2 OR (kind" OP(=) "1 AND flags" OP(&) "64" OP(<>) "0)" \
+        " FROM joined WHERE kind" OP(=) "2"                                                     \
+        " OR (kind" OP(=) "1 AND flags" OP(&) "@want_before" OP(<>) "0)"                        \
     " UNION ALL SELECT 1, n, moved_to, " STORED " FROM updated"                                 \
     " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"                    \
-    " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL, NULL, NULL, NULL, NULL," \
-        " NULL FROM verdict WHERE CASE"                                                         \
+    " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL" EACH(", NULL")           \
+        " FROM verdict WHERE CASE"                                                              \
         " WHEN not_inserted" OP(=) "0 AND not_updated" OP(=) "0 AND not_known" OP(=) "0"        \
         " THEN false"                                                                           \
         " ELSE pg_catalog.set_config(" UNDO_SETTING ", '1', true) IS NOT NULL END"
@@ -287,7 +264,7 @@
  * partitions by; the chatbot of the record at hand picks one of these.
  */
 #define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
-#define WRITE_TO_PARTITIONS_SQL \
+#define WRITE_TO_PARTITIONS_SQL                                                 \
     WRITE_WITH_SQL(ASKED_SQL, ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j"))
 #define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
 

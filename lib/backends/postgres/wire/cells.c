@@ -48,12 +48,12 @@ int32_t bb_pg_i32_at(const PGresult *result, int row, int column)
                                                  : -1;
 }
 
-/* A NULL, which the columns are declared not to hold, is what a new contact has. */
-static bb_slice json_or(const PGresult *result, int row, int column, const char *empty)
+/* A NULL in a column of JSON, which is declared not to hold one, is what a new contact has. */
+static bb_slice value_at(const PGresult *result, int row, int column, const bb_field *field)
 {
-    const bb_slice none = {empty, strlen(empty)};
-
-    return PQgetisnull(result, row, column) ? none : bb_pg_json_at(result, row, column);
+    if (field->kind == BB_FIELD_TEXT)
+        return bb_pg_text_at(result, row, column);
+    return PQgetisnull(result, row, column) ? field->initial : bb_pg_json_at(result, row, column);
 }
 
 void bb_pg_contact_at(const PGresult *result, int row, int column, bb_slice external_id,
@@ -61,13 +61,11 @@ void bb_pg_contact_at(const PGresult *result, int row, int column, bb_slice exte
 {
     memset(contact, 0, sizeof *contact);
     contact->size = sizeof *contact;
-    contact->id = bb_pg_i64_at(result, row, column);
-    contact->created_at_us = bb_pg_time_at(result, row, column + 1);
-    contact->updated_at_us = bb_pg_time_at(result, row, column + 2);
+    contact->id = bb_pg_i64_at(result, row, column++);
+    contact->created_at_us = bb_pg_time_at(result, row, column++);
+    contact->updated_at_us = bb_pg_time_at(result, row, column++);
     contact->external_id = external_id;
-    contact->name = bb_pg_text_at(result, row, column + 3);
-    contact->email = bb_pg_text_at(result, row, column + 4);
-    contact->phonenumber = bb_pg_text_at(result, row, column + 5);
-    contact->stripe_accounts = json_or(result, row, column + 6, "[]");
-    contact->custom_attributes = json_or(result, row, column + 7, "{}");
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        bb_contact_set_value(contact, &bb_fields[i],
+                             value_at(result, row, column + i, &bb_fields[i]));
 }

@@ -7,6 +7,7 @@
 #include <libpq-fe.h>
 
 #include "bb_contacts/storage.h"
+#include "util/fields.h"
 
 /* Null for NULL; lives as long as the result. */
 bb_slice bb_pg_text_at(const PGresult *result, int row, int column);
@@ -20,8 +21,9 @@ int64_t bb_pg_time_at(const PGresult *result, int row, int column); /* microseco
 /* -1 for a cell of another size. */
 int32_t bb_pg_i32_at(const PGresult *result, int row, int column);
 
-/* What a contact has besides its key, in columns from `column` on: id, created_at, updated_at,
- * name, email, phonenumber, stripe_accounts, custom_attributes. */
+/* What a contact has besides its key, in columns from `column` on: id, created_at, updated_at, and
+ * its fields. */
+enum { BB_PG_CONTACT_COLUMNS = 3 + BB_FIELD_COUNT };
 void bb_pg_contact_at(const PGresult *result, int row, int column, bb_slice external_id,
                       bb_contact *contact);
 

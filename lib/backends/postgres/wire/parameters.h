@@ -4,10 +4,12 @@
 #ifndef BB_POSTGRES_PARAMETERS_H
 #define BB_POSTGRES_PARAMETERS_H
 
+#include "backends/postgres/sql/record_parameters.h"
 #include "bb_contacts/storage.h"
 #include "util/buffer.h"
 
-enum { BB_PG_MAX_PARAMS = 10 };
+/* No statement has more than the ordinary write. */
+enum { BB_PG_MAX_PARAMS = BB_PG_LAST_PARAM };
 
 /* The types of array elements, as in the server's catalog pg_type. */
 enum { BB_PG_INT4 = 23, BB_PG_INT8 = 20, BB_PG_TEXT = 25, BB_PG_JSONB = 3802 };

@@ -1,0 +1,28 @@
+/*
+ * columns.h: SQL that has a part for each field of a contact, of those in util/fields.h.
+ *
+ * EACH(", c.@field") is sent as ", c.name, c.email" and so on. In a part these stand for
+ *
+ *     @field        the name of the field, and of its column
+ *     @bit          its bit in a record's flags
+ *     @parameter    the number of the parameter that brings its values
+ *     @initial      what a new contact has
+ *
+ * and anywhere in SQL these for numbers of record_parameters.h, which grow with each new field:
+ *
+ *     @touch, @want_before, @asker_shift, @wants_values
+ */
+#ifndef BB_POSTGRES_COLUMNS_H
+#define BB_POSTGRES_COLUMNS_H
+
+#include "util/buffer.h"
+
+/* A part for every field; for those that are texts; for those that are JSON. */
+#define EACH(sql)      "@each{" sql "@}"
+#define EACH_TEXT(sql) "@text{" sql "@}"
+#define EACH_JSON(sql) "@json{" sql "@}"
+
+/* Appends `sql` with all of these replaced. */
+void bb_pg_columns_expand(bb_buffer *to, const char *sql);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * record_parameters.h: what the statements that take records are told of each, and where.
+ */
+#ifndef BB_POSTGRES_RECORD_PARAMETERS_H
+#define BB_POSTGRES_RECORD_PARAMETERS_H
+
+#include "util/fields.h"
+
+/* The numbers of the parameters, as in $3. From the third they are arrays with one element for each
+ * record, a field's at BB_PG_PARAM_FIELDS and its place in bb_fields. */
+enum {
+    BB_PG_PARAM_CHATBOT = 1, /* the chatbot; of the ordinary write, those of all who ask */
+    BB_PG_PARAM_NOW,
+    BB_PG_PARAM_EXTERNAL_ID,
+    BB_PG_PARAM_FLAGS,
+    BB_PG_PARAM_FIELDS,
+    BB_PG_PARAM_WANTS_VALUES = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT, /* of the ordinary write */
+    BB_PG_LAST_PARAM = BB_PG_PARAM_WANTS_VALUES
+};
+
+/* A record's flags: the bits of bb_record.fields, after them those of bb_record.flags, and, in the
+ * ordinary write, the number of who asks, from 1. */
+enum {
+    BB_PG_FLAG_TOUCH = BB_FIELD_ALL + 1,
+    BB_PG_FLAG_WANT_BEFORE = 2 * BB_PG_FLAG_TOUCH,
+    BB_PG_ASKER_SHIFT = BB_FIELD_COUNT + 3,
+    BB_PG_MAX_ASKERS = 1 << 16
+};
+
+_Static_assert(BB_FIELD_ALL == (1 << BB_FIELD_COUNT) - 1,
+               "the fields' bits have a gap, so that another flag may be one of them");
+_Static_assert(2 * BB_PG_FLAG_WANT_BEFORE <= 1 << BB_PG_ASKER_SHIFT,
+               "a flag has the place of the asker's number");
+_Static_assert(BB_PG_MAX_ASKERS <= INT32_MAX >> BB_PG_ASKER_SHIFT,
+               "the last asker's number does not fit into an int4");
+
+#endif
