@@ -3,7 +3,6 @@
  */
 #include "api/handle.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "dispatch/dispatcher.h"
@@ -38,31 +37,9 @@ static int64_t system_clock(void *ctx)
     return bb_wall_clock_us();
 }
 
-void bb_contacts_log(const bb_contacts *contacts, int32_t level, const char *what,
-                     const bb_error *error)
-{
-    char line[512];
-    int len;
-
-    if (contacts->log == NULL)
-        return;
-    len = snprintf(line, sizeof line, "%s: %s: %s%s%s%s", what, contacts->storage->vtable.name,
-                   error->message, error->sqlstate[0] != '\0' ? " (SQLSTATE " : "", error->sqlstate,
-                   error->sqlstate[0] != '\0' ? ")" : "");
-    if (len < 0)
-        return;
-    if ((size_t)len >= sizeof line)
-        len = sizeof line - 1;
-    for (int i = 0; i < len; i++) { /* an engine's message may have several lines */
-        if ((unsigned char)line[i] < 0x20)
-            line[i] = ' ';
-    }
-    contacts->log(contacts->log_ctx, level, line, (size_t)len);
-}
-
 int bb_contacts_is_usable(const bb_contacts *contacts)
 {
-    return bb_process_is_this(&contacts->storage->opener);
+    return bb_process_is_this(&contacts->executor.storage->opener);
 }
 
 static void fill_in(uint32_t *member, uint32_t value)
@@ -132,7 +109,7 @@ static int32_t read_config(const bb_config *given, bb_config *config, bb_error *
 
 static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, bb_error *error)
 {
-    const bb_storage_vtable *table = &contacts->storage->vtable;
+    const bb_storage_vtable *table = &contacts->executor.storage->vtable;
     bb_queue_limits limits = {.max_queued = config->max_queued,
                               .max_queued_bytes = config->max_queued_bytes,
                               .max_group_requests =
@@ -144,7 +121,8 @@ static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, b
 
     if (config->workers == 0)
         return BB_OK;
-    code = bb_dispatcher_open(contacts, config->workers, &limits, &contacts->dispatcher);
+    code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, config->random,
+                              config->random_ctx, &contacts->dispatcher);
     return code == BB_OK ? BB_OK : bb_error_set(error, code, "the workers cannot be started");
 }
 
@@ -154,8 +132,8 @@ static void copy_config(bb_contacts *contacts, const bb_config *config)
     contacts->clock_ctx = config->clock_ctx;
     contacts->random = config->random;
     contacts->random_ctx = config->random_ctx;
-    contacts->log = config->log;
-    contacts->log_ctx = config->log_ctx;
+    contacts->executor.log = config->log;
+    contacts->executor.log_ctx = config->log_ctx;
     contacts->max_body_bytes = config->max_body_bytes;
     contacts->max_entry_bytes = config->max_entry_bytes;
     contacts->max_depth = config->max_depth;
@@ -183,14 +161,15 @@ int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contact
     contacts = bb_zalloc(&memory, sizeof *contacts);
     if (contacts == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
-    contacts->allocator = memory;
-    contacts->storage = storage;
+    contacts->executor.allocator = memory;
+    contacts->executor.storage = storage;
     copy_config(contacts, &config);
-    if (bb_session_pool_init(&contacts->pool, storage, &memory, config.max_sessions) != BB_OK) {
+    if (bb_session_pool_init(&contacts->executor.pool, storage, &memory, config.max_sessions) !=
+        BB_OK) {
         bb_free(&memory, contacts);
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
     }
-    contacts->pool.idle_ms = config.idle_timeout_ms;
+    contacts->executor.pool.idle_ms = config.idle_timeout_ms;
     code = open_dispatcher(contacts, &config, error);
     if (code == BB_OK)
         *out = contacts;
@@ -205,13 +184,13 @@ void bb_contacts_close(bb_contacts *contacts)
 
     if (contacts == NULL)
         return;
-    memory = contacts->allocator;
+    memory = contacts->executor.allocator;
     if (bb_contacts_is_usable(contacts)) {
         bb_dispatcher_close(contacts->dispatcher);
-        bb_session_pool_close(&contacts->pool);
+        bb_session_pool_close(&contacts->executor.pool);
     } else {
         bb_dispatcher_abandon(contacts->dispatcher);
-        bb_session_pool_abandon(&contacts->pool);
+        bb_session_pool_abandon(&contacts->executor.pool);
     }
     bb_free(&memory, contacts);
 }
@@ -230,11 +209,11 @@ int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats)
     if (contacts == NULL || stats == NULL || !bb_contacts_is_usable(contacts))
         return BB_ERR_ARGUMENT;
     bb_stats_init(&now);
-    bb_counters_read(&contacts->counters, &now);
+    bb_counters_read(&contacts->executor.counters, &now);
     if (contacts->dispatcher != NULL)
         bb_dispatcher_load(contacts->dispatcher, &queued, &queued_bytes);
     now.queued = (uint32_t)queued;
     now.queued_bytes = queued_bytes;
-    bb_session_pool_load(&contacts->pool, &now.sessions_open, &now.sessions_idle);
+    bb_session_pool_load(&contacts->executor.pool, &now.sessions_open, &now.sessions_idle);
     return bb_struct_fill(&bb_stats_type, stats, &now) ? BB_OK : BB_ERR_ARGUMENT;
 }

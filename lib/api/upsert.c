@@ -49,7 +49,7 @@ static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, 
         return 1;
     bb_error_init(&error);
     bb_struct_read(type, known, given, &error); /* again, for what it says */
-    bb_contacts_log(contacts, BB_LOG_ERROR, "request refused", &error);
+    bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
     return 0;
 }
 
@@ -96,7 +96,7 @@ static bb_slice idempotency_key(const call *c)
 static int32_t read_body(call *c)
 {
     const bb_contacts *contacts = c->contacts;
-    const bb_storage_vtable *table = &contacts->storage->vtable;
+    const bb_storage_vtable *table = &contacts->executor.storage->vtable;
     bb_body_limits limits = {
         contacts->max_entry_bytes,
         contacts->max_depth,
@@ -125,7 +125,7 @@ static int32_t make_batch(call *c)
  * but not found whatever the storage says. */
 static int32_t authorize(call *c, bb_share share)
 {
-    int32_t status = bb_store_authorize(c->contacts, &c->job, share);
+    int32_t status = bb_store_authorize(&c->contacts->executor, &c->job, share);
 
     return status == BB_STATUS_SUCCESS && c->job.access.chatbot_id == 0 ? BB_STATUS_NOT_FOUND
                                                                         : status;
@@ -153,12 +153,12 @@ static bb_result *refuse(call *c, int32_t body_status, bb_share share)
     if (status != BB_STATUS_SUCCESS)
         return answer_access(status);
     if (body_status == BB_STATUS_INVALID_DATA && c->issues.count > 0)
-        return bb_response_issues(&c->contacts->allocator, &c->issues, c->body.root);
+        return bb_response_issues(&c->contacts->executor.allocator, &c->issues, c->body.root);
     return bb_response_plain(body_status);
 }
 
 /* What is left to be done once the request has been read, on the store. */
-static bb_result *run(bb_contacts *contacts, bb_job *job, bb_share share)
+static bb_result *run(bb_executor *executor, bb_job *job, bb_share share)
 {
     call *c = (call *)job;
 
@@ -166,7 +166,7 @@ static bb_result *run(bb_contacts *contacts, bb_job *job, bb_share share)
         return answer_access(authorize(c, share));
     if (c->body_status != BB_STATUS_SUCCESS)
         return refuse(c, c->body_status, share);
-    return bb_store_write(contacts, job, share);
+    return bb_store_write(executor, job, share);
 }
 
 /*
@@ -209,7 +209,7 @@ static int can_begin(const bb_contacts *contacts, const bb_request *request)
         return 1;
     bb_error_init(&error);
     bb_error_set(&error, BB_ERR_ARGUMENT, "the handle was " BB_OTHER_PROCESS);
-    bb_contacts_log(contacts, BB_LOG_ERROR, "request refused", &error);
+    bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
     return 0;
 }
 
@@ -224,8 +224,8 @@ static int begin(call *c, bb_contacts *contacts, const bb_request *request, int 
         return 0;
     leave_body_out(c);
     c->job.began_us = bb_monotonic_us();
-    bb_arena_init(&c->arena, &contacts->allocator);
-    bb_issues_init(&c->issues, &contacts->allocator);
+    bb_arena_init(&c->arena, &contacts->executor.allocator);
+    bb_issues_init(&c->issues, &contacts->executor.allocator);
     c->job.run = run;
     c->job.arena = &c->arena;
     if (c->request.body_len <= contacts->max_body_bytes) /* larger ones are not even copied */
@@ -242,7 +242,7 @@ static void end(call *c)
 
 static void count_answer(const call *c, const bb_result *result)
 {
-    bb_count_answer(&c->contacts->counters, result, bb_monotonic_us() - c->job.began_us);
+    bb_count_answer(&c->contacts->executor.counters, result, bb_monotonic_us() - c->job.began_us);
 }
 
 /* ------------------------------------------------------------------------------------- waiting */
@@ -256,7 +256,7 @@ static bb_result *answer(call *c)
         return bb_response_plain(status);
     if (c->contacts->dispatcher != NULL)
         return bb_dispatcher_run(c->contacts->dispatcher, &c->job);
-    return run(c->contacts, &c->job, whole_time(c));
+    return run(&c->contacts->executor, &c->job, whole_time(c));
 }
 
 bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
@@ -292,7 +292,7 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
 static void finish(bb_job *job, bb_result *result)
 {
     call *c = (call *)job;
-    bb_allocator allocator = c->contacts->allocator;
+    bb_allocator allocator = c->contacts->executor.allocator;
     bb_done_fn done = c->done;
     void *done_ctx = c->done_ctx;
 
@@ -345,9 +345,9 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
 
     if (!can_begin(contacts, request) || contacts->dispatcher == NULL || done == NULL)
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    c = bb_alloc(&contacts->allocator, sizeof *c);
+    c = bb_alloc(&contacts->executor.allocator, sizeof *c);
     if (c == NULL || !begin(c, contacts, request, only_authorizes)) {
-        bb_free(&contacts->allocator, c);
+        bb_free(&contacts->executor.allocator, c);
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     }
     c->job.done = finish;
@@ -360,7 +360,7 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
     if (!only_authorizes)
         count_answer(c, result);
     end(c);
-    bb_free(&contacts->allocator, c);
+    bb_free(&contacts->executor.allocator, c);
     return result;
 }
 

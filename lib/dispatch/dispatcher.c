@@ -22,7 +22,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/handle.h"
 #include "execute/store.h"
 #include "request/response.h"
 #include "util/alloc.h"
@@ -57,7 +56,7 @@ typedef struct worker {
 
 struct bb_dispatcher {
     bb_allocator allocator;
-    bb_contacts *contacts;
+    bb_executor *executor;
     pthread_mutex_t mutex; /* guards the rest but the workers */
     pthread_cond_t work;   /* something waits that may be taken */
     pthread_cond_t apart;  /* something was put back, or waits for a slow chatbot */
@@ -220,7 +219,7 @@ static void *work(void *self_)
         period = begin(d, count);
         call_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
-        later = bb_store_write_group(d->contacts, self->group, self->jobs, count, self->later);
+        later = bb_store_write_group(d->executor, self->group, self->jobs, count, self->later);
         pthread_mutex_lock(&d->mutex);
         put_back(d, self->later, later);
         end(d, count, period);
@@ -240,12 +239,12 @@ static int has_patience(const worker *self)
 /* Does a job by itself, with one of `parts` shares, and the mutex held before and after. */
 static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
 {
-    bb_share share = bb_store_share(d->contacts, job->access.deadline, parts);
+    bb_share share = bb_store_share(d->executor, job->access.deadline, parts);
     bb_flow *flow = job->flow;
     bb_result *result;
 
     pthread_mutex_unlock(&d->mutex);
-    result = job->run(d->contacts, job, share);
+    result = job->run(d->executor, job, share);
     if (result != NULL)
         job->done(job, result);
     pthread_mutex_lock(&d->mutex);
@@ -285,7 +284,7 @@ static int try_slow_chatbot(bb_dispatcher *d, worker *self)
     if (count == 0)
         return 0;
     pthread_mutex_unlock(&d->mutex);
-    later = bb_store_write_group(d->contacts, self->group, self->jobs, count, self->later);
+    later = bb_store_write_group(d->executor, self->group, self->jobs, count, self->later);
     pthread_mutex_lock(&d->mutex);
     put_back(d, self->later, later);
     return 1;
@@ -330,7 +329,7 @@ static struct timespec time_of(int64_t deadline)
 }
 
 /* Answers a list by `next`. Those that were never tried share a line. */
-static void expire(bb_contacts *contacts, bb_job *job)
+static void expire(bb_executor *executor, bb_job *job)
 {
     int is_told = 0;
     bb_error error;
@@ -340,8 +339,8 @@ static void expire(bb_contacts *contacts, bb_job *job)
     while (job != NULL) {
         bb_job *next = job->next;
         if (job->attempts == 0 && !is_told++)
-            bb_contacts_log(contacts, BB_LOG_ERROR, "queue", &error);
-        job->done(job, bb_store_expire(contacts, job));
+            bb_executor_log(executor, BB_LOG_ERROR, "queue", &error);
+        job->done(job, bb_store_expire(executor, job));
         job = next;
     }
 }
@@ -362,7 +361,7 @@ static void *watch(void *dispatcher)
             bb_job *expired = bb_queue_take_expired(&d->queue, bb_deadline_in(0), &d->next_expiry);
             d->answering++;
             pthread_mutex_unlock(&d->mutex);
-            expire(d->contacts, expired);
+            expire(d->executor, expired);
             pthread_mutex_lock(&d->mutex);
             end_answering(d);
             call_worker(d); /* a chatbot may not be slow any longer */
@@ -415,7 +414,7 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     if (job == NULL)
         return BB_ERR_NOT_FOUND;
     job->done(job, bb_response_plain(BB_STATUS_UNAVAILABLE));
-    bb_count(&d->contacts->counters.cancelled, 1);
+    bb_count(&d->executor->counters.cancelled, 1);
     pthread_mutex_lock(&d->mutex);
     end_answering(d);
     call_worker(d); /* as in watch() */
@@ -474,8 +473,8 @@ static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
 /* In a worker's place, which is given back when the job's share of time is over. */
 static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t period, waiter *w)
 {
-    bb_share share = bb_store_share(d->contacts, job->access.deadline, BB_FIRST_SHARES);
-    bb_result *result = job->run(d->contacts, job, share);
+    bb_share share = bb_store_share(d->executor, job->access.deadline, BB_FIRST_SHARES);
+    bb_result *result = job->run(d->executor, job, share);
 
     pthread_mutex_lock(&d->mutex);
     if (result == NULL)
@@ -598,12 +597,13 @@ static int32_t start(bb_dispatcher *d)
     return code;
 }
 
-static int32_t init(bb_dispatcher *d, const bb_queue_limits *limits)
+static int32_t init(bb_dispatcher *d, const bb_queue_limits *limits, bb_random_fn random,
+                    void *random_ctx)
 {
     uint8_t seed[crypto_shorthash_KEYBYTES];
     int32_t code;
 
-    if (bb_random_fill(d->contacts->random, d->contacts->random_ctx, seed, sizeof seed) != 0)
+    if (bb_random_fill(random, random_ctx, seed, sizeof seed) != 0)
         return BB_ERR_INTERNAL;
     code = bb_queue_init(&d->queue, &d->allocator, seed, limits);
     if (code == BB_OK && !init_conditions(d)) {
@@ -613,23 +613,23 @@ static int32_t init(bb_dispatcher *d, const bb_queue_limits *limits)
     return code;
 }
 
-int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_queue_limits *limits,
-                           bb_dispatcher **out)
+int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_queue_limits *limits,
+                           bb_random_fn random, void *random_ctx, bb_dispatcher **out)
 {
     bb_dispatcher *d =
-        bb_zalloc(&contacts->allocator,
+        bb_zalloc(&executor->allocator,
                   sizeof *d + ((size_t)workers + BB_DISPATCHER_APART) * sizeof d->workers[0]);
     int32_t code;
 
     if (d == NULL)
         return BB_ERR_NOMEM;
-    d->allocator = contacts->allocator;
-    d->contacts = contacts;
+    d->allocator = executor->allocator;
+    d->executor = executor;
     d->worker_count = workers;
     d->next_expiry = INT64_MAX;
-    code = init(d, limits);
+    code = init(d, limits, random, random_ctx);
     if (code != BB_OK) {
-        bb_free(&contacts->allocator, d);
+        bb_free(&executor->allocator, d);
         return code;
     }
     code = start(d);

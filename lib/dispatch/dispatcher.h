@@ -14,9 +14,10 @@ typedef struct bb_dispatcher bb_dispatcher;
 enum { BB_DISPATCHER_APART = 2 };
 
 /* Starts `workers` threads, those apart, and one that watches deadlines. BB_OK, BB_ERR_NOMEM, or
- * BB_ERR_INTERNAL if the system has no more threads or random bytes. */
-int32_t bb_dispatcher_open(bb_contacts *contacts, uint32_t workers, const bb_queue_limits *limits,
-                           bb_dispatcher **out);
+ * BB_ERR_INTERNAL if the system has no more threads or random bytes. The executor must outlive the
+ * dispatcher; `random` is used for as long as this call takes. */
+int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_queue_limits *limits,
+                           bb_random_fn random, void *random_ctx, bb_dispatcher **out);
 
 /* Lets what waits be written, then ends the threads. NULL does nothing. */
 void bb_dispatcher_close(bb_dispatcher *dispatcher);

@@ -4,6 +4,7 @@
 #ifndef BB_JOB_H
 #define BB_JOB_H
 
+#include "execute/executor.h"
 #include "request/batch.h"
 
 struct bb_flow;
@@ -25,7 +26,7 @@ typedef struct bb_job {
 
     /* Does the job by itself and returns its answer; or NULL, as the share is over and its own
      * time is not: then it can be run again. */
-    bb_result *(*run)(bb_contacts *contacts, struct bb_job *job, bb_share share);
+    bb_result *(*run)(bb_executor *executor, struct bb_job *job, bb_share share);
 
     /* Told the answer, which becomes the callee's, once, when the job was taken by another thread.
      * The job may be gone when it returns. */

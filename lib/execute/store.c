@@ -39,17 +39,17 @@ static void pause_before(unsigned attempt, int64_t deadline)
     nanosleep(&pause, NULL);
 }
 
-static int32_t run_once(bb_contacts *contacts, operation *op, bb_error *error)
+static int32_t run_once(bb_executor *executor, operation *op, bb_error *error)
 {
     void *session = NULL;
     int32_t code;
 
     bb_error_init(error);
-    code = bb_session_pool_take(&contacts->pool, op->access.deadline, &session, error);
+    code = bb_session_pool_take(&executor->pool, op->access.deadline, &session, error);
     if (code != BB_OK)
         return code;
-    code = op->run(&contacts->storage->vtable, session, op, error);
-    bb_session_pool_give(&contacts->pool, session, code == BB_ERR_LOST);
+    code = op->run(&executor->storage->vtable, session, op, error);
+    bb_session_pool_give(&executor->pool, session, code == BB_ERR_LOST);
     return code;
 }
 
@@ -92,15 +92,15 @@ static void note_failure(bb_job *job, int32_t code, bb_error *error)
 }
 
 /* Of a job that is alone. One line for all of its attempts, and one when they end in vain. */
-static void note_retry(bb_contacts *contacts, bb_job *job, int32_t code, bb_error *error)
+static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_error *error)
 {
     note_failure(job, code, error);
-    bb_count(&contacts->counters.retries, 1);
+    bb_count(&executor->counters.retries, 1);
     if (job->attempts == 1)
-        bb_contacts_log(contacts, BB_LOG_WARN, "trying again", error);
+        bb_executor_log(executor, BB_LOG_WARN, "trying again", error);
 }
 
-static void log_end(const bb_contacts *contacts, const bb_job *job, unsigned attempts,
+static void log_end(const bb_executor *executor, const bb_job *job, unsigned attempts,
                     const bb_error *error)
 {
     const char *what = job->batch != NULL ? "write failed" : "authorize failed";
@@ -111,42 +111,42 @@ static void log_end(const bb_contacts *contacts, const bb_job *job, unsigned att
                  (long long)(bb_monotonic_us() - job->began_us) / 1000);
         what = line;
     }
-    bb_contacts_log(contacts, BB_LOG_ERROR, what, error);
+    bb_executor_log(executor, BB_LOG_ERROR, what, error);
 }
 
 /* The status that a request ends with, which the host is told of if it is not the client's, or if a
  * rule of the host's decided. */
-static int32_t conclude(const bb_contacts *contacts, const bb_job *job, int32_t code,
+static int32_t conclude(const bb_executor *executor, const bb_job *job, int32_t code,
                         bb_error *error)
 {
     int32_t status = status_of(code);
 
     if (status == BB_STATUS_CONFLICT && error->message[0] != '\0')
-        bb_contacts_log(contacts, BB_LOG_INFO, "refused", error);
+        bb_executor_log(executor, BB_LOG_INFO, "refused", error);
     if (status != BB_STATUS_UNAVAILABLE && status != BB_STATUS_INTERNAL_ERROR)
         return status;
     fill_in_message(error, code);
-    log_end(contacts, job, job->attempts + 1,
+    log_end(executor, job, job->attempts + 1,
             status == BB_STATUS_UNAVAILABLE && job->attempts > 0 ? &job->cause : error);
     return status;
 }
 
-bb_result *bb_store_expire(const bb_contacts *contacts, const bb_job *job)
+bb_result *bb_store_expire(const bb_executor *executor, const bb_job *job)
 {
     if (job->attempts > 0)
-        log_end(contacts, job, job->attempts, &job->cause);
+        log_end(executor, job, job->attempts, &job->cause);
     return bb_response_plain(BB_STATUS_UNAVAILABLE);
 }
 
 /* --------------------------------------------------------------------------------- shares of time
  */
 
-static int has_one_writer(const bb_contacts *contacts)
+static int has_one_writer(const bb_executor *executor)
 {
-    return (contacts->storage->vtable.flags & BB_STORAGE_ONE_WRITER) != 0;
+    return (executor->storage->vtable.flags & BB_STORAGE_ONE_WRITER) != 0;
 }
 
-bb_share bb_store_share(const bb_contacts *contacts, int64_t deadline, size_t parts)
+bb_share bb_store_share(const bb_executor *executor, int64_t deadline, size_t parts)
 {
     int64_t left = bb_deadline_left(deadline);
     int64_t part = left / (int64_t)parts;
@@ -154,7 +154,7 @@ bb_share bb_store_share(const bb_contacts *contacts, int64_t deadline, size_t pa
 
     if (part < LEAST_SHARE_MS)
         part = LEAST_SHARE_MS;
-    if (part < left && !has_one_writer(contacts))
+    if (part < left && !has_one_writer(executor))
         share.lock_deadline = bb_deadline_in(part);
     return share;
 }
@@ -171,7 +171,7 @@ static int is_for_later(const bb_job *job, int32_t code, int64_t began, bb_share
 }
 
 /* A status, or BB_STORE_LATER. */
-static int32_t run(bb_contacts *contacts, bb_job *job, operation *op, bb_share share)
+static int32_t run(bb_executor *executor, bb_job *job, operation *op, bb_share share)
 {
     int64_t began = bb_deadline_in(0);
     bb_error error;
@@ -181,16 +181,16 @@ static int32_t run(bb_contacts *contacts, bb_job *job, operation *op, bb_share s
     op->access.deadline = share.deadline;
     op->access.lock_deadline = share.lock_deadline;
     for (unsigned attempt = 0;; attempt++) {
-        code = run_once(contacts, op, &error);
+        code = run_once(executor, op, &error);
         if ((code != BB_ERR_RETRY && code != BB_ERR_LOST) ||
             bb_deadline_left(share.lock_deadline) == 0)
             break;
-        note_retry(contacts, job, code, &error);
+        note_retry(executor, job, code, &error);
         pause_before(attempt, share.lock_deadline);
     }
     if (!is_for_later(job, code, began, share))
-        return conclude(contacts, job, code, &error);
-    note_retry(contacts, job, code, &error);
+        return conclude(executor, job, code, &error);
+    note_retry(executor, job, code, &error);
     job->is_slow = 1;
     return BB_STORE_LATER;
 }
@@ -204,11 +204,11 @@ static int32_t run_authorize(const bb_storage_vtable *table, void *session, oper
     return table->authorize(session, &op->access, error);
 }
 
-int32_t bb_store_authorize(bb_contacts *contacts, bb_job *job, bb_share share)
+int32_t bb_store_authorize(bb_executor *executor, bb_job *job, bb_share share)
 {
     operation op = {.run = run_authorize};
 
-    return run(contacts, job, &op, share);
+    return run(executor, job, &op, share);
 }
 
 static void forget(operation *op)
@@ -306,16 +306,16 @@ static int32_t run_write(const bb_storage_vtable *table, void *session, operatio
     return check_puts(op, table->write(session, &write, error), error);
 }
 
-bb_result *bb_store_write(bb_contacts *contacts, bb_job *job, bb_share share)
+bb_result *bb_store_write(bb_executor *executor, bb_job *job, bb_share share)
 {
     operation op = {.run = run_write, .batch = job->batch};
     int32_t status = BB_STATUS_INTERNAL_ERROR;
 
     if (bb_rendered_init(&op.rendered, job->batch->record_count, job->arena) == BB_OK)
-        status = run(contacts, job, &op, share);
+        status = run(executor, job, &op, share);
     bb_rendered_free(&op.rendered);
     if (status == BB_STATUS_SUCCESS) {
-        bb_count_write(&contacts->counters, 1);
+        bb_count_write(&executor->counters, 1);
         return op.result;
     }
     bb_result_free(op.result);
@@ -404,14 +404,14 @@ static int32_t prepare_member(bb_store_group *group, size_t i, bb_job *job,
 }
 
 /* The answer to one write of a group that has gone through. */
-static bb_result *answer_member(bb_contacts *contacts, const bb_job *job, operation *op,
+static bb_result *answer_member(bb_executor *executor, const bb_job *job, operation *op,
                                 int32_t code)
 {
     bb_error error;
     int32_t status;
 
     bb_error_init(&error);
-    status = conclude(contacts, job, check_puts(op, code, &error), &error);
+    status = conclude(executor, job, check_puts(op, code, &error), &error);
     if (status == BB_STATUS_SUCCESS)
         return op->result;
     bb_result_free(op->result);
@@ -419,21 +419,21 @@ static bb_result *answer_member(bb_contacts *contacts, const bb_job *job, operat
 }
 
 /* Writes the group that has been made ready, on a session. */
-static int32_t run_group(bb_contacts *contacts, const bb_write_group *description, bb_error *error)
+static int32_t run_group(bb_executor *executor, const bb_write_group *description, bb_error *error)
 {
     void *session = NULL;
-    int32_t code = bb_session_pool_take(&contacts->pool, description->deadline, &session, error);
+    int32_t code = bb_session_pool_take(&executor->pool, description->deadline, &session, error);
 
     if (code != BB_OK)
         return code;
-    code = contacts->storage->vtable.write_group(session, description, error);
-    bb_session_pool_give(&contacts->pool, session, code == BB_ERR_LOST);
+    code = executor->storage->vtable.write_group(session, description, error);
+    bb_session_pool_give(&executor->pool, session, code == BB_ERR_LOST);
     return code;
 }
 
 /* Tells each what came of a group that has gone through; counted before, as a host that has an
  * answer may ask for the statistics. */
-static void answer_all(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+static void answer_all(bb_executor *executor, bb_store_group *group, bb_job *const *jobs,
                        size_t count)
 {
     size_t stored = 0;
@@ -441,11 +441,11 @@ static void answer_all(bb_contacts *contacts, bb_store_group *group, bb_job *con
     for (size_t i = 0; i < count; i++)
         stored += group->codes[i] == BB_OK;
     if (stored > 0)
-        bb_count_write(&contacts->counters, stored);
+        bb_count_write(&executor->counters, stored);
     for (size_t i = 0; i < count; i++) {
         operation *op = &group->operations[i];
         bb_rendered_free(&op->rendered);
-        jobs[i]->done(jobs[i], answer_member(contacts, jobs[i], op, group->codes[i]));
+        jobs[i]->done(jobs[i], answer_member(executor, jobs[i], op, group->codes[i]));
     }
 }
 
@@ -458,7 +458,7 @@ static void forget_all(bb_store_group *group, size_t count)
 }
 
 /* One transaction for all: BB_OK, and each has been told its answer, or nothing counts. */
-static int32_t write_together(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+static int32_t write_together(bb_executor *executor, bb_store_group *group, bb_job *const *jobs,
                               size_t count, bb_error *error)
 {
     bb_write_group description = describe(group, jobs, count);
@@ -470,9 +470,9 @@ static int32_t write_together(bb_contacts *contacts, bb_store_group *group, bb_j
         ready++;
     }
     if (code == BB_OK)
-        code = run_group(contacts, &description, error);
+        code = run_group(executor, &description, error);
     if (code == BB_OK)
-        answer_all(contacts, group, jobs, count);
+        answer_all(executor, group, jobs, count);
     else
         forget_all(group, ready);
     return code;
@@ -487,13 +487,13 @@ static void leave_for_later(bb_store_group *group, bb_job *const *jobs, size_t c
 }
 
 /* One by one, as long as there is time. */
-static void write_apart(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+static void write_apart(bb_executor *executor, bb_store_group *group, bb_job *const *jobs,
                         size_t count)
 {
     size_t i = 0;
 
     for (; i < count && bb_deadline_left(group->share.lock_deadline) > 0; i++) {
-        bb_result *result = jobs[i]->run(contacts, jobs[i], group->share);
+        bb_result *result = jobs[i]->run(executor, jobs[i], group->share);
         if (result != NULL)
             jobs[i]->done(jobs[i], result);
         else
@@ -509,18 +509,18 @@ static int is_fault_of_one(int32_t code)
     return code == BB_ERR_CONFLICT || code == BB_ERR_ARGUMENT || code == BB_ERR_INTERNAL;
 }
 
-static void note_group_failure(bb_contacts *contacts, bb_job *const *jobs, size_t count,
+static void note_group_failure(bb_executor *executor, bb_job *const *jobs, size_t count,
                                int32_t code, bb_error *error)
 {
     if (code == BB_ERR_UNSUPPORTED)
         return;
     for (size_t i = 0; i < count && !is_fault_of_one(code); i++)
         note_failure(jobs[i], code, error);
-    bb_count(&contacts->counters.ungrouped_requests, count);
-    bb_contacts_log(contacts, BB_LOG_WARN, "a group of requests failed", error);
+    bb_count(&executor->counters.ungrouped_requests, count);
+    bb_executor_log(executor, BB_LOG_WARN, "a group of requests failed", error);
 }
 
-static void write_jobs(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+static void write_jobs(bb_executor *executor, bb_store_group *group, bb_job *const *jobs,
                        size_t count);
 
 /*
@@ -528,40 +528,40 @@ static void write_jobs(bb_contacts *contacts, bb_store_group *group, bb_job *con
  * always fails costs the others a few transactions and not one each. If the store was busy, nothing
  * now: nobody knows with which of them, and they have most of their time left.
  */
-static void go_on(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs, size_t count,
+static void go_on(bb_executor *executor, bb_store_group *group, bb_job *const *jobs, size_t count,
                   int32_t code)
 {
     if (is_fault_of_one(code)) {
-        write_jobs(contacts, group, jobs, count / 2);
-        write_jobs(contacts, group, jobs + count / 2, count - count / 2);
+        write_jobs(executor, group, jobs, count / 2);
+        write_jobs(executor, group, jobs + count / 2, count - count / 2);
     } else if (code == BB_ERR_BUSY) {
         leave_for_later(group, jobs, count);
     } else {
-        write_apart(contacts, group, jobs, count);
+        write_apart(executor, group, jobs, count);
     }
 }
 
-static void write_jobs(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+static void write_jobs(bb_executor *executor, bb_store_group *group, bb_job *const *jobs,
                        size_t count)
 {
     bb_error error;
     int32_t code;
 
     if (count == 1 || bb_deadline_left(group->share.lock_deadline) == 0) {
-        write_apart(contacts, group, jobs, count);
+        write_apart(executor, group, jobs, count);
         return;
     }
     bb_error_init(&error);
-    code = write_together(contacts, group, jobs, count, &error);
+    code = write_together(executor, group, jobs, count, &error);
     if (code == BB_OK)
         return;
-    note_group_failure(contacts, jobs, count, code, &error);
-    go_on(contacts, group, jobs, count, code);
+    note_group_failure(executor, jobs, count, code, &error);
+    go_on(executor, group, jobs, count, code);
 }
 
 /* The share of jobs that are done together, or one after the other. It leaves the most urgent one
  * time for another try, whatever takes so long. */
-static bb_share share_of(const bb_contacts *contacts, bb_job *const *jobs, size_t count)
+static bb_share share_of(const bb_executor *executor, bb_job *const *jobs, size_t count)
 {
     int64_t urgent = jobs[0]->access.deadline;
     bb_share share;
@@ -570,8 +570,8 @@ static bb_share share_of(const bb_contacts *contacts, bb_job *const *jobs, size_
         if (jobs[i]->access.deadline < urgent)
             urgent = jobs[i]->access.deadline;
     }
-    share = bb_store_share(contacts, urgent, BB_FIRST_SHARES);
-    if (count == 1 || has_one_writer(contacts))
+    share = bb_store_share(executor, urgent, BB_FIRST_SHARES);
+    if (count == 1 || has_one_writer(executor))
         return share;
     share.deadline = bb_deadline_in(bb_deadline_left(urgent) / 2);
     if (share.lock_deadline > share.deadline)
@@ -579,15 +579,15 @@ static bb_share share_of(const bb_contacts *contacts, bb_job *const *jobs, size_
     return share;
 }
 
-size_t bb_store_write_group(bb_contacts *contacts, bb_store_group *group, bb_job *const *jobs,
+size_t bb_store_write_group(bb_executor *executor, bb_store_group *group, bb_job *const *jobs,
                             size_t count, bb_job **later)
 {
     group->later = later;
     group->later_count = 0;
-    group->share = share_of(contacts, jobs, count);
-    if (contacts->storage->vtable.write_group == NULL)
-        write_apart(contacts, group, jobs, count);
+    group->share = share_of(executor, jobs, count);
+    if (executor->storage->vtable.write_group == NULL)
+        write_apart(executor, group, jobs, count);
     else
-        write_jobs(contacts, group, jobs, count);
+        write_jobs(executor, group, jobs, count);
     return group->later_count;
 }

@@ -50,7 +50,7 @@ static void test_C7_defaults(void **state)
     assert_int_equal(bb_contacts_max_body(contacts), (size_t)16 << 20);
     assert_int_equal(contacts->max_entry_bytes, (size_t)1 << 20);
     assert_int_equal(contacts->max_depth, 64);
-    assert_int_equal(contacts->pool.max, 16);
+    assert_int_equal(contacts->executor.pool.max, 16);
     assert_int_equal(contacts->timeout_ms, 10000);
     assert_true(contacts->clock(contacts->clock_ctx) > INT64_C(1600000000000000));
     assert_int_equal(b.script.opens, 0);
@@ -76,7 +76,7 @@ static void test_C7_limits_are_taken_over(void **state)
     assert_int_equal(bb_contacts_max_body(contacts), 1);
     assert_int_equal(contacts->max_entry_bytes, 2);
     assert_int_equal(contacts->max_depth, 3);
-    assert_int_equal(contacts->pool.max, 4);
+    assert_int_equal(contacts->executor.pool.max, 4);
     assert_int_equal(contacts->timeout_ms, 5);
     bb_contacts_close(contacts);
     close_base(&b);
