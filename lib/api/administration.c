@@ -1,5 +1,5 @@
 /*
- * storage.c: makes a storage of a backend's table, and administers chatbots and keys through it.
+ * administration.c: makes a storage of a backend's table, and administers chatbots and keys through it.
  */
 #include <sodium.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * storage_open.c: opens the backend that a URI names.
+ * open_uri.c: opens the backend that a URI names.
  */
 #include <string.h>
 
