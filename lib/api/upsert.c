@@ -6,7 +6,7 @@
 
 #include "api/handle.h"
 #include "dispatch/dispatcher.h"
-#include "execute/store.h"
+#include "execute/group.h"
 #include "request/body.h"
 #include "request/credentials.h"
 #include "request/response.h"

@@ -22,7 +22,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "execute/store.h"
+#include "execute/group.h"
 #include "request/response.h"
 #include "util/alloc.h"
 #include "util/clock.h"

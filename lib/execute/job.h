@@ -33,7 +33,7 @@ typedef struct bb_job {
     void (*done)(struct bb_job *job, bb_result *result);
     void *done_ctx;
 
-    /* what has come of it; see store.c */
+    /* what has come of it; see group.c */
     unsigned attempts; /* that failed */
     bb_error cause;    /* why the first of them did */
     int is_slow;       /* it was not done in its share of time, though it was alone */

@@ -1,8 +1,8 @@
 /*
- * store.c: the one stage that does I/O: authorize and write on a storage session, again if the
+ * group.c: the one stage that does I/O: authorize and write on a storage session, again if the
  * store undid it, until the deadline or the end of a share of the time.
  */
-#include "execute/store.h"
+#include "execute/group.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,5 +1,5 @@
 /*
- * test_store.c: requests against a storage that answers what the test says (A1, A5, E9, E11).
+ * test_execute.c: requests against a storage that answers what the test says (A1, A5, E9, E11).
  */
 #include "scripted.h"
 

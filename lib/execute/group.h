@@ -1,5 +1,5 @@
 /*
- * store.h: the one stage that does I/O: authorize and write on a storage session, again if the
+ * group.h: the one stage that does I/O: authorize and write on a storage session, again if the
  * store undid it, until the deadline or the end of a share of the time.
  */
 #ifndef BB_STORE_H
