@@ -6,12 +6,13 @@
 
 #include "api/handle.h"
 #include "dispatch/dispatcher.h"
-#include "execute/group.h"
+#include "execute/single.h"
 #include "request/body.h"
 #include "request/credentials.h"
 #include "request/response.h"
 #include "util/alloc.h"
 #include "util/clock.h"
+#include "util/slice.h"
 #include "util/struct_size.h"
 
 enum { MAX_IDEMPOTENCY_KEY = 255 };
@@ -31,13 +32,6 @@ typedef struct call {
     bb_done_fn done; /* the host's, of a submitted request */
     void *done_ctx;
 } call;
-
-static bb_slice slice_of(const char *data, size_t len)
-{
-    bb_slice slice = {data, data != NULL ? len : 0};
-
-    return slice;
-}
 
 /* A struct of the caller's as this version knows it; 0 if it cannot be used, which is logged. */
 static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, void *known,
@@ -79,17 +73,18 @@ static int32_t read_access(call *c)
         access->now_us = 0;
     access->deadline =
         bb_deadline_in(request->timeout_ms > 0 ? request->timeout_ms : c->contacts->timeout_ms);
-    access->chatbot_id = bb_chatbot_id_read(slice_of(request->chatbot_id, request->chatbot_id_len));
+    access->chatbot_id =
+        bb_chatbot_id_read(bb_slice_of(request->chatbot_id, request->chatbot_id_len));
     if (request->principal != NULL)
         return read_principal(c);
     access->key_hash = c->key_hash;
-    return bb_authorization_read(slice_of(request->authorization, request->authorization_len),
+    return bb_authorization_read(bb_slice_of(request->authorization, request->authorization_len),
                                  c->key_hash);
 }
 
 static bb_slice idempotency_key(const call *c)
 {
-    return slice_of(c->request.idempotency_key, c->request.idempotency_key_len);
+    return bb_slice_of(c->request.idempotency_key, c->request.idempotency_key_len);
 }
 
 /* Size, JSON, entries. */
@@ -106,7 +101,7 @@ static int32_t read_body(call *c)
         return BB_STATUS_PAYLOAD_TOO_LARGE;
     if (idempotency_key(c).len > MAX_IDEMPOTENCY_KEY)
         return BB_STATUS_INVALID_DATA;
-    return bb_body_read(slice_of(c->request.body, c->request.body_len), &limits, &c->arena,
+    return bb_body_read(bb_slice_of(c->request.body, c->request.body_len), &limits, &c->arena,
                         &c->issues, &c->body);
 }
 
@@ -125,7 +120,7 @@ static int32_t make_batch(call *c)
  * but not found whatever the storage says. */
 static int32_t authorize(call *c, bb_share share)
 {
-    int32_t status = bb_store_authorize(&c->contacts->executor, &c->job, share);
+    int32_t status = bb_job_authorize(&c->contacts->executor, &c->job, share);
 
     return status == BB_STATUS_SUCCESS && c->job.access.chatbot_id == 0 ? BB_STATUS_NOT_FOUND
                                                                         : status;
@@ -142,7 +137,7 @@ static bb_share whole_time(const call *c)
 /* The answer of a job that only asks about the access. */
 static bb_result *answer_access(int32_t status)
 {
-    return status == BB_STORE_LATER ? NULL : bb_response_plain(status);
+    return status == BB_DEFERRED ? NULL : bb_response_plain(status);
 }
 
 /* The answer to a body that was refused, for those who may know that it was (A1). */
@@ -158,7 +153,7 @@ static bb_result *refuse(call *c, int32_t body_status, bb_share share)
 }
 
 /* What is left to be done once the request has been read, on the store. */
-static bb_result *run(bb_executor *executor, bb_job *job, bb_share share)
+static bb_result *execute(bb_executor *executor, bb_job *job, bb_share share)
 {
     call *c = (call *)job;
 
@@ -166,7 +161,7 @@ static bb_result *run(bb_executor *executor, bb_job *job, bb_share share)
         return answer_access(authorize(c, share));
     if (c->body_status != BB_STATUS_SUCCESS)
         return refuse(c, c->body_status, share);
-    return bb_store_write(executor, job, share);
+    return bb_job_write(executor, job, share);
 }
 
 /*
@@ -226,7 +221,7 @@ static int begin(call *c, bb_contacts *contacts, const bb_request *request, int 
     c->job.began_us = bb_monotonic_us();
     bb_arena_init(&c->arena, &contacts->executor.allocator);
     bb_issues_init(&c->issues, &contacts->executor.allocator);
-    c->job.run = run;
+    c->job.execute = execute;
     c->job.arena = &c->arena;
     if (c->request.body_len <= contacts->max_body_bytes) /* larger ones are not even copied */
         c->job.bytes = c->request.body_len;
@@ -256,7 +251,7 @@ static bb_result *answer(call *c)
         return bb_response_plain(status);
     if (c->contacts->dispatcher != NULL)
         return bb_dispatcher_run(c->contacts->dispatcher, &c->job);
-    return run(&c->contacts->executor, &c->job, whole_time(c));
+    return execute(&c->contacts->executor, &c->job, whole_time(c));
 }
 
 bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)

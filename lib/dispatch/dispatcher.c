@@ -22,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "execute/conclude.h"
 #include "execute/group.h"
 #include "request/response.h"
 #include "util/alloc.h"
@@ -49,9 +50,9 @@ enum { THREAD_STACK = 1 << 20 };
 typedef struct worker {
     bb_dispatcher *dispatcher;
     pthread_t thread;
-    bb_job **jobs;         /* room for a group */
-    bb_job **later;        /* and for what is not done of it */
-    bb_store_group *group; /* what it takes to write one */
+    bb_job **jobs;       /* room for a group */
+    bb_job **later;      /* and for what is not done of it */
+    bb_job_group *group; /* what it takes to write one */
 } worker;
 
 struct bb_dispatcher {
@@ -219,7 +220,7 @@ static void *work(void *self_)
         period = begin(d, count);
         call_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
-        later = bb_store_write_group(d->executor, self->group, self->jobs, count, self->later);
+        later = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->later);
         pthread_mutex_lock(&d->mutex);
         put_back(d, self->later, later);
         end(d, count, period);
@@ -239,12 +240,12 @@ static int has_patience(const worker *self)
 /* Does a job by itself, with one of `parts` shares, and the mutex held before and after. */
 static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
 {
-    bb_share share = bb_store_share(d->executor, job->access.deadline, parts);
+    bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);
     bb_flow *flow = job->flow;
     bb_result *result;
 
     pthread_mutex_unlock(&d->mutex);
-    result = job->run(d->executor, job, share);
+    result = job->execute(d->executor, job, share);
     if (result != NULL)
         job->done(job, result);
     pthread_mutex_lock(&d->mutex);
@@ -284,7 +285,7 @@ static int try_slow_chatbot(bb_dispatcher *d, worker *self)
     if (count == 0)
         return 0;
     pthread_mutex_unlock(&d->mutex);
-    later = bb_store_write_group(d->executor, self->group, self->jobs, count, self->later);
+    later = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->later);
     pthread_mutex_lock(&d->mutex);
     put_back(d, self->later, later);
     return 1;
@@ -340,7 +341,7 @@ static void expire(bb_executor *executor, bb_job *job)
         bb_job *next = job->next;
         if (job->attempts == 0 && !is_told++)
             bb_executor_log(executor, BB_LOG_ERROR, "queue", &error);
-        job->done(job, bb_store_expire(executor, job));
+        job->done(job, bb_job_expire(executor, job));
         job = next;
     }
 }
@@ -473,8 +474,8 @@ static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
 /* In a worker's place, which is given back when the job's share of time is over. */
 static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t period, waiter *w)
 {
-    bb_share share = bb_store_share(d->executor, job->access.deadline, BB_FIRST_SHARES);
-    bb_result *result = job->run(d->executor, job, share);
+    bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, BB_FIRST_SHARES);
+    bb_result *result = job->execute(d->executor, job, share);
 
     pthread_mutex_lock(&d->mutex);
     if (result == NULL)
@@ -558,7 +559,7 @@ static int start_thread(pthread_t *thread, void *(*run)(void *), void *ctx)
 
 static void free_worker(const bb_allocator *allocator, worker *w)
 {
-    bb_store_group_free(w->group);
+    bb_job_group_free(w->group);
     bb_free(allocator, w->later);
     bb_free(allocator, w->jobs);
 }
@@ -573,7 +574,7 @@ static int32_t start_worker(bb_dispatcher *d)
     w->dispatcher = d;
     w->jobs = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
     w->later = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
-    w->group = bb_store_group_new(&d->allocator, max);
+    w->group = bb_job_group_new(&d->allocator, max);
     if (w->jobs != NULL && w->later != NULL && w->group != NULL) {
         if (start_thread(&w->thread, d->started < d->worker_count ? work : work_apart, w)) {
             d->started++;
@@ -686,7 +687,7 @@ void bb_dispatcher_abandon(bb_dispatcher *d)
         return;
     allocator = d->allocator;
     for (uint32_t i = 0; i < d->started; i++) {
-        bb_store_group_free(d->workers[i].group);
+        bb_job_group_free(d->workers[i].group);
         bb_free(&allocator, d->workers[i].jobs);
     }
     bb_free(&allocator, d);

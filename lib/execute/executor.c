@@ -1,9 +1,22 @@
 /*
- * executor.c: the log of those who execute requests.
+ * executor.c: lends the sessions of a handle, and writes to its log.
  */
 #include "execute/executor.h"
 
 #include <stdio.h>
+
+int32_t bb_executor_with_session(bb_executor *executor, int64_t deadline, bb_session_fn work,
+                                 void *ctx, bb_error *error)
+{
+    void *session = NULL;
+    int32_t code = bb_session_pool_take(&executor->pool, deadline, &session, error);
+
+    if (code != BB_OK)
+        return code;
+    code = work(&executor->storage->vtable, session, ctx, error);
+    bb_session_pool_give(&executor->pool, session, code == BB_ERR_LOST);
+    return code;
+}
 
 void bb_executor_log(const bb_executor *executor, int32_t level, const char *what,
                      const bb_error *error)

@@ -18,6 +18,15 @@ typedef struct bb_executor {
     bb_counters counters;
 } bb_executor;
 
+/* Does something on a session; a code. */
+typedef int32_t (*bb_session_fn)(const bb_storage_vtable *table, void *session, void *ctx,
+                                 bb_error *error);
+
+/* Waits for a session until the deadline and lends it to a function. Returns that one's code, after
+ * BB_ERR_LOST of which the session is closed, or the code of bb_session_pool_take(). */
+int32_t bb_executor_with_session(bb_executor *executor, int64_t deadline, bb_session_fn work,
+                                 void *ctx, bb_error *error);
+
 /* One line to the host's log, if it has one: what failed, the storage's name, and why. */
 void bb_executor_log(const bb_executor *executor, int32_t level, const char *what,
                      const bb_error *error);

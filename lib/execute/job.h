@@ -5,17 +5,11 @@
 #define BB_JOB_H
 
 #include "execute/executor.h"
+#include "execute/share.h"
 #include "request/batch.h"
 
 struct bb_flow;
 struct bb_job_list;
-
-/* How much of its time a job is given at once. Nobody says what a job waits for; but what it has
- * taken, a session and perhaps others' company, is to be free again in time. */
-typedef struct bb_share {
-    int64_t lock_deadline; /* for what others have locked, and for trying again */
-    int64_t deadline;      /* for all of it */
-} bb_share;
 
 typedef struct bb_job {
     bb_access access; /* who, where, when, and until when */
@@ -25,15 +19,15 @@ typedef struct bb_job {
     int64_t began_us; /* when the request came, of the monotonic clock */
 
     /* Does the job by itself and returns its answer; or NULL, as the share is over and its own
-     * time is not: then it can be run again. */
-    bb_result *(*run)(bb_executor *executor, struct bb_job *job, bb_share share);
+     * time is not: then it can be executed again. */
+    bb_result *(*execute)(bb_executor *executor, struct bb_job *job, bb_share share);
 
     /* Told the answer, which becomes the callee's, once, when the job was taken by another thread.
      * The job may be gone when it returns. */
     void (*done)(struct bb_job *job, bb_result *result);
     void *done_ctx;
 
-    /* what has come of it; see group.c */
+    /* what has come of it; see conclude.h and retry.h */
     unsigned attempts; /* that failed */
     bb_error cause;    /* why the first of them did */
     int is_slow;       /* it was not done in its share of time, though it was alone */

@@ -1,0 +1,121 @@
+/*
+ * collector.c: takes what a backend hands back for one write, record by record, and makes the
+ * answer of it.
+ */
+#include "execute/collector.h"
+
+#include "execute/contact_check.h"
+#include "util/struct_size.h"
+
+int32_t bb_collector_init(bb_collector *collector, const bb_access *access, bb_batch *batch,
+                          bb_arena *arena)
+{
+    *collector = (bb_collector){.access = *access, .batch = batch};
+    return bb_rendered_init(&collector->rendered, batch->record_count, arena);
+}
+
+void bb_collector_free(bb_collector *collector)
+{
+    bb_rendered_free(&collector->rendered);
+    bb_result_free(collector->answer);
+}
+
+static void forget(bb_collector *collector)
+{
+    bb_result_free(collector->answer);
+    collector->answer = NULL;
+    collector->put_count = 0;
+    collector->put_code = BB_OK;
+    collector->faulty_id = 0;
+    bb_buffer_reset(&collector->rendered.json);
+    for (size_t i = 0; i < collector->batch->record_count; i++)
+        collector->rendered.len[i] = 0;
+}
+
+/* A contact as this library knows it, in `room` if the backend knows less of it; NULL if there is
+ * none. */
+static const bb_contact *known_contact(const bb_contact *contact, bb_contact *room)
+{
+    if (contact == NULL || contact->size == sizeof *room)
+        return contact;
+    *room = (bb_contact){.size = sizeof *room};
+    return bb_struct_view(&bb_contact_type, room, contact);
+}
+
+static int32_t take(bb_collector *collector, size_t index, int32_t outcome,
+                    const bb_contact *contact, const bb_contact *before)
+{
+    bb_batch *batch = collector->batch;
+    bb_contact rooms[2];
+    const bb_contact *after = known_contact(contact, &rooms[0]);
+    const bb_contact *former = known_contact(before, &rooms[1]);
+    int32_t code;
+
+    if (index >= batch->record_count || after == NULL || outcome < BB_CREATED ||
+        outcome > BB_UNCHANGED || collector->rendered.len[index] != 0 ||
+        (former == NULL && before != NULL))
+        return BB_ERR_ARGUMENT;
+    code = bb_contact_check(&batch->allocator, batch->pointers[index], after);
+    if (code == BB_ERR_INTERNAL)
+        collector->faulty_id = after->id;
+    if (code == BB_OK)
+        code = bb_batch_set_outcomes(batch, index, outcome, former);
+    if (code == BB_OK)
+        code = bb_rendered_put(&collector->rendered, index, after);
+    if (code != BB_OK || ++collector->put_count < batch->record_count)
+        return code;
+    /* the last one: all memory that the answer takes is taken before the backend commits, if it
+     * puts before it commits */
+    collector->answer = bb_response_success(&batch->allocator, batch, &collector->rendered);
+    return bb_result_status(collector->answer) == BB_STATUS_SUCCESS ? BB_OK : BB_ERR_NOMEM;
+}
+
+/* Called by the backend for each record that it has written. */
+static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
+                   const bb_contact *before)
+{
+    bb_collector *collector = ctx;
+    int32_t code = take(collector, index, outcome, contact, before);
+
+    if (collector->put_code == BB_OK)
+        collector->put_code = code;
+    return code;
+}
+
+bb_write bb_collector_begin(bb_collector *collector)
+{
+    bb_write write = {.size = sizeof write,
+                      .access = &collector->access,
+                      .records = collector->batch->pointers,
+                      .record_count = collector->batch->record_count,
+                      .put = put,
+                      .put_ctx = collector};
+
+    forget(collector);
+    return write;
+}
+
+int32_t bb_collector_check(const bb_collector *collector, int32_t code, bb_error *error)
+{
+    if (collector->faulty_id != 0)
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
+                            (long long)collector->faulty_id,
+                            (long long)collector->access.chatbot_id);
+    if (code == BB_OK && (collector->put_code != BB_OK || collector->answer == NULL))
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "the backend did not hand back every record once");
+    return code;
+}
+
+bb_result *bb_collector_finish(bb_collector *collector, int32_t status)
+{
+    bb_result *answer = collector->answer;
+
+    collector->answer = NULL;
+    bb_rendered_free(&collector->rendered);
+    if (status == BB_STATUS_SUCCESS)
+        return answer;
+    bb_result_free(answer);
+    return bb_response_plain(status);
+}

@@ -1,0 +1,65 @@
+/*
+ * retry.c: does a job's work on a session, again if the store undid it, until the deadline or the
+ * end of a share of the time.
+ */
+#include "execute/retry.h"
+
+#include <time.h>
+
+#include "execute/conclude.h"
+
+enum { LONGEST_PAUSE_MS = 50 };
+
+/* Pauses before another attempt: longer each time, never past the deadline. */
+static void pause_before(unsigned attempt, int64_t deadline)
+{
+    int32_t ms = attempt < 6 ? 1 << attempt : LONGEST_PAUSE_MS;
+    int32_t left = bb_deadline_left(deadline);
+    struct timespec pause = {0, 0};
+
+    pause.tv_nsec = (long)(ms < left ? ms : left) * 1000000;
+    nanosleep(&pause, NULL);
+}
+
+/* One line for all of a job's attempts, and one when they end in vain. */
+static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_error *error)
+{
+    bb_job_note_failure(job, code, error);
+    bb_count(&executor->counters.retries, 1);
+    if (job->attempts == 1)
+        bb_executor_log(executor, BB_LOG_WARN, "trying again", error);
+}
+
+/* Whether what failed is to be tried again with another share. A backend may give up on a lock some
+ * time before it must, but what it says long before is the store's own word. */
+static int is_deferred(const bb_job *job, int32_t code, int64_t began, bb_share share)
+{
+    if (share.lock_deadline >= job->access.deadline || bb_deadline_left(job->access.deadline) == 0)
+        return 0;
+    if (code == BB_ERR_BUSY)
+        return bb_deadline_left(share.lock_deadline) <= (share.lock_deadline - began) / 2;
+    return code == BB_ERR_RETRY || code == BB_ERR_LOST;
+}
+
+int32_t bb_job_retry(bb_executor *executor, bb_job *job, bb_share share, bb_session_fn attempt,
+                     void *ctx)
+{
+    int64_t began = bb_deadline_in(0);
+    bb_error error;
+    int32_t code;
+
+    for (unsigned count = 0;; count++) {
+        bb_error_init(&error);
+        code = bb_executor_with_session(executor, share.deadline, attempt, ctx, &error);
+        if ((code != BB_ERR_RETRY && code != BB_ERR_LOST) ||
+            bb_deadline_left(share.lock_deadline) == 0)
+            break;
+        note_retry(executor, job, code, &error);
+        pause_before(count, share.lock_deadline);
+    }
+    if (!is_deferred(job, code, began, share))
+        return bb_job_conclude(executor, job, code, &error);
+    note_retry(executor, job, code, &error);
+    job->is_slow = 1;
+    return BB_DEFERRED;
+}

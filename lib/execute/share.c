@@ -1,0 +1,39 @@
+/*
+ * share.c: how much of its time a job is given at once.
+ */
+#include "execute/share.h"
+
+#include "execute/storage.h"
+
+/* The least share leaves a transaction time on a store that is far away or has much to do. */
+enum { LEAST_SHARE_MS = 250 };
+
+static int has_one_writer(const bb_storage *storage)
+{
+    return (storage->vtable.flags & BB_STORAGE_ONE_WRITER) != 0;
+}
+
+bb_share bb_share_alone(const bb_storage *storage, int64_t deadline, size_t parts)
+{
+    int64_t left = bb_deadline_left(deadline);
+    int64_t part = left / (int64_t)parts;
+    bb_share share = {deadline, deadline};
+
+    if (part < LEAST_SHARE_MS)
+        part = LEAST_SHARE_MS;
+    if (part < left && !has_one_writer(storage))
+        share.lock_deadline = bb_deadline_in(part);
+    return share;
+}
+
+bb_share bb_share_together(const bb_storage *storage, int64_t deadline)
+{
+    bb_share share = bb_share_alone(storage, deadline, BB_FIRST_SHARES);
+
+    if (has_one_writer(storage))
+        return share;
+    share.deadline = bb_deadline_in(bb_deadline_left(deadline) / 2);
+    if (share.lock_deadline > share.deadline)
+        share.lock_deadline = share.deadline;
+    return share;
+}
