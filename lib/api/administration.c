@@ -3,20 +3,11 @@
  */
 #include "api/administration.h"
 
-#include <time.h>
-
 #include "execute/storage.h"
 #include "util/clock.h"
 #include "util/struct_size.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000, RETRY_PAUSE_MS = 5 };
-
-static void pause_ms(int32_t ms)
-{
-    struct timespec pause = {0, (long)ms * 1000000};
-
-    nanosleep(&pause, NULL);
-}
 
 /* What is said where the backend says nothing. */
 static const char *meaning_of(const bb_admin_command *command, int32_t code)
@@ -65,7 +56,7 @@ int32_t bb_administer(bb_storage *storage, bb_admin_command *command, int64_t ti
         if ((code != BB_ERR_RETRY && code != BB_ERR_LOST) ||
             bb_deadline_left(command->deadline) == 0)
             break;
-        pause_ms(RETRY_PAUSE_MS);
+        bb_pause_ms(RETRY_PAUSE_MS);
     }
     code = code_at_deadline(code);
     if (code == BB_OK)

@@ -20,13 +20,13 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "execute/conclude.h"
 #include "execute/group.h"
 #include "request/response.h"
 #include "util/alloc.h"
 #include "util/clock.h"
+#include "util/condition.h"
 #include "util/random.h"
 
 /* A request that has less left than this is written alone: as the earliest deadline of a group is
@@ -167,18 +167,16 @@ static void end_answering(bb_dispatcher *d)
  * group. Returns whether it has still to. */
 static int wait_for_work(bb_dispatcher *d, int is_watcher)
 {
-    struct timespec until = {(time_t)(d->impatient_us / 1000000),
-                             (long)(d->impatient_us % 1000000) * 1000};
-    int has_ended;
+    int is_early;
 
     if (!is_watcher && !is_neglected(d)) {
         pthread_cond_wait(&d->work, &d->mutex);
         return 0;
     }
     d->is_watched = 1;
-    has_ended = pthread_cond_timedwait(&d->work, &d->mutex, &until) != 0;
+    is_early = bb_condition_wait_us(&d->work, &d->mutex, d->impatient_us);
     d->is_watched = 0;
-    return !has_ended;
+    return is_early;
 }
 
 /* Lets the watcher know of a deadline, with the mutex held. */
@@ -322,13 +320,6 @@ static void *work_apart(void *self)
 
 /* ----------------------------------------------------------------------------------- deadlines */
 
-static struct timespec time_of(int64_t deadline)
-{
-    struct timespec time = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
-
-    return time;
-}
-
 /* Answers a list by `next`. Those that were never tried share a line. */
 static void expire(bb_executor *executor, bb_job *job)
 {
@@ -353,11 +344,10 @@ static void *watch(void *dispatcher)
 
     pthread_mutex_lock(&d->mutex);
     while (!d->is_over) {
-        struct timespec until = time_of(d->next_expiry);
         if (d->next_expiry == INT64_MAX) {
             pthread_cond_wait(&d->sooner, &d->mutex);
         } else if (bb_deadline_left(d->next_expiry) > 0) {
-            pthread_cond_timedwait(&d->sooner, &d->mutex, &until);
+            bb_condition_wait(&d->sooner, &d->mutex, d->next_expiry);
         } else {
             bb_job *expired = bb_queue_take_expired(&d->queue, bb_deadline_in(0), &d->next_expiry);
             d->answering++;
@@ -514,21 +504,12 @@ void bb_dispatcher_load(bb_dispatcher *d, size_t *queued, size_t *queued_bytes)
 
 static int init_conditions(bb_dispatcher *d)
 {
-    pthread_condattr_t attributes;
-    int ok;
-
-    if (pthread_condattr_init(&attributes) != 0)
+    if (bb_condition_init(&d->sooner) != 0)
         return 0;
-    /* deadlines are of this clock; none of these fails where the clock is known */
-    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-         pthread_cond_init(&d->sooner, &attributes) == 0;
-    if (ok && pthread_cond_init(&d->work, &attributes) != 0) {
+    if (bb_condition_init(&d->work) != 0) {
         pthread_cond_destroy(&d->sooner);
-        ok = 0;
-    }
-    pthread_condattr_destroy(&attributes);
-    if (!ok)
         return 0;
+    }
     pthread_cond_init(&d->apart, NULL);
     pthread_cond_init(&d->drained, NULL);
     pthread_mutex_init(&d->mutex, NULL);
@@ -601,7 +582,7 @@ static int32_t start(bb_dispatcher *d)
 static int32_t init(bb_dispatcher *d, const bb_queue_limits *limits, bb_random_fn random,
                     void *random_ctx)
 {
-    uint8_t seed[crypto_shorthash_KEYBYTES];
+    uint8_t seed[BB_HASH_SEED_SIZE];
     int32_t code;
 
     if (bb_random_fill(random, random_ctx, seed, sizeof seed) != 0)

@@ -16,7 +16,7 @@ struct bb_key_slot {
 };
 
 int32_t bb_key_set_init(bb_key_set *set, const bb_allocator *allocator,
-                        const uint8_t seed[crypto_shorthash_KEYBYTES], size_t max)
+                        const uint8_t seed[BB_HASH_SEED_SIZE], size_t max)
 {
     size_t slot_count = 64;
 
@@ -50,17 +50,6 @@ void bb_key_set_clear(bb_key_set *set)
     }
 }
 
-static uint64_t hash_of(const bb_key_set *set, int64_t chatbot_id, bb_slice external_id)
-{
-    uint8_t digest[crypto_shorthash_BYTES];
-    uint64_t hash;
-
-    crypto_shorthash(digest, (const unsigned char *)external_id.data, external_id.len, set->seed);
-    memcpy(&hash, digest, sizeof hash);
-    /* an odd factor: one external_id in many chatbots is many keys */
-    return hash ^ ((uint64_t)chatbot_id * UINT64_C(0x9E3779B97F4A7C15));
-}
-
 /* The slot that has this hash, or the free one that it would go to. */
 static struct bb_key_slot *find(const bb_key_set *set, uint64_t hash)
 {
@@ -80,12 +69,12 @@ int bb_key_set_add(bb_key_set *set, const bb_job *job)
     if (batch->record_count > set->max - set->count)
         return 0;
     for (size_t i = 0; i < batch->record_count; i++) {
-        uint64_t hash = hash_of(set, chatbot_id, batch->records[i].external_id);
+        uint64_t hash = bb_hash_contact(set->seed, chatbot_id, batch->records[i].external_id);
         if (find(set, hash)->stamp == set->stamp)
             return 0;
     }
     for (size_t i = 0; i < batch->record_count; i++) {
-        uint64_t hash = hash_of(set, chatbot_id, batch->records[i].external_id);
+        uint64_t hash = bb_hash_contact(set->seed, chatbot_id, batch->records[i].external_id);
         struct bb_key_slot *slot = find(set, hash);
         slot->hash = hash;
         slot->stamp = set->stamp;

@@ -4,13 +4,12 @@
 #ifndef BB_KEY_SET_H
 #define BB_KEY_SET_H
 
-#include <sodium.h>
-
 #include "execute/job.h"
+#include "util/hash.h"
 
 typedef struct bb_key_set {
     bb_allocator allocator;
-    uint8_t seed[crypto_shorthash_KEYBYTES]; /* secret, as clients choose the keys */
+    uint8_t seed[BB_HASH_SEED_SIZE]; /* secret, as clients choose the keys */
     struct bb_key_slot *slots;
     size_t slot_count; /* a power of two */
     size_t max;        /* keys that it holds */
@@ -20,7 +19,7 @@ typedef struct bb_key_set {
 
 /* A set for `max` keys. BB_OK, or BB_ERR_NOMEM. */
 int32_t bb_key_set_init(bb_key_set *set, const bb_allocator *allocator,
-                        const uint8_t seed[crypto_shorthash_KEYBYTES], size_t max);
+                        const uint8_t seed[BB_HASH_SEED_SIZE], size_t max);
 void bb_key_set_free(bb_key_set *set);
 void bb_key_set_clear(bb_key_set *set);
 

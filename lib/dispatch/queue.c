@@ -13,12 +13,8 @@ enum { FEWEST_BUCKETS = 64 };
 
 static bb_flow **bucket_of_flow(const bb_queue *queue, int64_t chatbot_id)
 {
-    uint8_t digest[crypto_shorthash_BYTES];
-    uint64_t hash;
+    uint64_t hash = bb_hash_seeded(queue->keys.seed, &chatbot_id, sizeof chatbot_id);
 
-    crypto_shorthash(digest, (const unsigned char *)&chatbot_id, sizeof chatbot_id,
-                     queue->keys.seed);
-    memcpy(&hash, digest, sizeof hash);
     return &queue->flows[hash & (queue->bucket_count - 1)];
 }
 
@@ -147,7 +143,7 @@ int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id)
 /* ----------------------------------------------------------------------------------- the queue */
 
 int32_t bb_queue_init(bb_queue *queue, const bb_allocator *allocator,
-                      const uint8_t seed[crypto_shorthash_KEYBYTES], const bb_queue_limits *limits)
+                      const uint8_t seed[BB_HASH_SEED_SIZE], const bb_queue_limits *limits)
 {
     size_t buckets = FEWEST_BUCKETS;
 

@@ -73,7 +73,7 @@ static inline size_t bb_job_contacts(const bb_job *job)
 
 /* BB_OK, or BB_ERR_NOMEM. `seed` keeps clients from choosing what falls into one bucket. */
 int32_t bb_queue_init(bb_queue *queue, const bb_allocator *allocator,
-                      const uint8_t seed[crypto_shorthash_KEYBYTES], const bb_queue_limits *limits);
+                      const uint8_t seed[BB_HASH_SEED_SIZE], const bb_queue_limits *limits);
 
 /* Frees the queue, which must be empty. */
 void bb_queue_free(bb_queue *queue);

@@ -4,9 +4,8 @@
  */
 #include "execute/retry.h"
 
-#include <time.h>
-
 #include "execute/conclude.h"
+#include "util/clock.h"
 
 enum { LONGEST_PAUSE_MS = 50 };
 
@@ -15,10 +14,8 @@ static void pause_before(unsigned attempt, int64_t deadline)
 {
     int32_t ms = attempt < 6 ? 1 << attempt : LONGEST_PAUSE_MS;
     int32_t left = bb_deadline_left(deadline);
-    struct timespec pause = {0, 0};
 
-    pause.tv_nsec = (long)(ms < left ? ms : left) * 1000000;
-    nanosleep(&pause, NULL);
+    bb_pause_ms(ms < left ? ms : left);
 }
 
 /* One line for all of a job's attempts, and one when they end in vain. */

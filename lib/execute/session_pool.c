@@ -5,10 +5,10 @@
 #include "execute/session_pool.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "execute/storage.h"
 #include "util/alloc.h"
+#include "util/condition.h"
 
 /* How long a store that refused another session is left in peace, and how long one that went away
  * is waited for: a restart, or a standby that takes its place, is a matter of seconds. */
@@ -16,15 +16,7 @@ enum { REFUSED_MS = 1000, GONE_MS = 10000 };
 
 static int init_locks(bb_session_pool *pool)
 {
-    pthread_condattr_t attributes;
-    int failed;
-
-    if (pthread_condattr_init(&attributes) != 0)
-        return 0;
-    failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
-             pthread_cond_init(&pool->returned, &attributes) != 0;
-    pthread_condattr_destroy(&attributes);
-    if (failed)
+    if (bb_condition_init(&pool->returned) != 0)
         return 0;
     if (pthread_mutex_init(&pool->mutex, NULL) == 0)
         return 1;
@@ -81,14 +73,6 @@ static int may_open(const bb_session_pool *pool)
            (!has_sessions(pool) || bb_deadline_left(pool->refused_until) == 0);
 }
 
-/* Waits, with the mutex held, for something to change, no longer than until `deadline`. */
-static void wait_until(bb_session_pool *pool, int64_t deadline)
-{
-    struct timespec time = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
-
-    pthread_cond_timedwait(&pool->returned, &pool->mutex, &time);
-}
-
 /* Waits, with the mutex held, until an idle session is there or one may be opened; 0 if the
  * deadline came first. */
 static int wait_for_place(bb_session_pool *pool, int64_t deadline)
@@ -99,7 +83,7 @@ static int wait_for_place(bb_session_pool *pool, int64_t deadline)
             return 0;
         if (pool->open_count < pool->max && pool->refused_until < deadline)
             until = pool->refused_until;
-        wait_until(pool, until);
+        bb_condition_wait(&pool->returned, &pool->mutex, until);
     }
     return 1;
 }
@@ -183,7 +167,7 @@ static int has_others(bb_session_pool *pool, int64_t deadline)
     uint64_t enough = pool->opens_begun;
 
     while (!has_sessions(pool) && pool->opens_ended < enough && bb_deadline_left(deadline) > 0)
-        wait_until(pool, deadline);
+        bb_condition_wait(&pool->returned, &pool->mutex, deadline);
     return has_sessions(pool);
 }
 

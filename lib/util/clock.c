@@ -1,5 +1,5 @@
 /*
- * clock.c: deadlines on the monotonic clock, and the default wall clock.
+ * clock.c: deadlines on the monotonic clock, the default wall clock, and pauses.
  */
 #include "util/clock.h"
 
@@ -44,4 +44,11 @@ int64_t bb_wall_clock_us(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec < 0 ? 0 : (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void bb_pause_ms(int32_t ms)
+{
+    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+    nanosleep(&pause, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * clock.h: the default wall clock; deadlines are in storage.h.
+ * clock.h: the default wall clock, and pauses; deadlines are in storage.h.
  */
 #ifndef BB_UTIL_CLOCK_H
 #define BB_UTIL_CLOCK_H
@@ -11,5 +11,8 @@ int64_t bb_wall_clock_us(void);
 
 /* Microseconds of the clock that deadlines are of. */
 int64_t bb_monotonic_us(void);
+
+/* Lets this thread sleep for so long; less if a signal comes. */
+void bb_pause_ms(int32_t ms);
 
 #endif

@@ -25,7 +25,7 @@ typedef struct fixture {
     bb_job *taken[MOST_JOBS];
 } fixture;
 
-static const uint8_t seed[crypto_shorthash_KEYBYTES] = "0123456789abcde";
+static const uint8_t seed[BB_HASH_SEED_SIZE] = "0123456789abcde";
 
 static bb_queue_limits wide(void)
 {

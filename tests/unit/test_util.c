@@ -1,11 +1,14 @@
 /*
- * test_util.c: buffer, arena, allocator, deadlines, error texts and random bytes.
+ * test_util.c: buffer, arena, allocator, deadlines, error texts, random bytes, hashes and
+ * conditions.
  */
 #include "unit.h"
 
 #include "util/arena.h"
 #include "util/buffer.h"
 #include "util/clock.h"
+#include "util/condition.h"
+#include "util/hash.h"
 #include "util/random.h"
 #include "json/quote.h"
 
@@ -299,6 +302,54 @@ static void test_errors_are_cut_between_characters(void **state)
     assert_int_equal(bb_error_set(NULL, BB_ERR_NOMEM, "%d", 1), BB_ERR_NOMEM);
 }
 
+/* --------------------------------------------------------------------------- hashes, conditions */
+
+/* The values are those of the algorithms' authors: others would rename what servers know by it. */
+static void test_hash_fnv_is_what_it_is_everywhere(void **state)
+{
+    (void)state;
+    assert_true(bb_hash_fnv(BB_HASH_FNV_START, "", 0) == UINT64_C(0xcbf29ce484222325));
+    assert_true(bb_hash_fnv(BB_HASH_FNV_START, "a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+    assert_true(bb_hash_fnv(BB_HASH_FNV_START, "foobar", 6) == UINT64_C(0x85944171f73967e8));
+    assert_true(bb_hash_fnv(bb_hash_fnv(BB_HASH_FNV_START, "foo", 3), "bar", 3) ==
+                UINT64_C(0x85944171f73967e8));
+}
+
+static void test_hash_of_a_contact_differs_by_all_that_names_it(void **state)
+{
+    static const uint8_t seed[BB_HASH_SEED_SIZE] = "0123456789abcde";
+    static const uint8_t other[BB_HASH_SEED_SIZE] = "0123456789abcdf";
+    uint64_t hash = bb_hash_contact(seed, 1, LITERAL("a"));
+
+    (void)state;
+    assert_true(hash == bb_hash_contact(seed, 1, LITERAL("a")));
+    assert_true(hash != bb_hash_contact(seed, 1, LITERAL("b")));
+    assert_true(hash != bb_hash_contact(seed, 1, LITERAL("a\0")));
+    assert_true(hash != bb_hash_contact(seed, 2, LITERAL("a")));
+    assert_true(hash != bb_hash_contact(other, 1, LITERAL("a")));
+}
+
+/* What nobody wakes goes on at its deadline, and not before. */
+static void test_condition_waits_by_the_clock_of_deadlines(void **state)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    int64_t deadline = bb_deadline_in(20);
+    int64_t until_us = bb_monotonic_us() + 20000;
+    pthread_cond_t condition;
+
+    (void)state;
+    assert_int_equal(bb_condition_init(&condition), 0);
+    pthread_mutex_lock(&mutex);
+    while (bb_condition_wait_us(&condition, &mutex, until_us))
+        continue;
+    assert_true(bb_monotonic_us() >= until_us);
+    while (bb_condition_wait(&condition, &mutex, deadline))
+        continue;
+    assert_int_equal(bb_deadline_left(deadline), 0);
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&condition);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +366,9 @@ int main(void)
         cmocka_unit_test(test_random_bytes_fill_any_length),
         cmocka_unit_test(test_codes_have_names_and_texts),
         cmocka_unit_test(test_errors_are_cut_between_characters),
+        cmocka_unit_test(test_hash_fnv_is_what_it_is_everywhere),
+        cmocka_unit_test(test_hash_of_a_contact_differs_by_all_that_names_it),
+        cmocka_unit_test(test_condition_waits_by_the_clock_of_deadlines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

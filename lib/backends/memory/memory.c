@@ -6,13 +6,13 @@
  * that no deadline is looked at.
  */
 #include <pthread.h>
-#include <sodium.h>
 
 #include "backends/apply.h"
 #include "backends/open.h"
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
 #include "util/fields.h"
+#include "util/hash.h"
 #include "util/random.h"
 
 enum { FIRST_BUCKETS = 64, FIRST_ITEMS = 8 };
@@ -47,7 +47,7 @@ typedef struct bucket {
 typedef struct memory_store {
     bb_allocator allocator;
     pthread_mutex_t lock; /* guards all that follows but hash_seed */
-    uint8_t hash_seed[crypto_shorthash_KEYBYTES];
+    uint8_t hash_seed[BB_HASH_SEED_SIZE];
     bucket *buckets;
     size_t bucket_count; /* 0 or a power of two */
     size_t row_count;
@@ -129,20 +129,6 @@ static int32_t check_access(const memory_store *store, const bb_access *access)
 }
 
 /* ---------------------------------------------------------------------------------- the table */
-
-/* SipHash with a secret seed: clients choose external ids, and could otherwise choose them so that
- * all fall into one bucket. */
-static uint64_t hash_of(const memory_store *store, int64_t chatbot_id, bb_slice external_id)
-{
-    uint8_t digest[crypto_shorthash_BYTES];
-    uint64_t hash;
-
-    crypto_shorthash(digest, (const unsigned char *)external_id.data, external_id.len,
-                     store->hash_seed);
-    memcpy(&hash, digest, sizeof hash);
-    /* an odd factor spreads one external id's rows in many chatbots over the buckets */
-    return hash ^ ((uint64_t)chatbot_id * UINT64_C(0x9E3779B97F4A7C15));
-}
 
 static row **first_of(const memory_store *store, uint64_t hash)
 {
@@ -260,7 +246,7 @@ static int32_t prepare_record(transaction *tx, size_t index)
     memory_store *store = tx->store;
     const bb_access *access = tx->write->access;
     const bb_record *record = tx->write->records[index];
-    uint64_t hash = hash_of(store, access->chatbot_id, record->external_id);
+    uint64_t hash = bb_hash_contact(store->hash_seed, access->chatbot_id, record->external_id);
     const row *known = find_row(store, access->chatbot_id, record->external_id, hash);
     const bb_contact *before = known == NULL ? NULL : &known->contact;
     const bb_contact *shown = record->flags & BB_RECORD_WANT_BEFORE ? before : NULL;

@@ -4,7 +4,8 @@
 #include "backends/sqlite/writer_queue.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "util/condition.h"
 
 int bb_sqlite_writer_queue_init(bb_sqlite_writer_queue *queue)
 {
@@ -19,17 +20,8 @@ void bb_sqlite_writer_queue_destroy(bb_sqlite_writer_queue *queue)
 
 int bb_sqlite_waiter_init(bb_sqlite_waiter *waiter)
 {
-    pthread_condattr_t attributes;
-    int failed = pthread_condattr_init(&attributes);
-
     memset(waiter, 0, sizeof *waiter);
-    if (failed != 0)
-        return failed;
-    failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* as deadlines are */
-    if (failed == 0)
-        failed = pthread_cond_init(&waiter->turn_came, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return failed;
+    return bb_condition_init(&waiter->turn_came);
 }
 
 void bb_sqlite_waiter_destroy(bb_sqlite_waiter *waiter)
@@ -70,18 +62,15 @@ static void take_out(bb_sqlite_writer_queue *queue, const bb_sqlite_waiter *wait
 int bb_sqlite_writer_queue_enter(bb_sqlite_writer_queue *queue, bb_sqlite_waiter *waiter,
                                  int64_t deadline)
 {
-    const struct timespec until = {.tv_sec = (time_t)(deadline / 1000),
-                                   .tv_nsec = (long)(deadline % 1000) * 1000000};
     int came = 1;
-    int failed = 0;
 
     pthread_mutex_lock(&queue->mutex);
     if (!queue->taken) {
         queue->taken = 1;
     } else {
         append(queue, waiter);
-        while (!waiter->has_turn && failed == 0)
-            failed = pthread_cond_timedwait(&waiter->turn_came, &queue->mutex, &until);
+        while (!waiter->has_turn && bb_condition_wait(&waiter->turn_came, &queue->mutex, deadline))
+            continue;
         came = waiter->has_turn; /* which may have come at the last moment */
         if (!came)
             take_out(queue, waiter);

@@ -18,17 +18,9 @@
 
 #include <string.h>
 
+#include "util/hash.h"
+
 static const uint64_t key_bit = (uint64_t)1 << 63;
-
-/* FNV-1a. */
-static uint64_t hash(uint64_t value, const void *data, size_t len)
-{
-    const unsigned char *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        value = (value ^ bytes[i]) * UINT64_C(1099511628211);
-    return value;
-}
 
 static uint64_t hash_chatbot(int64_t chatbot_id)
 {
@@ -38,7 +30,7 @@ static uint64_t hash_chatbot(int64_t chatbot_id)
     /* byte by byte: machines of either byte order must agree */
     for (int i = 0; i < 8; i++)
         bytes[i] = (unsigned char)((uint64_t)chatbot_id >> (8 * i));
-    return hash(hash(UINT64_C(14695981039346656037), seed, sizeof seed), bytes, sizeof bytes);
+    return bb_hash_fnv(bb_hash_fnv(BB_HASH_FNV_START, seed, sizeof seed), bytes, sizeof bytes);
 }
 
 /* The two kinds differ in a bit, so that no key's lock can be some chatbot's: with both in hand
@@ -50,7 +42,7 @@ static int64_t chatbot_lock(uint64_t chatbot)
 
 static int64_t key_lock(uint64_t chatbot, bb_slice external_id)
 {
-    return (int64_t)(hash(chatbot, external_id.data, external_id.len) | key_bit);
+    return (int64_t)(bb_hash_fnv(chatbot, external_id.data, external_id.len) | key_bit);
 }
 
 /* Where in a list a lock belongs. */

@@ -9,12 +9,14 @@
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/postgres/sql/citus_statements.h"
 #include "backends/postgres/sql/columns.h"
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/wire/parameters.h"
 #include "util/alloc.h"
+#include "util/hash.h"
 
 /* C asks compilers for literals of 4095 bytes, and all that are in use take far longer ones. */
 #if defined(__GNUC__)
@@ -277,15 +279,13 @@ static const uint32_t locking_types[] = {BB_PG_BYTEA,     BB_PG_INT8,        BB_
                                          BB_PG_INT8,      BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
                                          BB_PG_INT8_ARRAY};
 
-/* FNV-1a. Named after their text, because two builds of the library may meet on one server
- * connection behind a pooler, where one name with two texts would run the wrong one. */
-static uint64_t hash(const char *text)
+/* Named after its text, because two builds of the library may meet on one server connection behind
+ * a pooler, where one name with two texts would run the wrong one. */
+static void set_name(bb_pg_statement *statement)
 {
-    uint64_t value = UINT64_C(14695981039346656037);
+    uint64_t hash = bb_hash_fnv(BB_HASH_FNV_START, statement->text, strlen(statement->text));
 
-    for (; *text != '\0'; text++)
-        value = (value ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return value;
+    (void)snprintf(statement->name, sizeof statement->name, "bbc_%016" PRIx64, hash);
 }
 
 static void set_types(bb_pg_statement *statement, const uint32_t *types, size_t size)
@@ -319,8 +319,7 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
         if (statement->text == NULL)
             ok = 0;
         else
-            (void)snprintf(statement->name, sizeof statement->name, "bbc_%016" PRIx64,
-                           hash(statement->text));
+            set_name(statement);
     }
     set_types(&statements[BB_PG_ACCESS], locking_types, sizeof locking_types);
     set_types(&statements[BB_PG_NEXT_ACCESS], access_types, sizeof access_types);
