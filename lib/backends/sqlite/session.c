@@ -9,7 +9,15 @@
 
 #include "backends/sqlite/result_code.h"
 #include "util/alloc.h"
+#include "util/fields.h"
 
+/* What a statement has for each field. SQLite numbers the named parameters on from the highest
+ * number before them, which is 3; see write.c. */
+#define COLUMN(name, NAME, KIND)     ", " #name
+#define VALUE(name, NAME, KIND)      ", :" #name
+#define ASSIGNMENT(name, NAME, KIND) ", " #name " = :" #name
+
+/* clang-format off */
 static const char *const texts[BB_SQLITE_STATEMENTS] = {
     [BB_SQLITE_BEGIN] = "BEGIN IMMEDIATE",
     [BB_SQLITE_COMMIT] = "COMMIT",
@@ -20,15 +28,13 @@ static const char *const texts[BB_SQLITE_STATEMENTS] = {
     [BB_SQLITE_FIND_CHATBOT] =
         "SELECT workspace_id, archived_at_us IS NOT NULL FROM bb_chatbots WHERE id = ?1",
     [BB_SQLITE_FIND_CONTACT] =
-        "SELECT id, created_at_us, updated_at_us, name, email, phonenumber, stripe_accounts,"
-        " custom_attributes FROM bb_contacts WHERE chatbot_id = ?1 AND external_id = ?2",
+        "SELECT id, created_at_us, updated_at_us" BB_FIELD_MAP(COLUMN)
+        " FROM bb_contacts WHERE chatbot_id = ?1 AND external_id = ?2",
     [BB_SQLITE_INSERT_CONTACT] =
-        "INSERT INTO bb_contacts (chatbot_id, created_at_us, updated_at_us, external_id, name,"
-        " email, phonenumber, stripe_accounts, custom_attributes)"
-        " VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO bb_contacts (chatbot_id, external_id, created_at_us, updated_at_us"
+        BB_FIELD_MAP(COLUMN) ") VALUES (?1, ?2, ?3, ?3" BB_FIELD_MAP(VALUE) ")",
     [BB_SQLITE_UPDATE_CONTACT] =
-        "UPDATE bb_contacts SET updated_at_us = ?2, name = ?4, email = ?5, phonenumber = ?6,"
-        " stripe_accounts = ?7, custom_attributes = ?8 WHERE id = ?1",
+        "UPDATE bb_contacts SET updated_at_us = ?3" BB_FIELD_MAP(ASSIGNMENT) " WHERE id = ?1",
     [BB_SQLITE_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'bb_contacts'",
     [BB_SQLITE_ADD_CHATBOT] =
         "INSERT INTO bb_chatbots (id, workspace_id, created_at_us) VALUES (?1, ?2, ?3)",
@@ -37,6 +43,7 @@ static const char *const texts[BB_SQLITE_STATEMENTS] = {
                           " expires_at_us, created_at_us) VALUES (?1, ?2, ?3, ?4, ?5)",
     [BB_SQLITE_REVOKE_KEY] = "UPDATE bb_api_keys SET revoked_at_us = ?2 WHERE key_hash = ?1",
 };
+/* clang-format on */
 
 /* ------------------------------------------------------------------------------------- opening */
 

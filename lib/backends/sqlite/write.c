@@ -12,6 +12,7 @@
 #include "backends/sqlite/kept.h"
 #include "backends/sqlite/result_code.h"
 #include "util/alloc.h"
+#include "util/fields.h"
 
 /* How many records are written between two looks at the clock. */
 enum { RECORDS_PER_LOOK = 64 };
@@ -19,21 +20,17 @@ enum { RECORDS_PER_LOOK = 64 };
 /* More ids than a transaction can want. */
 enum { FEW_IDS = 1000000 };
 
-/* Parameters of the insert and the update; the two share those of the columns. */
+/* Parameters of the look-up, the insert and the update; see session.c. */
 enum {
-    PARAMETER_CHATBOT_ID = 1, /* insert */
-    PARAMETER_ID = 1,         /* update */
-    PARAMETER_NOW = 2,
-    PARAMETER_EXTERNAL_ID = 3, /* insert */
-    PARAMETER_NAME = 4,
-    PARAMETER_EMAIL = 5,
-    PARAMETER_PHONENUMBER = 6,
-    PARAMETER_STRIPE_ACCOUNTS = 7,
-    PARAMETER_CUSTOM_ATTRIBUTES = 8
+    PARAMETER_CHATBOT_ID = 1,  /* look-up and insert */
+    PARAMETER_ID = 1,          /* update */
+    PARAMETER_EXTERNAL_ID = 2, /* look-up and insert */
+    PARAMETER_NOW = 3,         /* insert and update */
+    PARAMETER_FIELDS = 4       /* likewise */
 };
 
-/* And of the look-up. */
-enum { PARAMETER_FIND_CHATBOT_ID = 1, PARAMETER_FIND_EXTERNAL_ID = 2 };
+/* Columns of the look-up. */
+enum { COLUMN_ID, COLUMN_CREATED_AT, COLUMN_UPDATED_AT, COLUMN_FIELDS };
 
 /* One write and its statements. */
 typedef struct write_job {
@@ -62,18 +59,13 @@ static int bind_slice(sqlite3_stmt *statement, int index, bb_slice value)
     return sqlite3_bind_text64(statement, index, value.data, value.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int bind_columns(sqlite3_stmt *statement, const bb_contact *contact)
+static int bind_fields(sqlite3_stmt *statement, const bb_contact *contact)
 {
-    int result = bind_slice(statement, PARAMETER_NAME, contact->name);
+    int result = SQLITE_OK;
 
-    if (result == SQLITE_OK)
-        result = bind_slice(statement, PARAMETER_EMAIL, contact->email);
-    if (result == SQLITE_OK)
-        result = bind_slice(statement, PARAMETER_PHONENUMBER, contact->phonenumber);
-    if (result == SQLITE_OK)
-        result = bind_slice(statement, PARAMETER_STRIPE_ACCOUNTS, contact->stripe_accounts);
-    if (result == SQLITE_OK)
-        result = bind_slice(statement, PARAMETER_CUSTOM_ATTRIBUTES, contact->custom_attributes);
+    for (int i = 0; i < BB_FIELD_COUNT && result == SQLITE_OK; i++)
+        result =
+            bind_slice(statement, PARAMETER_FIELDS + i, bb_contact_value(contact, &bb_fields[i]));
     return result;
 }
 
@@ -92,20 +84,21 @@ static bb_slice column_slice(sqlite3_stmt *statement, int column)
 static int32_t read_contact(const write_job *job, bb_slice external_id, bb_contact *out)
 {
     sqlite3_stmt *row = job->find;
+    int has_json = 1;
 
     *out = (bb_contact){.size = sizeof *out,
-                        .id = sqlite3_column_int64(row, 0),
-                        .created_at_us = sqlite3_column_int64(row, 1),
-                        .updated_at_us = sqlite3_column_int64(row, 2),
-                        .external_id = external_id,
-                        .name = column_slice(row, 3),
-                        .email = column_slice(row, 4),
-                        .phonenumber = column_slice(row, 5),
-                        .stripe_accounts = column_slice(row, 6),
-                        .custom_attributes = column_slice(row, 7)};
+                        .id = sqlite3_column_int64(row, COLUMN_ID),
+                        .created_at_us = sqlite3_column_int64(row, COLUMN_CREATED_AT),
+                        .updated_at_us = sqlite3_column_int64(row, COLUMN_UPDATED_AT),
+                        .external_id = external_id};
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        bb_slice value = column_slice(row, COLUMN_FIELDS + i);
+        bb_contact_set_value(out, &bb_fields[i], value);
+        has_json = has_json && (value.data != NULL || bb_fields[i].kind == BB_FIELD_TEXT);
+    }
     if (sqlite3_errcode(job->session->writer.db) == SQLITE_NOMEM)
         return fail(job, SQLITE_NOMEM);
-    if (out->stripe_accounts.data == NULL || out->custom_attributes.data == NULL)
+    if (!has_json)
         return bb_error_set(job->error, BB_ERR_INTERNAL,
                             "contact_%lld of chatbot %lld is stored without its JSON",
                             (long long)out->id, (long long)job->write->access->chatbot_id);
@@ -174,7 +167,7 @@ static int32_t insert_record(write_job *job, size_t index)
     int32_t code;
 
     if (result == SQLITE_OK)
-        result = bind_columns(job->insert, &made);
+        result = bind_fields(job->insert, &made);
     if (result != SQLITE_OK)
         return fail(job, result);
     code = store(job, job->insert, record);
@@ -209,7 +202,7 @@ static int32_t update_record(write_job *job, size_t index)
         return conclude(job, index, BB_UNCHANGED, &before, shown);
     after.updated_at_us = job->write->access->now_us;
     sqlite3_bind_int64(job->update, PARAMETER_ID, after.id);
-    result = bind_columns(job->update, &after);
+    result = bind_fields(job->update, &after);
     if (result != SQLITE_OK)
         return fail(job, result);
     code = store(job, job->update, record);
@@ -220,7 +213,7 @@ static int32_t update_record(write_job *job, size_t index)
 static int find_contact(const write_job *job, size_t index)
 {
     int result =
-        bind_slice(job->find, PARAMETER_FIND_EXTERNAL_ID, job->write->records[index]->external_id);
+        bind_slice(job->find, PARAMETER_EXTERNAL_ID, job->write->records[index]->external_id);
 
     return result == SQLITE_OK ? sqlite3_step(job->find) : result;
 }
@@ -347,7 +340,7 @@ static int32_t prepare(write_job *job)
         code = bb_sqlite_prepared(job->session, BB_SQLITE_UPDATE_CONTACT, &job->update, job->error);
     if (code != BB_OK)
         return code;
-    sqlite3_bind_int64(job->find, PARAMETER_FIND_CHATBOT_ID, access->chatbot_id);
+    sqlite3_bind_int64(job->find, PARAMETER_CHATBOT_ID, access->chatbot_id);
     sqlite3_bind_int64(job->insert, PARAMETER_CHATBOT_ID, access->chatbot_id);
     sqlite3_bind_int64(job->insert, PARAMETER_NOW, access->now_us);
     sqlite3_bind_int64(job->update, PARAMETER_NOW, access->now_us);
