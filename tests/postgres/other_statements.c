@@ -29,8 +29,7 @@ int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
         memcpy(text + len, mark, sizeof mark);
         bb_free(&names->allocator, statements[i].text);
         statements[i].text = text;
-        (void)snprintf(statements[i].name, sizeof statements[i].name, "bbc_%016" PRIx64,
-                       hash(text));
+        set_name(&statements[i]);
     }
     return 1;
 }

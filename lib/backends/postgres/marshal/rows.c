@@ -6,7 +6,7 @@
 #include "backends/postgres/wire/cells.h"
 #include "backends/postgres/wire/connection.h"
 
-/* The write statement's columns; see statements.c. */
+/* The write statement's columns; see ordinary_statements.c. */
 enum {
     COLUMN_KIND,
     COLUMN_N,           /* which item, from 1; of a created one its chatbot */

@@ -11,12 +11,10 @@
  */
 #include "backends/postgres/sql/citus_statements.h"
 
-#include <stddef.h>
-
 #include "backends/postgres/sql/columns.h"
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/sql/record_parameters.h"
-#include "backends/postgres/wire/parameters.h"
+#include "backends/postgres/sql/types.h"
 
 /* The SQL is laid out by hand. */
 /* clang-format off */
@@ -33,7 +31,7 @@
     " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END,"     \
     " pg_catalog.set_config('idle_in_transaction_session_timeout', $2, true)"
 
-/* One row with one of the decisions of statements.h. The line break ends a comment that the host's
+/* One row with one of the decisions of statement.h. The line break ends a comment that the host's
  * query may end in. */
 #define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
 
@@ -91,9 +89,9 @@
 
 /*
  * The contacts that are there, with what becomes of each (1 it is updated, 2 left as it is), and
- * its values if they are asked for or will stay. A contact is sought as in statements.c, and for
- * the same reason. The setting is that of the access statement, on the same node; where it has not
- * run, this is an error.
+ * its values if they are asked for or will stay. A contact is sought as in ordinary_statements.c,
+ * and for the same reason. The setting is that of the access statement, on the same node; where it
+ * has not run, this is an error.
  */
 #define FIND_SQL                                                                         \
     "SELECT c.external_id, k.kind, r.*"                                                  \
@@ -123,8 +121,8 @@
     " AND c.external_id" OP(=) "b.external_id"               \
     " RETURNING c.external_id, 1, " C_STORED
 
-/* Of those that were not found. Without ON CONFLICT, as in statements.c. First the texts, then the
- * JSON, in both of the lists that have to agree. */
+/* Of those that were not found. Without ON CONFLICT, as in ordinary_statements.c. First the texts,
+ * then the JSON, in both of the lists that have to agree. */
 #define INSERT_INTO_SQL                                 \
     "INSERT INTO @contacts"                             \
     " (chatbot_id, external_id, created_at, updated_at" \
@@ -160,32 +158,11 @@ _Static_assert(sizeof access_types / sizeof access_types[0] <= BB_PG_MAX_PARAMS,
 _Static_assert(sizeof record_types / sizeof record_types[0] <= BB_PG_MAX_PARAMS,
                "more parameters than bb_pg_params has room for");
 
-typedef struct definition {
-    const char *text;
-    const uint32_t *types;
-    size_t size; /* of types, in bytes */
-} definition;
-
-static const definition definitions[BB_PG_STATEMENT_COUNT] = {
-    [BB_PG_TIMEOUTS] = {TIMEOUTS_SQL, timeout_types, sizeof timeout_types},
-    [BB_PG_CITUS_ACCESS] = {ACCESS_SQL, access_types, sizeof access_types},
-    [BB_PG_CITUS_FIND] = {FIND_SQL, record_types, sizeof record_types},
-    [BB_PG_CITUS_UPDATE] = {UPDATE_SQL, record_types, sizeof record_types},
-    [BB_PG_CITUS_INSERT] = {INSERT_SQL, record_types, sizeof record_types},
-    [BB_PG_CITUS_INSERT_ONE] = {INSERT_ONE_SQL, record_types, sizeof record_types},
+const bb_pg_definition bb_pg_citus_definitions[BB_PG_STATEMENT_COUNT] = {
+    [BB_PG_TIMEOUTS] = {TIMEOUTS_SQL, BB_PG_TYPES(timeout_types)},
+    [BB_PG_CITUS_ACCESS] = {ACCESS_SQL, BB_PG_TYPES(access_types)},
+    [BB_PG_CITUS_FIND] = {FIND_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_CITUS_UPDATE] = {UPDATE_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_CITUS_INSERT] = {INSERT_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_CITUS_INSERT_ONE] = {INSERT_ONE_SQL, BB_PG_TYPES(record_types)},
 };
-
-const char *bb_pg_citus_text(bb_pg_statement_id id)
-{
-    return definitions[id].text;
-}
-
-void bb_pg_citus_set_types(bb_pg_statement statements[BB_PG_STATEMENT_COUNT])
-{
-    for (int i = 0; i < BB_PG_STATEMENT_COUNT; i++) {
-        if (definitions[i].text == NULL)
-            continue;
-        statements[i].types = definitions[i].types;
-        statements[i].type_count = (int)(definitions[i].size / sizeof(uint32_t));
-    }
-}

@@ -15,7 +15,7 @@ typedef enum bb_pg_name {
     BB_PG_API_KEYS,
     BB_PG_SCHEMA_VERSION,
     BB_PG_ROLE,            /* whom migrate() grants what a request needs; NULL: nobody */
-    BB_PG_ACCESS_DECISION, /* a query for the decision of statements.h */
+    BB_PG_ACCESS_DECISION, /* a query for the decision of statement.h */
     BB_PG_NAME_COUNT
 } bb_pg_name;
 

@@ -18,6 +18,9 @@ enum {
     BB_PG_LAST_PARAM = BB_PG_PARAM_WANTS_VALUES
 };
 
+/* No other statement has more. */
+enum { BB_PG_MAX_PARAMS = BB_PG_LAST_PARAM };
+
 /* A record's flags: the bits of bb_record.fields, after them those of bb_record.flags, and, in the
  * ordinary write, the number of who asks, from 1. */
 enum {

@@ -1,283 +1,17 @@
 /*
- * statements.c: the SQL of a request, and the names that it is prepared under.
- *
- * A write sends begin, settings, access, write, check and commit at once; see write.c. Several
- * writes in one transaction send an access statement for each that asks, and the locks after those.
+ * statements.c: all statements of a store, as they are sent, and the names that they are prepared
+ * under.
  */
 #include "backends/postgres/sql/statements.h"
 
 #include <inttypes.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backends/postgres/sql/citus_statements.h"
-#include "backends/postgres/sql/columns.h"
-#include "backends/postgres/sql/operators.h"
-#include "backends/postgres/wire/parameters.h"
+#include "backends/postgres/sql/ordinary_statements.h"
 #include "util/alloc.h"
 #include "util/hash.h"
-
-/* C asks compilers for literals of 4095 bytes, and all that are in use take far longer ones. */
-#if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Woverlength-strings"
-#endif
-
-/* The SQL is laid out by hand. */
-/* clang-format off */
-
-/*
- * For this transaction alone, so that nothing is left behind on a connection that a pooler hands
- * to someone else. synchronous_commit off would break E8. The next three keep the write's plan:
- * made once, for any arrays, and good when the table, empty or small at that time, has grown. What
- * is off costs so much by the planner's reckoning that a query of the host's that can't do without
- * would be compiled each time, hence the last.
- */
-#define SETTINGS_SQL                                                            \
-    "SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true),"  \
-    " pg_catalog.set_config('statement_timeout', $2::pg_catalog.text, true),"   \
-    " CASE WHEN pg_catalog.current_setting('synchronous_commit')" OP(=) "'off'" \
-    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END,"     \
-    " pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),"    \
-    " pg_catalog.set_config('enable_seqscan', 'off', true),"                    \
-    " pg_catalog.set_config('enable_sort', 'off', true),"                       \
-    " pg_catalog.set_config('jit', 'off', true)"
-
-/* One row with one of the decisions of statements.h. The line break ends a comment that the host's
- * query may end in. */
-#define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
-
-/*
- * The decisions are noted in a setting of the transaction, one behind the other, and what comes
- * later takes them from there: a 2 for whoever is allowed to write. Those who ask are numbered
- * from 1. It is for this transaction alone, like the other settings.
- */
-#define NOTED_SQL "pg_catalog.current_setting('bb_contacts.decision')"
-#define NOTE_SQL(before)                                        \
-    "pg_catalog.set_config('bb_contacts.decision', " before     \
-    "CASE WHEN decision" OP(=) "2 THEN '2' ELSE '0' END, true)"
-#define IS_ALLOWED_SQL(asker) "pg_catalog.substr(" NOTED_SQL ", " asker ", 1)" OP(=) "'2'"
-
-/* Takes the locks: CASE is what SQL has to say what comes first. */
-#define COUNT_SQL(function, locks)                                         \
-    "(SELECT pg_catalog.count(pg_catalog." function "(l)) FROM " locks ")"
-#define TAKE_SQL(shared, exclusive)                                           \
-    "CASE WHEN " COUNT_SQL("pg_advisory_xact_lock_shared", shared) OP(>=) "0" \
-    " THEN " COUNT_SQL("pg_advisory_xact_lock", exclusive) " END"
-
-/* The first one's decision, and then the locks ($6 shared, $7 exclusive), in their order. */
-#define LOCKING_SQL                                                           \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")"                          \
-    " SELECT decision, " NOTE_SQL("") ","                                     \
-    " CASE WHEN decision" OP(=) "2 THEN "                                     \
-        TAKE_SQL("pg_catalog.unnest($6) l", "pg_catalog.unnest($7) l") " END" \
-    " FROM access"
-
-/* The decision about one more. */
-#define NEXT_SQL                                                   \
-    "WITH access AS MATERIALIZED (" DECISION_SQL ")"               \
-    " SELECT decision, " NOTE_SQL(NOTED_SQL OP(||)) " FROM access"
-
-/* The locks of several who ask, of whom some may be refused: $1 shared, $3 exclusive, and who asks
- * for each, $2 and $4. */
-#define ALLOWED_SQL(locks, askers)                               \
-    "ROWS FROM (pg_catalog.unnest(" locks "::bigint[]),"         \
-    " pg_catalog.unnest(" askers "::integer[])) AS u (l, asker)" \
-    " WHERE " IS_ALLOWED_SQL("u.asker")
-#define LOCKS_SQL "SELECT " TAKE_SQL(ALLOWED_SQL("$1", "$2"), ALLOWED_SQL("$3", "$4"))
-
-/* What of a contact is handed back: as it stands, by its alias, and as it was found. */
-#define STORED     "id, created_at, updated_at" EACH(", @field")
-#define C_STORED   "c.id, c.created_at, c.updated_at" EACH(", c.@field")
-#define OLD_STORED "id, old_created_at, old_updated_at" EACH(", old_@field")
-
-/*
- * Values that the client knows are not handed back unless $@wants_values asks for them, as writing
- * them out takes more time than all else about a row: those of a new contact, and those that a
- * record sets. What was found is also kept whole for a record that wants to be told what was
- * before.
- */
-#define SHOWN_OLD                                                                          \
-    EACH(", CASE WHEN $@wants_values"                                                      \
-         " OR b.flags" OP(&) "(@want_before" OP(|) "@bit)" OP(<>) "@bit THEN c.@field END" \
-         " AS old_@field")
-#define SHOWN_UPDATED                                                      \
-    EACH(", CASE WHEN $@wants_values"                                      \
-         " OR j.flags" OP(&) "@bit" OP(=) "0 THEN c.@field END AS @field")
-#define SHOWN_NEW EACH(", CASE WHEN $@wants_values THEN @field END AS @field")
-
-/* Whether a field that the record sets differs from what is stored; and its value from then on.
- * Texts are compared byte by byte whatever collation someone has given the column. */
-#define DIFFERS(collation)                                                               \
-    "b.flags" OP(&) "@bit" OP(<>) "0 AND coalesce(c.@field" collation OP(<>) "b.@field," \
-    " (c.@field IS NULL)" OP(<>) "(b.@field IS NULL))"
-#define SET                                                     \
-    EACH(", @field = CASE WHEN j.flags" OP(&) "@bit" OP(<>) "0" \
-         " THEN j.@field ELSE c.@field END")
-
-/* Who asks for a record, and its chatbot. */
-#define ASKER(record)   record ".flags" OP(>>) "@asker_shift"
-#define CHATBOT(record) "($1::bigint[])[" ASKER(record) "]"
-
-/*
- * A record's contact, or no row. Written as a range in index order with a limit, so that no other
- * plan is possible than one probe of the primary key for each record: with an equality the planner
- * may, while the table is small, read all of a chatbot's contacts instead, and go on with that plan
- * after the table has grown, until it is analyzed.
- */
-#define FOUND_SQL(more)                                     \
-    "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED \
-    " FROM @contacts c"                                     \
-    " WHERE c.chatbot_id" OP(=) CHATBOT("b") more           \
-    " AND c.external_id" OP(>=) "b.external_id"             \
-    " AND c.external_id" OP(<=) "b.external_id"             \
-    " ORDER BY c.external_id LIMIT 1"
-
-/*
- * The records, numbered from 1. A set in a SELECT list is made as it is read; unnest() in FROM would
- * first be stored, one array after the other. Empty JSON comes as NULL; see records.c.
- */
-#define COLUMN_SQL(parameter, type) "pg_catalog.unnest(" parameter "::" type "[]) AS "
-#define RECORDS_SQL                                                                  \
-    "SELECT n, external_id, flags" EACH_TEXT(", @field")                             \
-        EACH_JSON(", coalesce(@field, '@initial') AS @field") " FROM ("              \
-    "SELECT pg_catalog.generate_subscripts($3::pg_catalog.text[], 1)::bigint AS n, " \
-        COLUMN_SQL("$3", "pg_catalog.text") "external_id, "                          \
-        COLUMN_SQL("$4", "integer") "flags"                                          \
-        EACH_TEXT(", " COLUMN_SQL("$@parameter", "pg_catalog.text") "@field")        \
-        EACH_JSON(", " COLUMN_SQL("$@parameter", "pg_catalog.jsonb") "@field") ") r"
-
-/*
- * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
- * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
- * means passing all before it.
- */
-#define JOINED_SQL(more)                                              \
-    "SELECT CASE"                                                     \
-        " WHEN c.id IS NULL THEN 0"                                   \
-        " WHEN b.flags" OP(&) "@touch" OP(<>) "0"                     \
-        EACH_TEXT(" OR " DIFFERS(" COLLATE pg_catalog.\"C\""))        \
-        EACH_JSON(" OR " DIFFERS("")) " THEN 1"                       \
-        " ELSE 2 END AS kind,"                                        \
-    " c.id, b.flags, b.n, c.place, c.part, b.external_id"             \
-        EACH(", b.@field") ","                                        \
-    " c.created_at AS old_created_at, c.updated_at AS old_updated_at" \
-        SHOWN_OLD                                                     \
-    " FROM (" RECORDS_SQL ") b"                                       \
-    " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"              \
-    " WHERE " IS_ALLOWED_SQL(ASKER("b"))
-
-/* The key that a trigger has given to a row, if another one. */
-#define C_COLLATED(key) key " COLLATE pg_catalog.\"C\""
-#define MOVED_TO_SQL                                                                  \
-    "CASE WHEN $@wants_values AND (c.chatbot_id" OP(<>) CHATBOT("j")                  \
-    " OR " C_COLLATED("c.external_id") OP(<>) "j.external_id) THEN c.external_id END"
-
-/*
- * By the row's place, which saves a second lookup. The condition on the key is for a row that
- * someone else changed meanwhile; it is of a form that no index serves.
- */
-#define UPDATE_SQL(more)                                                  \
-    "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz" SET  \
-    " FROM joined j"                                                      \
-    " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"                  \
-    " AND c.tableoid" OP(=) "j.part"                                      \
-    " AND (c.external_id" OP(=) "j.external_id) IS TRUE" more             \
-    " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED ", " \
-        MOVED_TO_SQL " AS moved_to"
-
-/*
- * Without ON CONFLICT, which would cost one more lookup and more WAL for each row: a key that
- * someone else has just added is a unique violation, after which write.c tries once more. An id is
- * drawn here only (E4).
- */
-#define INSERT_SQL                                                       \
-    "INSERT INTO @contacts"                                              \
-    " (chatbot_id, external_id, created_at, updated_at" EACH(", @field") \
-    ") SELECT " CHATBOT("j") ", external_id,"                            \
-        " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz"        \
-        EACH(", @field")                                                 \
-    " FROM joined j WHERE kind" OP(=) "0"                                \
-    " RETURNING chatbot_id, external_id, id, created_at, updated_at"     \
-        SHOWN_NEW
-
-/*
- * What has to hold in the end; all are 0 then. Each record that was to be written was: a trigger,
- * rule or policy of the host's may leave one out, and someone who does not take the locks may change
- * a row between the lookup and the rest. And no trigger has changed the values that the client does
- * not ask for, since there is none: the table has no triggers or rules, and is one without
- * partitions or children, which may have some of their own; or else no key.
- */
-#define MAY_DIFFER_SQL                                                              \
-    "SELECT (relkind" OP(<>) "'r' OR relhastriggers OR relhasrules"                 \
-    " OR relhassubclass)::integer"                                                  \
-    " FROM pg_catalog.pg_class WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass"
-#define MOVED_SQL                                                          \
-    "(SELECT pg_catalog.count(moved_to) FROM updated)" OP(+)               \
-    "(SELECT pg_catalog.count(*) FROM inserted i WHERE NOT EXISTS (SELECT" \
-    " FROM joined j WHERE j.kind" OP(=) "0"                                \
-    " AND j.external_id" OP(=) C_COLLATED("i.external_id")                 \
-    " AND i.chatbot_id" OP(=) CHATBOT("j") "))"
-#define COUNT_KIND_SQL(kind) "pg_catalog.count(CASE WHEN kind" OP(=) #kind " THEN 1 END)"
-#define VERDICT_SQL                                                                           \
-    "SELECT j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted,"    \
-    " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated,"            \
-    " CASE WHEN $@wants_values THEN " MOVED_SQL " ELSE (" MAY_DIFFER_SQL ") END AS not_known" \
-    " FROM (SELECT " COUNT_KIND_SQL(0) " AS inserts, " COUNT_KIND_SQL(1) " AS updates"        \
-    " FROM joined) j"
-
-/*
- * If it does not hold, the verdict is a row more of the write, and a setting of the transaction. The
- * statement between the write and the commit fails for that setting. It calls nothing of the host's
- * and no value reaches it, so that its error is nobody else's, whichever SQLSTATEs the host's
- * triggers and expressions raise.
- */
-#define UNDO_SETTING "'bb_contacts.undo'"
-#define CHECK_SQL                                                                  \
-    "SELECT 1" OP(/)                                                               \
-    "(coalesce(pg_catalog.current_setting(" UNDO_SETTING ", true), '')" OP(=) "''" \
-    ")::integer"
-
-/*
- * The parameters are those of record_parameters.h: $1 the chatbots of those who ask, $2 the time,
- * from $3 the records, one array a column, and $@wants_values whether all values are handed back.
- */
-#define WRITE_WITH_SQL(found_more, update_more)                                                 \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL(found_more) "),"                                 \
-    " updated AS (" UPDATE_SQL(update_more) "),"                                                \
-    " inserted AS (" INSERT_SQL "),"                                                            \
-    " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                                \
-    " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, " OLD_STORED \
-        " FROM joined WHERE kind" OP(=) "2"                                                     \
-        " OR (kind" OP(=) "1 AND flags" OP(&) "@want_before" OP(<>) "0)"                        \
-    " UNION ALL SELECT 1, n, moved_to, " STORED " FROM updated"                                 \
-    " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"                    \
-    " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL" EACH(", NULL")           \
-        " FROM verdict WHERE CASE"                                                              \
-        " WHEN not_inserted" OP(=) "0 AND not_updated" OP(=) "0 AND not_known" OP(=) "0"        \
-        " THEN false"                                                                           \
-        " ELSE pg_catalog.set_config(" UNDO_SETTING ", '1', true) IS NOT NULL END"
-#define WRITE_SQL WRITE_WITH_SQL("", "")
-
-/*
- * The same for contacts that are partitioned by chatbot_id. A plan for any parameters holds all
- * partitions, and the time that it takes to make, to lock and to start grows with their number. So
- * each write is planned for its own chatbots, which are named in a form that the planner finds the
- * partitions by; the chatbot of the record at hand picks one of these.
- */
-#define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
-#define WRITE_TO_PARTITIONS_SQL                                                 \
-    WRITE_WITH_SQL(ASKED_SQL, ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j"))
-#define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
-
-/* clang-format on */
-
-/* Told to the server, so that the host's query need not use or cast every parameter. */
-static const uint32_t access_types[] = {BB_PG_BYTEA, BB_PG_INT8, BB_PG_INT8, BB_PG_INT8,
-                                        BB_PG_TIMESTAMPTZ};
-static const uint32_t locking_types[] = {BB_PG_BYTEA,     BB_PG_INT8,        BB_PG_INT8,
-                                         BB_PG_INT8,      BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
-                                         BB_PG_INT8_ARRAY};
 
 /* Named after its text, because two builds of the library may meet on one server connection behind
  * a pooler, where one name with two texts would run the wrong one. */
@@ -288,43 +22,28 @@ static void set_name(bb_pg_statement *statement)
     (void)snprintf(statement->name, sizeof statement->name, "bbc_%016" PRIx64, hash);
 }
 
-static void set_types(bb_pg_statement *statement, const uint32_t *types, size_t size)
+static const bb_pg_definition *definition_of(int id)
 {
-    statement->types = types;
-    statement->type_count = (int)(size / sizeof *types);
+    return bb_pg_ordinary_definitions[id].text != NULL ? &bb_pg_ordinary_definitions[id]
+                                                       : &bb_pg_citus_definitions[id];
 }
 
 int bb_pg_statements_init(bb_pg_statement statements[BB_PG_STATEMENT_COUNT],
                           const bb_pg_names *names)
 {
-    static const char *const texts[BB_PG_STATEMENT_COUNT] = {
-        [BB_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
-        [BB_PG_SETTINGS] = SETTINGS_SQL,
-        [BB_PG_ACCESS] = LOCKING_SQL,
-        [BB_PG_NEXT_ACCESS] = NEXT_SQL,
-        [BB_PG_LOCKS] = LOCKS_SQL,
-        [BB_PG_WRITE] = WRITE_SQL,
-        [BB_PG_PLAN_ANEW] = PLAN_ANEW_SQL,
-        [BB_PG_WRITE_TO_PARTITIONS] = WRITE_TO_PARTITIONS_SQL,
-        [BB_PG_CHECK] = CHECK_SQL,
-        [BB_PG_COMMIT] = "COMMIT",
-        [BB_PG_AUTHORIZE] = DECISION_SQL,
-    };
     int ok = 1;
 
     for (int i = 0; i < BB_PG_STATEMENT_COUNT; i++) {
+        const bb_pg_definition *definition = definition_of(i);
         bb_pg_statement *statement = &statements[i];
-        const char *text = texts[i] != NULL ? texts[i] : bb_pg_citus_text((bb_pg_statement_id)i);
-        *statement = (bb_pg_statement){.text = bb_pg_names_expand(names, text)};
+        *statement = (bb_pg_statement){.text = bb_pg_names_expand(names, definition->text),
+                                       .types = definition->types,
+                                       .type_count = definition->type_count};
         if (statement->text == NULL)
             ok = 0;
         else
             set_name(statement);
     }
-    set_types(&statements[BB_PG_ACCESS], locking_types, sizeof locking_types);
-    set_types(&statements[BB_PG_NEXT_ACCESS], access_types, sizeof access_types);
-    set_types(&statements[BB_PG_AUTHORIZE], access_types, sizeof access_types);
-    bb_pg_citus_set_types(statements);
     return ok;
 }
 

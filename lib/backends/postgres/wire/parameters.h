@@ -5,23 +5,9 @@
 #define BB_POSTGRES_PARAMETERS_H
 
 #include "backends/postgres/sql/record_parameters.h"
+#include "backends/postgres/sql/types.h"
 #include "bb_contacts/storage.h"
 #include "util/buffer.h"
-
-/* No statement has more than the ordinary write. */
-enum { BB_PG_MAX_PARAMS = BB_PG_LAST_PARAM };
-
-/* The types of array elements, as in the server's catalog pg_type. */
-enum { BB_PG_INT4 = 23, BB_PG_INT8 = 20, BB_PG_TEXT = 25, BB_PG_JSONB = 3802 };
-
-/* Those of other parameters. */
-enum {
-    BB_PG_BYTEA = 17,
-    BB_PG_INT4_ARRAY = 1007,
-    BB_PG_TEXT_ARRAY = 1009,
-    BB_PG_INT8_ARRAY = 1016,
-    BB_PG_TIMESTAMPTZ = 1184
-};
 
 /* In the order of their addition: $1, $2, ... The arrays lie one after the other in one buffer. */
 typedef struct bb_pg_params {

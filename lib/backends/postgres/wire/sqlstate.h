@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* division_by_zero: how the check after a write undoes it; see statements.c. */
+/* division_by_zero: how the check after a write undoes it; see ordinary_statements.c. */
 #define BB_PG_SQLSTATE_UNDO "22012"
 
 /* feature_not_supported, invalid_sql_statement_name, duplicate_prepared_statement: also what the

@@ -48,7 +48,7 @@ typedef struct batch {
     bb_pg_params records;
     bb_pg_call *calls;
     size_t call_count;  /* the last are write, check, commit */
-    char wants_values;  /* all of them; see statements.c */
+    char wants_values;  /* all of them; see ordinary_statements.c */
     int is_partitioned; /* the table of contacts, as far as is known */
     setback setback;    /* of the last attempt */
     unsigned tries;

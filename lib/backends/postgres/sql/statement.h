@@ -1,0 +1,52 @@
+/*
+ * statement.h: which statements there are, and what one is.
+ */
+#ifndef BB_POSTGRES_STATEMENT_H
+#define BB_POSTGRES_STATEMENT_H
+
+#include <stdint.h>
+
+/* The statements that a session prepares when it first uses them. */
+typedef enum bb_pg_statement_id {
+    BB_PG_BEGIN,
+    BB_PG_SETTINGS,    /* lock timeout, statement timeout (text, milliseconds) */
+    BB_PG_ACCESS,      /* the access parameters; locks shared, locks exclusive (bigint[]) */
+    BB_PG_NEXT_ACCESS, /* the access parameters */
+    BB_PG_LOCKS,       /* shared, who asks for each; exclusive, who asks for each */
+    BB_PG_WRITE,       /* see records.c */
+    BB_PG_PLAN_ANEW,
+    BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_WRITE, after BB_PG_PLAN_ANEW */
+    BB_PG_CHECK,               /* after a write; fails if that is to be undone */
+    BB_PG_COMMIT,
+    BB_PG_AUTHORIZE, /* the access parameters */
+    BB_PG_TIMEOUTS,  /* these: see citus_statements.h */
+    BB_PG_CITUS_ACCESS,
+    BB_PG_CITUS_FIND,
+    BB_PG_CITUS_UPDATE,
+    BB_PG_CITUS_INSERT,
+    BB_PG_CITUS_INSERT_ONE,
+    BB_PG_STATEMENT_COUNT
+} bb_pg_statement_id;
+
+/* A statement as its file has it. */
+typedef struct bb_pg_definition {
+    const char *text; /* with marks, as in names.h and columns.h; NULL: it is not in this file */
+    const uint32_t *types; /* the parameters' types; NULL: the text says them */
+    int type_count;
+} bb_pg_definition;
+
+/* The types and their number, of an array. */
+#define BB_PG_TYPES(array) array, (int)(sizeof(array) / sizeof(array)[0])
+
+/* The same as it is sent. */
+typedef struct bb_pg_statement {
+    char *text;
+    const uint32_t *types; /* as above */
+    int type_count;
+    char name[24]; /* that it is prepared under */
+} bb_pg_statement;
+
+/* What the access statement decides. */
+enum { BB_PG_NO_KEY = 0, BB_PG_NO_CHATBOT = 1, BB_PG_ALLOWED = 2 };
+
+#endif
