@@ -2,8 +2,8 @@
  * backends.h: opens the storage backends that come with the library.
  *
  * Every function here exists in every build; one whose backend was left out returns
- * BB_ERR_UNSUPPORTED. None of them connects, or makes a file: a wrong host, password or folder
- * shows in the first call that needs it, which bb_storage_migrate() usually is.
+ * BB_ERR_UNSUPPORTED. None of them connects or makes a file: a wrong host, password or folder shows
+ * in the first call that needs it, usually bb_storage_migrate().
  */
 #ifndef BB_CONTACTS_BACKENDS_H
 #define BB_CONTACTS_BACKENDS_H
@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* What the openers may be told; 0 or NULL in a member means its default. */
+/* Options of the openers; 0 or NULL in a member means its default. */
 typedef struct bb_storage_options {
     size_t size;                   /* sizeof(bb_storage_options); set by the init function below */
     const bb_allocator *allocator; /* copied; default: malloc, realloc, free */
@@ -29,7 +29,7 @@ static inline void bb_storage_options_init(bb_storage_options *options)
 }
 
 /*
- * Opens what a URI names; this is what a configuration file or a command line would hold:
+ * Opens the storage that a URI names, as a configuration file or a command line holds it:
  *
  *     memory:                   in this process, gone when it is closed (so without E8)
  *     sqlite:PATH               one SQLite file, made by bb_storage_migrate() if it is not there
@@ -46,10 +46,10 @@ BB_API int32_t bb_storage_open_memory(const bb_storage_options *options, bb_stor
                                       bb_error *error);
 
 /* SQLite: one file in WAL mode, synchronous=FULL. `path` is a file name, not an SQLite URI; a
- * relative one is resolved now. Only migrating makes it: without it all else is
- * BB_ERR_UNAVAILABLE, until it is there. Several processes may use the file at once; but SQLite
- * keeps what it knows of an open file in the process, so that a child of fork() must not open one
- * that its parent has served requests from: fork before the first request, or execute a program.
+ * relative one is resolved now. Only bb_storage_migrate() makes it; as long as it is missing, all
+ * other calls are BB_ERR_UNAVAILABLE. Several processes may use the file at once. But a child of
+ * fork() inherits what SQLite knows of open files, so it must not open a file from which its parent
+ * has served requests: fork before the first request, or execute a program.
  * lib/backends/sqlite/README.md says how to back up and restore, and what else to know. */
 BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       const bb_storage_options *options, bb_storage **out,
@@ -57,21 +57,21 @@ BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
 
 /* PostgreSQL 15 or later. `conninfo` is a libpq connection string or URI; what it leaves out comes
  * from libpq's environment variables and service file. No error and no line in the log repeats any
- * part of it (A5). The one thing that a deadline does not bound
- * is libpq's look-up of a host's name; hostaddr does without. */
+ * part of it (A5). The only thing that a deadline does not bound is libpq's look-up of a host's
+ * name; hostaddr avoids it. */
 BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
                                         const bb_storage_options *options, bb_storage **out,
                                         bb_error *error);
 
-/* Statements are never given names on the server: for poolers that hand out a server connection for
- * one transaction and don't know prepared statements, such as PgBouncer before 1.21. Without this
- * flag the first error that tells of such a pooler does the same, unseen by the request. A pooler
- * that hands one out for a statement is refused: BB_ERR_UNSUPPORTED, requests are 500. */
+/* Never names statements on the server: for poolers in transaction mode that don't know prepared
+ * statements, such as PgBouncer before 1.21. Without this flag, the first error that tells of such
+ * a pooler has the same effect, and the request does not notice. A pooler in statement mode is
+ * refused: BB_ERR_UNSUPPORTED; requests are 500. */
 #define BB_POSTGRES_UNNAMED_STATEMENTS (1u << 0)
 
 /*
- * PostgreSQL in the host's own schema; NULL or 0 in a member means its default. Names are those of
- * the catalogs, at most 63 bytes, in any spelling: they are quoted. All processes that write to the
+ * PostgreSQL in the host's own schema; NULL or 0 in a member means its default. Names are as in the
+ * catalogs, of at most 63 bytes and any spelling: they are quoted. All processes that write to the
  * same contacts must be given the same names.
  *
  * access_sql, if given, answers whether the caller may write to the chatbot (B1 to B3), from
@@ -87,21 +87,21 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  *
  * Its one integer is 2 for yes, 1 for a live key that may not see this chatbot (404), 0 for a key
  * that is unknown, revoked or expired (401); NULL or no row is 0. It runs in the transaction of the
- * write and before it, so it may prepare that: set_config('app.tenant', ..., true) for a row-level
- * security policy, say.
+ * write and before it, so it may prepare it, as set_config('app.tenant', ..., true) does for a
+ * row-level security policy.
  *
  * The library's own SQL names everything with its schema, so that no search_path changes what it
- * means; access_sql, triggers, policies and defaults see the path that the role has. So a role
- * whose path has a schema in which others may create objects needs such names in these, too.
+ * means; access_sql, triggers, policies and defaults see the path of the role. If that has a schema
+ * in which others may create objects, these need such names, too.
  *
- * The contacts table may have triggers, also such as change a value before it is stored, and
- * partitions: answers say what is stored. The first write that meets either takes a round trip
- * more, and from then on every value is read back, which otherwise is left to what the client sent.
- * If it is partitioned by chatbot_id, alone or first in a range, a write takes as long whatever the
- * number of partitions; with another key it takes longer with each. Its columns keep the types that
- * they were made with: a varchar(n), say, that cut a value without an error would make an
- * answer differ from what is stored. A request for a contact that a trigger, rule or policy leaves
- * out, or whose key a trigger changes, is 500 with a line in the log, and nothing of it is stored.
+ * The contacts table may have partitions and triggers, and a trigger may change a value before it
+ * is stored: answers say what is stored. The first write that meets either takes one round trip
+ * more, and from then on every value is read back; otherwise the values that the client sent are
+ * not. If it is partitioned by chatbot_id, alone or first in a range, a write takes as long
+ * whatever the number of partitions; with another key it takes longer with each. Its columns must
+ * keep their types: a varchar(n) that cut a value without an error would make an answer differ from
+ * what is stored. A request for a contact that a trigger, rule or policy leaves out, or whose key a
+ * trigger changes, is 500 with a line in the log, and nothing of it is stored.
  *
  * The id alone is unique in the table (E3). A host that partitions it by chatbot_id, as PostgreSQL
  * then wants that column in the constraint, replaces UNIQUE (id) by UNIQUE (id, chatbot_id) before.
@@ -133,19 +133,19 @@ static inline void bb_postgres_options_init(bb_postgres_options *options)
     options->size = sizeof *options;
 }
 
-/* The same as bb_storage_open_postgres() with what `postgres` says, which may be NULL. What it
- * points to is copied. */
+/* bb_storage_open_postgres() with options, which are copied, with what they point to. `postgres`
+ * may be NULL. */
 BB_API int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
                                              const bb_storage_options *options,
                                              const bb_postgres_options *postgres, bb_storage **out,
                                              bb_error *error);
 
 /*
- * The SQL script that does what bb_storage_migrate() would, for someone else to run: from version
- * `from_version` of the schema, 0 for an empty database. `postgres` may be NULL. Writes the script
- * to `out` with a NUL after it and its length to `*len`. If it does not fit into `out_size` bytes,
- * returns BB_ERR_ARGUMENT with the length in `*len` all the same, so that a first call with
- * out_size 0 tells how much is needed. No connection is made.
+ * The SQL script that does what bb_storage_migrate() would do, for someone else to run. It begins
+ * at version `from_version` of the schema; 0 is an empty database. `postgres` may be NULL. Writes
+ * the script to `out` with a NUL after it and its length to `*len`. If it does not fit into
+ * `out_size` bytes, returns BB_ERR_ARGUMENT with the length in `*len` all the same, so a first call
+ * with out_size 0 tells how much room is needed. No connection is made.
  */
 BB_API int32_t bb_postgres_schema_sql(const bb_postgres_options *postgres, int32_t from_version,
                                       char *out, size_t out_size, size_t *len, bb_error *error);

@@ -3,8 +3,8 @@
  *
  * A host hands over what arrived (path segment, Authorization header, body) and gets back what to
  * send (status, JSON body), plus what became of each entry. The library opens no port, starts no
- * thread that was not asked for (bb_config.workers), writes to no stream and keeps no state outside
- * its handles.
+ * threads unless asked to (bb_config.workers), writes to no stream and keeps no state outside its
+ * handles.
  *
  *     bb_storage *storage;             where contacts live: memory, SQLite, PostgreSQL, or yours
  *     bb_contacts *contacts;           the endpoint: limits, clock, allocator, pool of sessions
@@ -14,22 +14,22 @@
  *
  *  - Strings are bytes and a length, never expected to end in NUL, and only read during the call.
  *  - A struct that the caller fills in begins with its size; set it with the init function beside
- *    it. Structs only grow, at their end, and the size tells how far the caller knows them: what an
- *    older program does not know has its default, and results are filled in as far as it goes. What
- *    a newer program knows and this library does not may be there if it is zero; set, it would be
- *    lost in silence, so the struct is refused, by its name in the error or the log. (bb_allocator
- *    is complete as it is, and has no size.)
+ *    it. Structs only grow, at their end, and the size says which members the caller knows. Members
+ *    that an older program does not know have their defaults, and results are filled in only as far
+ *    as it knows them. Members that a newer program knows and this library does not must be zero:
+ *    otherwise the struct is refused, and the error or the log names it. (bb_allocator is complete,
+ *    and has no size.)
  *  - Handles (bb_storage, bb_contacts) may be used from any number of threads at once. A bb_result
- *    belongs to whoever called and is not locked.
+ *    belongs to the caller and is not locked.
  *  - Closing and freeing functions accept NULL. Other functions given NULL where a handle or an
  *    output is needed return BB_ERR_ARGUMENT and change nothing. Functions that open something set
  *    it to NULL when they fail.
- *  - Open handles after fork(), in the process that uses them. A child has its parent's handles
- *    without the threads that work for them, and the connections are the parent's. Used there, they
- *    answer at once: a request 500, with a line in the log, all else BB_ERR_ARGUMENT. Closing them
- *    there frees memory, and leaves connections and what the store holds alone. A callback in which
- *    the host forks must not return in the child.
- *  - Nothing aborts. Errors come back by value, in memory of the caller's.
+ *  - Open handles after fork(), in the process that uses them. A child has its parent's handles,
+ *    but not the threads that work for them, and the connections are the parent's. There, every use
+ *    of them is answered at once: a request is a 500 with a line in the log, all else
+ *    BB_ERR_ARGUMENT. Closing them there only frees memory; connections and store are left alone.
+ *    If the host forks in a callback, the child must not return from it.
+ *  - Nothing aborts. Errors come back by value, in the caller's memory.
  *
  * Rule numbers (A1, E6, ...) in comments are those of the contract, tests/contract/contract.md in
  * the source tree.
@@ -61,9 +61,9 @@ BB_API const char *bb_version(void);
 /* ---------------------------------------------------------------- errors of the functions below */
 
 /*
- * Codes that functions other than bb_contacts_upsert() return, and that storage backends answer
- * with. BB_ERR_RETRY and BB_ERR_LOST are between backend and library: callers never see them.
- * XX(NAME, value, text)
+ * What functions other than bb_contacts_upsert() return, and what storage backends answer.
+ * BB_ERR_RETRY and BB_ERR_LOST are between backend and library: callers never see them. XX(NAME,
+ * value, text)
  */
 #define BB_CODE_MAP(XX)                                                          \
     XX(OK, 0, "success")                                                         \
@@ -94,7 +94,7 @@ BB_API const char *bb_code_text(int32_t code);
 /*
  * Details of a failure, for logs. Where a function takes a bb_error pointer it may be NULL; the
  * function fills it in only when it fails, and only if its size is set. The text is NUL-terminated,
- * cut to fit, and may hold the storage engine's own words: log it, do not send it to clients (A5).
+ * cut to fit, and may repeat what the storage engine said: log it, do not send it to clients (A5).
  * It never holds a key.
  */
 typedef struct bb_error {
@@ -111,12 +111,11 @@ static inline void bb_error_init(bb_error *error)
     error->size = sizeof *error;
 }
 
-/* ------------------------------------------------------------------------ what the host provides
- */
+/* ---------------------------------------------------------------------- what the host provides */
 
 /*
  * Memory. All three functions are required, must be callable from several threads at once, and
- * follow malloc, realloc and free: NULL for failure, alignment for any type. `old_size` is what was
+ * follow malloc, realloc and free: NULL for failure, alignment for any type. `old_size` is the size
  * last asked for at `ptr`, for allocators that keep no sizes. cJSON, libpq and SQLite take some
  * memory of their own from malloc.
  */
@@ -134,15 +133,17 @@ typedef enum bb_log_level {
     BB_LOG_INFO = 3   /* rare events: schema created, sessions opened */
 } bb_log_level;
 
-/* Receives one log line, without newline, not NUL-terminated, from the thread that called in, so
- * from several at once if several do. Lines never hold keys (A5). It must not call back into the
- * library. It, and the two functions below, are used until what they were given to is closed. */
+/* Receives one log line, without newline, not NUL-terminated, on the thread that called the
+ * library; so several threads may call it at once. Lines never hold keys (A5). It must not call
+ * back into the library. This and the next two functions are used until the handle or storage that
+ * they were given to is closed. */
 typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
 
 /* The wall clock: microseconds since 1970-01-01T00:00:00Z, not negative. */
 typedef int64_t (*bb_clock_fn)(void *ctx);
 
-/* Fills `out` with `len` bytes that nobody can guess; 0 for success, or the request is a 500. */
+/* Fills `out` with `len` bytes that nobody can guess. Returns 0 for success; otherwise the request
+ * is a 500. */
 typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
 
 /* ------------------------------------------------------------------------------------- storage */
@@ -159,21 +160,21 @@ BB_API void bb_storage_close(bb_storage *storage);
 BB_API const char *bb_storage_name(const bb_storage *storage);
 
 /*
- * Creates the schema, or brings it up to this library's version. Safe to run again, and from
- * several processes at once. The openers don't do it: a program whose database role may not
- * create tables runs it elsewhere. Without it requests are 500 and the log says why. On PostgreSQL
- * it also moves the sequence of ids past the highest one in the table, if the role may and it is
- * behind, as after a copy of the table without it; and it fails, with a message that says how to
- * find them, if contacts of a schema of version 1 share an id.
+ * Creates the schema, or brings it up to this library's version. It may run again, and in several
+ * processes at once. The openers don't do it, as a program's database role may not be allowed to
+ * create tables. Without it requests are 500 and the log says why. On PostgreSQL it also moves the
+ * sequence of ids past the highest id in the table, if the sequence is behind (as after a copy of
+ * the table without it) and the role may do so. If contacts of a schema of version 1 share an id,
+ * it fails with a message that says how to find them.
  *
  * `timeout_ms` here and below bounds the whole call, in milliseconds; 0 or less means 10 seconds.
- * Each of these calls opens a session of its own and closes it again, reads the system's clock, and
- * may be made from any thread.
+ * Each of these functions opens and closes a session of its own and reads the system's clock. Any
+ * thread may call them.
  */
 BB_API int32_t bb_storage_migrate(bb_storage *storage, int64_t timeout_ms, bb_error *error);
 
-/* Adds a chatbot, live, in a workspace; both positive. Again with the same workspace: BB_OK, no
- * change, archived or not. In another workspace: BB_ERR_CONFLICT. */
+/* Adds a chatbot, live, to a workspace; both numbers are positive. If it is there already, archived
+ * or not: BB_OK without a change in the same workspace, BB_ERR_CONFLICT in another. */
 BB_API int32_t bb_storage_chatbot_add(bb_storage *storage, int64_t chatbot_id, int64_t workspace_id,
                                       int64_t timeout_ms, bb_error *error);
 
@@ -190,10 +191,10 @@ typedef struct bb_key_options {
     int64_t expires_at;   /* Unix seconds from which it is no longer valid, or 0: never */
     const char *env;      /* the <env> of oc_<env>_<random>: letters and digits; NULL: "live" */
     size_t env_len;       /* its length, at most 32 */
-    const char *token;    /* a key that exists already, to be registered: at most 512 bytes, its
-                             <random> of the characters of RFC 6750's b64token; NULL: make one */
+    const char *token;    /* an existing key to register: at most 512 bytes, its <random> in the
+                             characters of RFC 6750's b64token; NULL: make one */
     size_t token_len;     /* its length */
-    bb_random_fn random;  /* where a made key comes from; NULL: the operating system */
+    bb_random_fn random;  /* makes the key's random part; NULL: the operating system */
     void *random_ctx;     /* passed to random */
 } bb_key_options;
 
@@ -207,27 +208,28 @@ static inline void bb_key_options_init(bb_key_options *options)
 #define BB_KEY_SIZE 128
 
 /*
- * Adds an API key and writes it to `out`, NUL at the end. `out_size` is its room: BB_KEY_SIZE is
- * enough for keys that are made here, token_len + 1 for a `token`; with less, BB_ERR_ARGUMENT, and
- * nothing is added. This is the only time that the key can be had: only its SHA-256 is stored (B2).
- * `out` may be NULL if a `token` is given. BB_ERR_CONFLICT if the token exists with another scope,
- * or is revoked; with the same scope: BB_OK, and it expires when it did. BB_ERR_NOT_FOUND if the
- * one chatbot is not in the workspace. BB_ERR_ARGUMENT for a token that is not of the form of B1.
+ * Adds an API key and writes it to `out`, NUL-terminated. `out_size` is the room there: BB_KEY_SIZE
+ * is enough for a made key, token_len + 1 for a `token`. With less, returns BB_ERR_ARGUMENT and
+ * adds nothing. Only the key's SHA-256 is stored (B2), so nobody can ask for the key later. `out`
+ * may be NULL if a `token` is given. BB_ERR_CONFLICT if the token exists with another scope or is
+ * revoked; if it exists with the same scope, BB_OK, and it keeps its time of expiry.
+ * BB_ERR_NOT_FOUND if the one chatbot is not in the workspace. BB_ERR_ARGUMENT for a token without
+ * the form of B1.
  */
 BB_API int32_t bb_storage_key_add(bb_storage *storage, const bb_key_options *options, char *out,
                                   size_t out_size, int64_t timeout_ms, bb_error *error);
 
-/* Revokes a key for good. Again: BB_OK. BB_ERR_NOT_FOUND if it was never added. */
+/* Revokes a key for good; BB_OK if it was revoked already, BB_ERR_NOT_FOUND if it was never
+ * added. */
 BB_API int32_t bb_storage_key_revoke(bb_storage *storage, const char *key, size_t key_len,
                                      int64_t timeout_ms, bb_error *error);
 
-/* ------------------------------------------------------------------------------------ the handle
- */
+/* ---------------------------------------------------------------------------------- the handle */
 
 /* The endpoint over one storage: limits, clock, allocator and a pool of storage sessions. */
 typedef struct bb_contacts bb_contacts;
 
-/* What bb_contacts_open() may be told; 0 or NULL in a member means its default. */
+/* Options of bb_contacts_open(); 0 or NULL in a member means its default. */
 typedef struct bb_config {
     size_t size;                   /* sizeof(bb_config); set by bb_config_init() */
     const bb_allocator *allocator; /* copied; default: malloc, realloc, free */
@@ -238,33 +240,33 @@ typedef struct bb_config {
     bb_log_fn log;                 /* default: nothing is logged */
     void *log_ctx;                 /* passed to log */
     size_t max_body_bytes;         /* C7; default 16 MiB; at most 1 GiB */
-    size_t max_entry_bytes;        /* C7; default 1 MiB; at most 1 GiB. Also how long all numbers of
-                                      a request may be together, written without exponents, where
-                                      the store writes them so (PostgreSQL) */
+    size_t max_entry_bytes;        /* C7; default 1 MiB; at most 1 GiB. Where the store writes
+                                      numbers without exponents (PostgreSQL), also the length of all
+                                      numbers of a request, written so */
     uint32_t max_depth;            /* C7; levels of arrays and objects inside an entry; default 64;
                                       at most 512 */
-    uint32_t max_sessions;         /* storage sessions, and so requests in the store, at once;
-                                      opened when needed; a request that finds all busy waits until
-                                      its deadline; default 16; at most 10000; with workers, never
-                                      fewer than two more than those */
+    uint32_t max_sessions;         /* storage sessions at once, each opened when needed and used by
+                                      one request or group at a time; a request that finds all busy
+                                      waits until its deadline; default 16; at most 10000; with
+                                      workers, always at least workers + 2 */
     int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
-    int64_t idle_timeout_ms;       /* a storage session that nobody used for so long is closed when
+    int64_t idle_timeout_ms;       /* a storage session that was idle for this long is closed when
                                       the handle is next used; default 5 minutes */
-    uint32_t workers;              /* how many groups of requests are written at once, at most;
-                                      as many threads are started, and three more: one watches
-                                      deadlines, two go on with requests that took more than a share
-                                      of their time, such as for a row that someone has locked, so
-                                      that they hold no worker. Each has a stack of 1 MiB. Beside
-                                      others a group of a few requests is begun only after 2 ms.
-                                      Default 0: no threads, no groups, no bb_contacts_submit(). At
-                                      most 256 */
+    uint32_t workers;              /* the most groups of requests that are written at once. As many
+                                      threads are started, and three more: one watches deadlines;
+                                      two go on with requests that have waited for a share of their
+                                      time, as for a row that someone has locked, so that these hold
+                                      no worker. Each has a stack of 1 MiB. While a group is being
+                                      written, another one of a few requests waits for 2 ms. Default
+                                      0: no threads, no groups, no bb_contacts_submit(). At most
+                                      256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
-                                    A chatbot may have as many there as places are still free, so
-                                    at most half: the rest is for others. Default 4096; at most
+                                    A chatbot may have as many there as there are free places, so at
+                                    most half: the rest is for others. Default 4096; at most
                                     1000000 */
-    size_t max_queued_bytes;     /* the same for what their bodies take; default 64 MiB */
-    uint32_t max_group_requests; /* requests that are written in one transaction; default 128;
-                                    1: each alone; at most 1000 */
+    size_t max_queued_bytes;     /* likewise, the bytes of their bodies; default 64 MiB */
+    uint32_t max_group_requests; /* requests in one transaction; default 128; 1: each alone; at most
+                                    1000 */
     uint32_t max_group_contacts; /* contacts in them, unless a single request has more; default
                                     1000; at most 10000 */
     size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
@@ -277,30 +279,29 @@ static inline void bb_config_init(bb_config *config)
 }
 
 /*
- * Makes a handle on `storage`, which must outlive it; several handles on one storage are fine.
- * `config` may be NULL. Opens no session: a
- * database that is down now may be up when the first request comes. Returns BB_ERR_ARGUMENT for a
- * limit out of its bounds.
+ * Makes a handle on `storage`, which must outlive it. One storage may have several handles.
+ * `config` may be NULL. Opens no session: the database may be down until the first request comes.
+ * Returns BB_ERR_ARGUMENT for a limit out of its bounds.
  */
 BB_API int32_t bb_contacts_open(bb_storage *storage, const bb_config *config, bb_contacts **out,
                                 bb_error *error);
 
-/* Closes a handle and its sessions. No call on it may be under way or come later, but for those
- * that callbacks of bb_contacts_submit() make: what is queued is written first, each request until
- * its deadline, and each callback called; what such a callback submits is a 503. Not to be called
- * from such a callback. NULL does nothing. */
+/* Closes a handle and its sessions. No other call on it may be under way or come later, except from
+ * callbacks of bb_contacts_submit(): queued requests are written first, each until its deadline,
+ * and each callback is called; what a callback submits meanwhile is a 503. Such a callback must not
+ * call this. NULL does nothing. */
 BB_API void bb_contacts_close(bb_contacts *contacts);
 
 /* The body limit in force (C7), for a host that wants to stop reading there. 0 for NULL. */
 BB_API size_t bb_contacts_max_body(const bb_contacts *contacts);
 
-/* ----------------------------------------------------------------------------------- one request
- */
+/* --------------------------------------------------------------------------------- one request */
 
 /* A caller whom the host has authenticated itself (B4). Scope is still checked. */
 typedef struct bb_principal {
     size_t size;          /* sizeof(bb_principal); set by bb_principal_init() */
-    int64_t workspace_id; /* the workspace that it acts for; not positive: all is a 404 */
+    int64_t workspace_id; /* the workspace that it acts for; if not positive, every request is a
+                             404 */
     int64_t chatbot_id;   /* the one chatbot that it is limited to, or 0 */
 } bb_principal;
 
@@ -313,13 +314,13 @@ static inline void bb_principal_init(bb_principal *principal)
 /* What arrived. */
 typedef struct bb_request {
     size_t size;                   /* sizeof(bb_request); set by bb_request_init() */
-    const char *chatbot_id;        /* the path segment, as it came, percent-decoding done */
+    const char *chatbot_id;        /* the path segment, percent-decoded */
     size_t chatbot_id_len;         /* bytes */
-    const char *authorization;     /* the Authorization header's value; NULL: there was none */
+    const char *authorization;     /* the Authorization header's value; NULL: no header */
     size_t authorization_len;      /* bytes */
-    const bb_principal *principal; /* instead of the header, which is then not looked at */
+    const bb_principal *principal; /* instead of the header, which is then ignored */
     const char *body;              /* the request's body; NULL is an empty one */
-    size_t body_len;               /* bytes; over the limit: 413, whatever body points at */
+    size_t body_len;               /* bytes; over the limit: 413, and the body is not read */
     const char *idempotency_key;   /* E9; any bytes; NULL or empty: none. One key, one body: entries
                                       without external_id get the ids that the same places of an
                                       earlier body with this key got, however long ago */
@@ -359,7 +360,7 @@ typedef enum bb_status {
 typedef enum bb_outcome {
     BB_CREATED = 0,  /* there was no such contact */
     BB_UPDATED = 1,  /* there was, and the entry changed it */
-    BB_UNCHANGED = 2 /* there was, as the entry says already: nothing was written (E5) */
+    BB_UNCHANGED = 2 /* there was, with the same values: nothing was written (E5) */
 } bb_outcome;
 
 /* The most contacts that one request may hold (C2). */
@@ -371,30 +372,30 @@ typedef struct bb_result bb_result;
 /*
  * The endpoint: authorizes, validates and stores one request, all of it or nothing (A2), and says
  * what to answer. Blocks until the store has answered or the deadline has passed. Never NULL; the
- * result is freed with bb_result_free(). With NULL arguments, or a request or principal whose size
- * is that of no version or that sets what this library does not know, the result is a 500.
+ * result is freed with bb_result_free(). The result is a 500 for NULL arguments, and for a request
+ * or principal whose size is that of no version or that sets members which this library does not
+ * know.
  */
 BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
 
 /*
- * The same without waiting, for an event loop: with workers (bb_config), authorizes and validates
- * what it can by itself, queues the rest and returns. Exactly one of two things happens:
+ * The same without waiting, for an event loop; needs workers (bb_config). Checks what needs no
+ * store, queues the request and returns. Exactly one of two things happens:
  *
  *  - The answer is known at once (a 401 for a malformed key, a 503 because the queue is full): it
  *    is returned, and `done` is never called.
- *  - NULL is returned, and `done` is called once, with the answer, which is then the callee's to
- *    free: on a thread of the handle's, perhaps before this function has returned, or on a thread
- *    that is in bb_contacts_cancel() for it. It should be brief, since it holds up other answers:
- *    typically it hands the result over to its event loop. It may call every function here but
- *    bb_contacts_upsert() and bb_contacts_authorize(), which would wait for the thread that they
- *    are on, and bb_contacts_close().
+ *  - NULL is returned, and `done` is called once, with the answer, which it then owns. That happens
+ *    on one of the handle's threads, perhaps before this function has returned, or inside a call of
+ *    bb_contacts_cancel(). It should be brief, since it holds up other answers: typically it hands
+ *    the result over to its event loop. It may call every function here except bb_contacts_upsert()
+ *    and bb_contacts_authorize(), which would wait for their own thread, and bb_contacts_close().
  *
- * The request is copied, its body too. Its deadline counts from now, so that the time in the queue
- * is part of it; a request that is still waiting then is a 503. `ticket` may be NULL; it is set
- * before `done` can be called. A handle without workers answers 500.
+ * The request is copied, its body too. Its time runs from this call, time in the queue included; a
+ * request that is still queued at its deadline is a 503. `ticket` may be NULL; it is set before
+ * `done` can be called. A handle without workers answers 500.
  *
- * Requests of different callers that are written together keep their own outcomes, as if they had
- * come one after the other (E7).
+ * Requests that are written together keep their own outcomes, as if they had come one after the
+ * other (E7).
  */
 typedef void (*bb_done_fn)(void *done_ctx, bb_result *result);
 BB_API bb_result *bb_contacts_submit(bb_contacts *contacts, const bb_request *request,
@@ -407,31 +408,31 @@ BB_API bb_result *bb_contacts_submit_authorize(bb_contacts *contacts, const bb_r
                                                bb_done_fn done, void *done_ctx, uint64_t *ticket);
 
 /*
- * Takes a submitted request out of the queue, as when its client has gone: `done` is called with a
- * 503 before this returns BB_OK, and nothing is stored. BB_ERR_NOT_FOUND if it is being written or
- * has been answered: then `done` has been or will be called with the answer. Tickets are never used
- * twice, so that an old one is safe.
+ * Takes a submitted request out of the queue, for example because its client has gone: `done` is
+ * called with a 503 before this returns BB_OK, and nothing is stored. BB_ERR_NOT_FOUND if the
+ * request is being written or has been answered: then `done` has been or will be called with the
+ * answer. Tickets are never used twice, so an old one does no harm.
  */
 BB_API int32_t bb_contacts_cancel(bb_contacts *contacts, uint64_t ticket);
 
 /*
  * The first two checks alone (A1: key, then chatbot and scope), for a host that wants to refuse a
- * body before it reads it. The result is a 200 without data if the caller may write, otherwise
- * what bb_contacts_upsert() would answer; body and idempotency key are not looked at.
+ * body before it reads it. The result is a 200 without data if the caller may write, otherwise the
+ * answer of bb_contacts_upsert(). Body and idempotency key are ignored.
  */
 BB_API bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *request);
 
-/* Frees a result and its body, in any thread. A result outlives the handle that it came from; it
- * needs only the allocator. NULL does nothing. */
+/* Frees a result and its body, on any thread. A result may outlive its handle; it needs only the
+ * allocator. NULL does nothing. */
 BB_API void bb_result_free(bb_result *result);
 
-/* The outcome as a bb_status, and as the HTTP status to send. For this and the functions below a
- * NULL result is a 500 without entries. */
+/* The outcome as a bb_status, and as the HTTP status to send. These and the functions below take a
+ * NULL result for a 500 without entries. */
 BB_API int32_t bb_result_status(const bb_result *result);
 BB_API int32_t bb_result_http_status(const bb_result *result);
 
-/* The response body: `*len` bytes of JSON, Content-Type application/json (A3), NUL after the last.
- * Valid until the result is freed. `len` may be NULL. */
+/* The response body: `*len` bytes of JSON, Content-Type application/json (A3), with a NUL after the
+ * last. Valid until the result is freed. `len` may be NULL. */
 BB_API const char *bb_result_body(const bb_result *result, size_t *len);
 
 /* How many entries the request had, if it was stored; otherwise 0. */
@@ -445,7 +446,7 @@ BB_API size_t bb_result_count(const bb_result *result, int32_t outcome);
 
 /* ---------------------------------------------------------------------------------- statistics */
 
-/* Room for as many members of the maps above, and more to come. */
+/* Room for the members of the maps above, and for more to come. */
 #define BB_STATS_STATUSES 16
 #define BB_STATS_OUTCOMES 4
 
@@ -455,21 +456,21 @@ BB_API size_t bb_result_count(const bb_result *result, int32_t outcome);
 /* What a handle has done since it was opened, and how it stands now. Counters only grow. */
 typedef struct bb_stats {
     size_t size;                           /* sizeof(bb_stats); set by bb_stats_init() */
-    uint64_t requests[BB_STATS_STATUSES];  /* answered, by bb_status; refused bodies and queues
-                                              too, bb_contacts_authorize() not */
+    uint64_t requests[BB_STATS_STATUSES];  /* answered, by bb_status; refused bodies and full queues
+                                              count, bb_contacts_authorize() does not */
     uint64_t contacts[BB_STATS_OUTCOMES];  /* entries stored, by bb_outcome */
     uint64_t writes;                       /* transactions that stored something */
-    uint64_t grouped_requests;             /* requests that shared one with others */
-    uint64_t ungrouped_requests;           /* requests whose shared one failed, so that each was
-                                              written again alone */
+    uint64_t grouped_requests;             /* requests that shared a transaction with others */
+    uint64_t ungrouped_requests;           /* requests whose shared transaction failed, so that each
+                                              was written again alone */
     uint64_t retries;                      /* attempts after the first, of writes and of checks */
     uint64_t cancelled;                    /* by bb_contacts_cancel() */
-    uint64_t latency[BB_STATS_BUCKETS];    /* requests by the time from call to answer: those that
-                                              took at most bb_stats_latency_bound_us(i) and more
-                                              than the bound before */
-    uint64_t latency_sum_us;               /* microseconds, of all of them together */
-    uint64_t group_size[BB_STATS_BUCKETS]; /* transactions by how many requests they stored: at
-                                              most 2 to the power of i, and more than half that */
+    uint64_t latency[BB_STATS_BUCKETS];    /* requests by the time from call to answer: at most
+                                              bb_stats_latency_bound_us(i), more than the bound
+                                              before */
+    uint64_t latency_sum_us;               /* microseconds, the sum of all */
+    uint64_t group_size[BB_STATS_BUCKETS]; /* transactions by how many requests they stored: at most
+                                              2 to the power of i, more than half of that */
     uint32_t queued;                       /* requests that wait for a worker, now */
     uint32_t sessions_open;                /* storage sessions, now */
     uint32_t sessions_idle;                /* those of them that nobody uses */
@@ -483,7 +484,7 @@ static inline void bb_stats_init(bb_stats *stats)
     stats->size = sizeof *stats;
 }
 
-/* Reads the statistics of a handle. The numbers are each right, though not all of one instant.
+/* Reads the statistics of a handle. Each number is right, though not all are of one instant.
  * BB_ERR_ARGUMENT for NULL, or a size that is of no version. */
 BB_API int32_t bb_contacts_stats(bb_contacts *contacts, bb_stats *stats);
 

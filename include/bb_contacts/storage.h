@@ -1,16 +1,16 @@
 /*
  * storage.h: the interface for authors of storage backends.
  *
- * A backend is a table of functions. The library opens sessions through it and uses each session
- * from one thread at a time, though not always the same one, so that what happens within a session
- * is written as plain single-threaded code. Different sessions are used at the same time: what they
- * share through the store needs its own locking, and session_open() and session_close() may run
- * concurrently. The rules of the contract are kept by the library; a backend stores.
+ * A backend is a table of functions. The library opens sessions through it and uses each session on
+ * one thread at a time, though not always the same one, so the code of a session is plain
+ * single-threaded code. Different sessions are used at the same time: what they share through the
+ * store needs its own locking, and session_open() and session_close() may run concurrently. The
+ * library keeps the rules of the contract; a backend stores.
  *
  * Stability: structs and tables here begin with their size and only ever grow at their end. A
- * backend built against an older header goes on working: what it does not know of a struct, the
- * library does without. A backend that may meet an older library looks at a struct's size before it
- * reads a member that came after version 0.1.
+ * backend built against an older header goes on working: the library does without the members that
+ * it does not know. A backend that may meet an older library checks a struct's size before it reads
+ * a member that came after version 0.1.
  *
  * All strings are UTF-8 without U+0000, given as bytes and length. Times are microseconds since
  * 1970-01-01T00:00:00Z. Deadlines are milliseconds of CLOCK_MONOTONIC; bb_deadline_left() says what
@@ -47,15 +47,15 @@ typedef struct bb_slice {
 #define BB_FIELD_STRIPE_ACCOUNTS   (1u << 3)
 #define BB_FIELD_CUSTOM_ATTRIBUTES (1u << 4)
 
-/* The record writes the contact, and its updated_at, even if no value differs in the end: several
- * entries of the request changed it there and back (E1). */
+/* Write the contact and its updated_at even if no value differs in the end: entries of the request
+ * changed it there and back (E1). */
 #define BB_RECORD_TOUCH (1u << 0)
 
 /* put() is to be given the contact as it was before, if there was one. */
 #define BB_RECORD_WANT_BEFORE (1u << 1)
 
 /*
- * One contact to create or update. Every value is what a new contact gets: null, "[]" or "{}" where
+ * One contact to create or update. Its values are those of a new contact: null, "[]" or "{}" where
  * the request says nothing. On a known contact only the fields in `fields` are compared and set.
  */
 typedef struct bb_record {
@@ -78,14 +78,14 @@ typedef struct bb_access {
     const uint8_t *key_hash; /* SHA-256 of the API key, BB_KEY_HASH_SIZE bytes; NULL: a principal */
     int64_t workspace_id;    /* a principal's workspace; 0 with a key */
     int64_t key_chatbot_id;  /* the chatbot that a principal is limited to, or 0; 0 with a key */
-    int64_t chatbot_id; /* the chatbot asked for; positive, or, in authorize() alone, 0: none that
-                           can exist, asked about because the key is judged first (A1) */
+    int64_t chatbot_id; /* the chatbot asked for; positive, or, in authorize() alone, 0: one that
+                           can't exist, since the key is judged first (A1) */
     int64_t now_us;     /* the time of the request */
     int64_t deadline;   /* when to give up */
     /* version 0.1 ends here */
 
     int64_t lock_deadline; /* when to give up waiting for what others have locked, with BB_ERR_BUSY;
-                              0 or later than `deadline`: not before that. See
+                              0 or later than `deadline`: at the deadline. See
                               BB_STORAGE_ONE_WRITER */
 } bb_access;
 
@@ -107,21 +107,21 @@ typedef struct bb_contact {
  * One write: authorize, then store every record or none.
  *
  * Records come sorted by external_id, byte by byte, each key once, so that writers which lock in
- * this order can't deadlock. Where a uniqueness rule of the host's own is broken on the way, and
- * would not be in the end, as when one contact hands a value over to another, the order that counts
- * is that of their places (E1). For each record the backend calls put() once, in any order, with
- * the record's index, what became of it (a bb_outcome), the contact in its final state, and, if the
- * record wants it and there was one, the contact as it was (otherwise NULL). The library copies
- * what it needs before put() returns. What was put counts only if write() then returns BB_OK.
- * What is put has the form that records have: valid JSON, of any white space; a positive id;
- * updated_at is access->now_us if the contact was created or updated, otherwise what it was.
+ * this order can't deadlock. If that order breaks a uniqueness rule of the host's own and the order
+ * of their places would not, as when one contact hands a value over to another, the order of places
+ * counts (E1). For each record the backend calls put() once, in any order, with the record's index,
+ * what became of it (a bb_outcome), the contact in its final state, and the contact as it was, if
+ * the record wants it and there was one (otherwise NULL). The library copies what it needs before
+ * put() returns. What was put counts only if write() then returns BB_OK. What is put has the form
+ * of records, but its JSON may have any white space; the id is positive; updated_at is
+ * access->now_us if the contact was created or updated, otherwise as it was.
  *
- * put() returns BB_OK, BB_ERR_NOMEM, BB_ERR_ARGUMENT for an index that is out of range or was put
- * already, or a contact whose size is that of no version, or BB_ERR_INTERNAL for a contact that no
- * answer can hold: its JSON is none, or its texts are not UTF-8, as someone else has written to the
- * tables. On any but BB_OK the backend fails with the same code, having undone the write if it
- * still can. A backend that commits before it has the rows to put (one round trip does both) can't;
- * the client gets a 500 then and may try again (E9).
+ * put() returns BB_OK; BB_ERR_NOMEM; BB_ERR_ARGUMENT for an index that is out of range or was put
+ * already, or a contact whose size is that of no version; or BB_ERR_INTERNAL for a contact that no
+ * answer can hold, since someone else has written invalid JSON or UTF-8 to the tables. On any but
+ * BB_OK the backend undoes the write, if it still can, and fails with the same code. A backend that
+ * commits before it has the rows to put (one round trip does both) can't; the client then gets a
+ * 500 and may try again (E9).
  */
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */
@@ -134,16 +134,16 @@ typedef struct bb_write {
 } bb_write;
 
 /*
- * Several writes at once, of different requests: one transaction, so that many small requests share
- * the price of one commit. All their accesses have the same now_us and deadline, those of the
- * group, and the same lock_deadline.
+ * The writes of several requests in one transaction, so that small requests share the price of a
+ * commit. All their accesses have the now_us and deadline of the group, and the same lock_deadline.
  *
- * Each write is authorized on its own. write_group() returns BB_OK if it has gone through, and then
- * codes[i], which is BB_OK when it is called, says of each write: BB_OK, it is stored, and each of
- * its records was put(); BB_ERR_UNKNOWN_KEY or BB_ERR_NOT_FOUND, it is refused; any other code, it
- * has failed alone, as when its put() ran out of memory. With any code but BB_OK from write_group()
- * itself nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library then
- * writes them one by one. So a backend gives up at the first thing that is out of the ordinary.
+ * Each write is authorized on its own. write_group() returns BB_OK if the transaction went through.
+ * Then codes[i], which is BB_OK before the call, tells what became of each write: BB_OK, it is
+ * stored, and each of its records was put(); BB_ERR_UNKNOWN_KEY or BB_ERR_NOT_FOUND, it is refused;
+ * any other code, it failed alone, as when its put() ran out of memory. If write_group() returns
+ * any other code, nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library
+ * then writes smaller groups, or one by one. So a backend may give up at anything out of the
+ * ordinary.
  *
  * No two writes name the same external_id of the same chatbot, unless the table's flags have
  * BB_STORAGE_ORDERED_GROUPS: such a backend applies the writes one after the other, so that each
@@ -162,12 +162,12 @@ typedef struct bb_write_group {
 #define BB_STORAGE_ORDERED_GROUPS (1u << 0)
 
 /*
- * Another: one transaction writes at a time, whatever it writes, so that all that wait for the
- * store wait for the same. Without it a write may wait for what others do not, such as a row that
- * the host has locked. So it is given only a share of the request's time for that at first, as
- * lock_deadline; if it is BB_ERR_BUSY then, it is called again, apart from other requests, as long
- * as the request has time. A backend that has a lock to wait for should heed lock_deadline, so that
- * one such request does not hold up others.
+ * Another: one transaction writes at a time, whatever it writes, so all that wait for the store
+ * wait for the same. Without this flag a write may wait for what others do not, such as a row that
+ * the host has locked. So a write first gets only a share of its request's time for that, as
+ * lock_deadline; if it returns BB_ERR_BUSY then, the library calls it again, apart from other
+ * requests, as long as the request has time. A backend that waits for locks should heed
+ * lock_deadline, so that one such request does not hold up others.
  */
 #define BB_STORAGE_ONE_WRITER (1u << 1)
 
@@ -188,8 +188,8 @@ typedef struct bb_key_record {
 /*
  * The functions of a backend. `store` is what was given to bb_storage_new(); `session` is what
  * session_open() made. Each function returns a bb_code and, unless it is BB_OK or a refusal
- * (BB_ERR_UNKNOWN_KEY, BB_ERR_NOT_FOUND, BB_ERR_CONFLICT), says more in `error`, never NULL here.
- * The code that is returned decides. What the codes mean to the library:
+ * (BB_ERR_UNKNOWN_KEY, BB_ERR_NOT_FOUND, BB_ERR_CONFLICT), says more in `error`, which is never
+ * NULL here. The returned code decides. What the codes mean to the library:
  *
  *     BB_ERR_UNKNOWN_KEY   no key with this hash, or revoked, or expired           401
  *     BB_ERR_NOT_FOUND     B3 says no                                              404
@@ -201,10 +201,10 @@ typedef struct bb_key_record {
  *
  * A key is judged before the chatbot, and write() authorizes in the transaction that stores. After
  * any code but BB_ERR_LOST the session must be ready for the next call. Every function keeps to its
- * deadline, whatever the engine does; one whose deadline has passed already does nothing.
+ * deadline, whatever the engine does; if that has passed already, it does nothing.
  *
- * name, session_open, session_close, authorize and write are required. A session is opened before
- * the schema is there: migrate() needs one, too.
+ * name, session_open, session_close, authorize and write are required. session_open() must not need
+ * the schema, since migrate() runs in a session.
  */
 typedef struct bb_storage_vtable {
     size_t size;      /* sizeof(bb_storage_vtable) of the backend */
@@ -212,16 +212,16 @@ typedef struct bb_storage_vtable {
     uint32_t flags;   /* BB_STORAGE_ORDERED_GROUPS, BB_STORAGE_ONE_WRITER, or 0 */
     const char *name; /* NUL-terminated, for logs; copied by reference, so static */
 
-    /* Digits that a number inside stored JSON may have before and after the decimal point when
-     * written without exponent, zeros at the end counted; 0: no limit. The library refuses larger
-     * ones (C6), and, if there is a limit, zeros with an exponent above 1000000000. */
+    /* Digits that a number in stored JSON may have before and after the decimal point when written
+     * without exponent, with zeros at its end; 0: no limit. The library refuses larger numbers
+     * (C6), and, if there is a limit, zeros with an exponent above 1000000000. */
     uint32_t max_integer_digits;
     uint32_t max_fraction_digits;
 
     /* Frees the store; all sessions are closed by then. Optional. */
     void (*close)(void *store);
 
-    /* What session_open() puts into `*session` may be NULL if a session has no state. */
+    /* `*session` may become NULL if a session has no state. */
     int32_t (*session_open)(void *store, int64_t deadline, void **session, bb_error *error);
     void (*session_close)(void *session);
 
@@ -234,8 +234,8 @@ typedef struct bb_storage_vtable {
     /* The same, and the records. */
     int32_t (*write)(void *session, const bb_write *write, bb_error *error);
 
-    /* See bb_storage_chatbot_add() and the functions after it. Optional: a backend over tables
-     * that someone else manages leaves them out, and they return BB_ERR_UNSUPPORTED. */
+    /* See bb_storage_chatbot_add() and the functions after it. Optional: a backend over tables that
+     * someone else manages leaves them out; then those return BB_ERR_UNSUPPORTED. */
     int32_t (*chatbot_add)(void *session, int64_t chatbot_id, int64_t workspace_id, int64_t now_us,
                            int64_t deadline, bb_error *error);
     int32_t (*chatbot_archive)(void *session, int64_t chatbot_id, int32_t archived, int64_t now_us,
@@ -251,11 +251,11 @@ typedef struct bb_storage_vtable {
 } bb_storage_vtable;
 
 /*
- * Makes a storage of a backend. The table is checked and copied; `store` is passed to its
- * functions and closed by bb_storage_close(). On failure (BB_ERR_ARGUMENT: a required function is
- * missing, or the size or version is of no known table; BB_ERR_NOMEM) the store stays the
- * caller's, and `*out` is NULL. Versions later than this library's are accepted for what it knows
- * of them. `allocator` NULL: malloc.
+ * Makes a storage of a backend. The table is checked and copied; `store` is passed to its functions
+ * and closed by bb_storage_close(). On failure (BB_ERR_ARGUMENT: a required function is missing, or
+ * the size or version is of no known table; BB_ERR_NOMEM) the store stays the caller's, and `*out`
+ * is NULL. Of a version later than its own, the library uses what it knows. `allocator` NULL:
+ * malloc.
  */
 BB_API int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store,
                               const bb_allocator *allocator, bb_storage **out, bb_error *error);
@@ -268,8 +268,8 @@ BB_API int32_t bb_deadline_left(int64_t deadline);
 /* The deadline that lies `timeout_ms` from now. */
 BB_API int64_t bb_deadline_in(int64_t timeout_ms);
 
-/* Fills `error` from a printf format; cuts what does not fit, at a character's boundary. Returns
- * `code`, so that a backend can `return bb_error_set(...)`. `error` may be NULL. */
+/* Fills `error` from a printf format, cut to fit at the end of a character. Returns `code`, so that
+ * a backend can `return bb_error_set(...)`. `error` may be NULL. */
 BB_API int32_t bb_error_set(bb_error *error, int32_t code, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
