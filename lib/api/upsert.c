@@ -129,7 +129,7 @@ static int32_t authorize(call *c, bb_share share)
 /* For a request that holds up nobody else. */
 static bb_share whole_time(const call *c)
 {
-    bb_share share = {c->job.access.deadline, c->job.access.deadline};
+    bb_share share = {.lock_deadline = c->job.access.deadline, .deadline = c->job.access.deadline};
 
     return share;
 }

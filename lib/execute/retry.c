@@ -28,20 +28,19 @@ static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_erro
 }
 
 /* Whether what failed is to be tried again with another share. A backend may give up on a lock some
- * time before it must, but what it says long before is the store's own word. */
-static int is_deferred(const bb_job *job, int32_t code, int64_t began, bb_share share)
+ * time before it must; that it is busy without having waited is the store's own word. */
+static int is_deferred(const bb_job *job, int32_t code, bb_share share)
 {
+    if (code != BB_ERR_BUSY && code != BB_ERR_RETRY && code != BB_ERR_LOST)
+        return 0;
     if (share.lock_deadline >= job->access.deadline || bb_deadline_left(job->access.deadline) == 0)
         return 0;
-    if (code == BB_ERR_BUSY)
-        return bb_deadline_left(share.lock_deadline) <= (share.lock_deadline - began) / 2;
-    return code == BB_ERR_RETRY || code == BB_ERR_LOST;
+    return code != BB_ERR_BUSY || bb_deadline_left(share.halfway) == 0;
 }
 
 int32_t bb_job_retry(bb_executor *executor, bb_job *job, bb_share share, bb_session_fn attempt,
                      void *ctx)
 {
-    int64_t began = bb_deadline_in(0);
     bb_error error;
     int32_t code;
 
@@ -54,7 +53,7 @@ int32_t bb_job_retry(bb_executor *executor, bb_job *job, bb_share share, bb_sess
         note_retry(executor, job, code, &error);
         pause_before(count, share.lock_deadline);
     }
-    if (!is_deferred(job, code, began, share))
+    if (!is_deferred(job, code, share))
         return bb_job_conclude(executor, job, code, &error);
     note_retry(executor, job, code, &error);
     job->is_slow = 1;

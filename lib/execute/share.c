@@ -15,14 +15,20 @@ static int has_one_writer(const bb_storage *storage)
 
 bb_share bb_share_alone(const bb_storage *storage, int64_t deadline, size_t parts)
 {
-    int64_t left = bb_deadline_left(deadline);
-    int64_t part = left / (int64_t)parts;
-    bb_share share = {deadline, deadline};
+    bb_share share = {.lock_deadline = deadline, .deadline = deadline};
+    int64_t now;
+    int64_t part;
 
+    if (has_one_writer(storage))
+        return share;
+    now = bb_deadline_in(0);
+    part = (deadline - now) / (int64_t)parts;
     if (part < LEAST_SHARE_MS)
         part = LEAST_SHARE_MS;
-    if (part < left && !has_one_writer(storage))
-        share.lock_deadline = bb_deadline_in(part);
+    if (part < deadline - now) {
+        share.lock_deadline = now + part;
+        share.halfway = now + part / 2;
+    }
     return share;
 }
 

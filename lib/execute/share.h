@@ -13,6 +13,7 @@
 typedef struct bb_share {
     int64_t lock_deadline; /* for what others have locked, and for trying again */
     int64_t deadline;      /* for all of it */
+    int64_t halfway;       /* to lock_deadline; see is_deferred() in retry.c */
 } bb_share;
 
 /* So many parts are made of the time of a job that has not been tried alone. */
