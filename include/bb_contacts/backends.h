@@ -95,7 +95,7 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * in which others may create objects, these need such names, too.
  *
  * The contacts table may have partitions and triggers, and a trigger may change a value before it
- * is stored: answers say what is stored. The first write that meets either takes one round trip
+ * is stored: answers say what is stored. The first write that meets either takes two round trips
  * more, and from then on every value is read back; otherwise the values that the client sent are
  * not. If it is partitioned by chatbot_id, alone or first in a range, a write takes as long
  * whatever the number of partitions; with another key it takes longer with each. Its columns must

@@ -17,7 +17,7 @@
 #include "backends/postgres/sql/columns.h"
 #include "util/alloc.h"
 
-enum { MOST_TOKENS = 2000 };
+enum { MOST_TOKENS = 4000 };
 
 typedef enum token_kind { WORD, SYMBOL, OTHER } token_kind;
 

@@ -9,14 +9,15 @@
 /* The statements that a session prepares when it first uses them. */
 typedef enum bb_pg_statement_id {
     BB_PG_BEGIN,
-    BB_PG_SETTINGS,    /* lock timeout, statement timeout (text, milliseconds) */
-    BB_PG_ACCESS,      /* the access parameters; locks shared, locks exclusive (bigint[]) */
-    BB_PG_NEXT_ACCESS, /* the access parameters */
-    BB_PG_LOCKS,       /* shared, who asks for each; exclusive, who asks for each */
-    BB_PG_WRITE,       /* see records.c */
+    BB_PG_SETTINGS,      /* lock timeout, statement timeout (text, milliseconds) */
+    BB_PG_ACCESS,        /* the access parameters; locks shared, locks exclusive (bigint[]) */
+    BB_PG_NEXT_ACCESS,   /* the access parameters */
+    BB_PG_LOCKS,         /* shared, who asks for each; exclusive, who asks for each */
+    BB_PG_WRITE,         /* see records.c */
+    BB_PG_CAREFUL_WRITE, /* likewise; BB_PG_CHECK follows */
     BB_PG_PLAN_ANEW,
-    BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_WRITE, after BB_PG_PLAN_ANEW */
-    BB_PG_CHECK,               /* after a write; fails if that is to be undone */
+    BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
+    BB_PG_CHECK,               /* fails if the write before it is to be undone */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_TIMEOUTS,  /* these: see citus_statements.h */

@@ -6,8 +6,9 @@
 
 #include <stdint.h>
 
-/* division_by_zero: how the check after a write undoes it; see ordinary_statements.c. */
-#define BB_PG_SQLSTATE_UNDO "22012"
+/* invalid_argument_for_width_bucket_function: how a write that is to be undone fails, or the check
+ * after it; see ordinary_statements.c. */
+#define BB_PG_SQLSTATE_UNDO "2201G"
 
 /* feature_not_supported, invalid_sql_statement_name, duplicate_prepared_statement: also what the
  * server says of a prepared statement when a table has changed its shape since, and behind a pooler

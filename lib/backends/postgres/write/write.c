@@ -1,11 +1,12 @@
 /*
  * write.c: stores the records of one or several requests, all or none, in one round trip.
  *
- * Six statements are sent at once: begin, settings, access and locks, write, check, commit. Each
- * sees what was committed when it began (read committed), so that the write sees all that was
- * written by those it had to wait for. The check fails if the write is not to be committed, with an
- * error that nothing of the host's can raise. If several ask, there is an access statement for each
- * of them, and one more that takes the locks once it is known who is allowed.
+ * Five statements are sent at once: begin, settings, access and locks, write, commit. Each sees
+ * what was committed when it began (read committed), so that the write sees all that was written
+ * by those it had to wait for. If several ask, there is an access statement for each of them, and
+ * one more that takes the locks once it is known who is allowed. If the write fails as it does when
+ * it is not to be committed, it is sent again with care, and a check behind it that tells the
+ * library's errors from the host's.
  */
 #include "backends/postgres/write/write.h"
 
@@ -23,7 +24,7 @@
 #include "backends/postgres/write/conflict.h"
 
 /* What is sent: begin, settings, an access statement for each asker, the locks if there are several
- * askers, how to plan if the table is partitioned, write, check, commit. */
+ * askers, how to plan if the table is partitioned, write, the check if there is a doubt, commit. */
 enum { CALL_BEGIN, CALL_SETTINGS, CALL_ACCESS };
 
 /* How often a write of one request is tried when rows stay as they were. Others who change them
@@ -33,6 +34,7 @@ enum { MOST_TRIES = 5 };
 /* Why an attempt came to nothing, if that is the table's doing. */
 typedef enum setback {
     SETBACK_NONE,
+    SETBACK_DOUBTFUL,   /* it may be one of the others, or an error of the host's */
     SETBACK_LEFT_OUT,   /* a contact that was to be created is not there */
     SETBACK_STAYED,     /* one that was to be updated is as it was */
     SETBACK_MOVED,      /* one has another key */
@@ -47,8 +49,10 @@ typedef struct batch {
     bb_pg_params locks;
     bb_pg_params records;
     bb_pg_call *calls;
-    size_t call_count;  /* the last are write, check, commit */
+    size_t call_count;  /* the last is commit */
+    size_t write_call;  /* where the write is */
     char wants_values;  /* all of them; see ordinary_statements.c */
+    int is_careful;     /* likewise */
     int is_partitioned; /* the table of contacts, as far as is known */
     setback setback;    /* of the last attempt */
     unsigned tries;
@@ -119,6 +123,19 @@ static void add_call(batch *b, bb_pg_statement_id statement, const bb_pg_params 
     b->calls[b->call_count++] = (bb_pg_call){.statement = statement, .params = params};
 }
 
+/* The write and what follows, in place of those that are there. */
+static void add_write(batch *b)
+{
+    b->call_count = b->write_call;
+    if (b->is_partitioned)
+        add_call(b, BB_PG_WRITE_TO_PARTITIONS, &b->records);
+    else
+        add_call(b, b->is_careful ? BB_PG_CAREFUL_WRITE : BB_PG_WRITE, &b->records);
+    if (b->is_careful)
+        add_call(b, BB_PG_CHECK, NULL);
+    add_call(b, BB_PG_COMMIT, NULL);
+}
+
 static int32_t add_calls(batch *b, bb_error *error)
 {
     const bb_allocator *allocator = &b->session->store->allocator;
@@ -138,9 +155,8 @@ static int32_t add_calls(batch *b, bb_error *error)
         add_call(b, BB_PG_LOCKS, &b->locks);
     if (b->is_partitioned)
         add_call(b, BB_PG_PLAN_ANEW, NULL);
-    add_call(b, b->is_partitioned ? BB_PG_WRITE_TO_PARTITIONS : BB_PG_WRITE, &b->records);
-    add_call(b, BB_PG_CHECK, NULL);
-    add_call(b, BB_PG_COMMIT, NULL);
+    b->write_call = b->call_count;
+    add_write(b);
     return BB_OK;
 }
 
@@ -165,6 +181,7 @@ static int32_t batch_init(batch *b, bb_pg_session *session, const bb_write_group
     b->group = group;
     b->is_partitioned = atomic_load(&session->store->engine) == BB_PG_ENGINE_PARTITIONED;
     b->wants_values = b->is_partitioned || atomic_load(&session->store->has_triggers) != 0;
+    b->is_careful = b->wants_values;
     bb_pg_params_init(&b->locks, allocator);
     bb_pg_params_init(&b->records, allocator);
     code = bb_pg_merge_init(&b->merge, allocator, group->writes, group->write_count, error);
@@ -211,19 +228,18 @@ static int32_t judge(const batch *b, size_t *wanted, bb_error *error)
     return BB_OK;
 }
 
-static const bb_pg_call *last_call(const batch *b, size_t from_end)
-{
-    return &b->calls[b->call_count - 1 - from_end];
-}
-
-/* Whether the check has failed, and why. */
+/* Whether a write or its check has failed as a write does that is to be undone, and why. */
 static setback find_setback(const batch *b, bb_pg_verdict *verdict)
 {
-    const PGresult *write = last_call(b, 2)->result;
-    const char *sqlstate = PQresultErrorField(last_call(b, 1)->result, PG_DIAG_SQLSTATE);
+    const bb_pg_call *write = &b->calls[b->write_call];
+    const bb_pg_call *failed = b->is_careful ? write + 1 : write;
+    const char *sqlstate = PQresultErrorField(failed->result, PG_DIAG_SQLSTATE);
 
-    if (sqlstate == NULL || strcmp(sqlstate, BB_PG_SQLSTATE_UNDO) != 0 ||
-        !bb_pg_read_verdict(write, verdict))
+    if (sqlstate == NULL || strcmp(sqlstate, BB_PG_SQLSTATE_UNDO) != 0)
+        return SETBACK_NONE;
+    if (!b->is_careful)
+        return SETBACK_DOUBTFUL;
+    if (!bb_pg_read_verdict(write->result, verdict))
         return SETBACK_NONE;
     if (verdict->not_inserted > 0)
         return SETBACK_LEFT_OUT;
@@ -258,16 +274,18 @@ static int32_t tell_setback(const batch *b, const bb_pg_verdict *verdict, size_t
                             "%snot stored: a trigger of the table changes the key of a contact",
                             whose);
     case SETBACK_NONE:
+    case SETBACK_DOUBTFUL:
     case SETBACK_MAY_DIFFER:
         break;
     }
-    return bb_error_set(error, BB_ERR_RETRY, "%sthe table may change values", whose);
+    return bb_error_set(error, BB_ERR_RETRY, "%snot yet stored", whose);
 }
 
 /* What all results together mean; `code` is what running them returned. */
 static int32_t conclude(batch *b, int32_t code, bb_error *error)
 {
-    bb_pg_verdict verdict;
+    const bb_pg_call *commit = &b->calls[b->call_count - 1];
+    bb_pg_verdict verdict = {0, 0};
     size_t wanted;
     int32_t judged = judge(b, &wanted, error);
 
@@ -279,10 +297,10 @@ static int32_t conclude(batch *b, int32_t code, bb_error *error)
         b->setback = find_setback(b, &verdict);
         return b->setback == SETBACK_NONE ? code : tell_setback(b, &verdict, wanted, error);
     }
-    if (strcmp(PQcmdStatus(last_call(b, 0)->result), "COMMIT") != 0)
+    if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
     b->session->has_written = 1;
-    return bb_pg_put_rows(&b->merge, last_call(b, 2)->result, b->wants_values, wanted,
+    return bb_pg_put_rows(&b->merge, b->calls[b->write_call].result, b->wants_values, wanted,
                           b->group->codes, error);
 }
 
@@ -338,6 +356,11 @@ static int is_worth_another(batch *b, int32_t *code, bb_error *error)
     bb_pg_store *store = b->session->store;
     int is_alone = b->group->write_count == 1;
 
+    if (b->setback == SETBACK_DOUBTFUL) {
+        b->is_careful = 1;
+        add_write(b);
+        return 1;
+    }
     /* The table may change values, and from now on that is known. */
     if (b->setback == SETBACK_MAY_DIFFER) {
         atomic_store(&store->has_triggers, 1);
