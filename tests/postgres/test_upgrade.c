@@ -1,5 +1,5 @@
 /*
- * test_upgrade.c: a newer build brings the schema from version 1 to a version 2, on a table with
+ * test_upgrade.c: a newer build brings the schema from version 2 to a version 3, on a table with
  * rows, while a process of this build writes.
  *
  *     test_upgrade WRITER MIGRATE-OF-THE-NEXT-BUILD
