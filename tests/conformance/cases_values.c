@@ -157,13 +157,13 @@ static void check_field(bb_case *c, set_field set, uint32_t field, const char *n
                         const char *b)
 {
     const struct {
-        int is_sent;
         const char *value;
-        int32_t outcome;
         const char *left;
-    } steps[] = {{0, NULL, BB_CREATED, none}, {1, none, BB_UNCHANGED, none}, {1, a, BB_UPDATED, a},
-                 {0, NULL, BB_UNCHANGED, a},  {1, a, BB_UNCHANGED, a},       {1, b, BB_UPDATED, b},
-                 {1, none, BB_UPDATED, none}, {1, b, BB_UPDATED, b}};
+        int32_t outcome;
+        int is_sent;
+    } steps[] = {{NULL, none, BB_CREATED, 0}, {none, none, BB_UNCHANGED, 1}, {a, a, BB_UPDATED, 1},
+                 {NULL, a, BB_UNCHANGED, 0},  {a, a, BB_UNCHANGED, 1},       {b, b, BB_UPDATED, 1},
+                 {none, none, BB_UPDATED, 1}, {b, b, BB_UPDATED, 1}};
 
     fixture_open(c);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

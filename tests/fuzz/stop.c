@@ -7,13 +7,13 @@
 
 #include "support/check.h"
 
-int check_failed(const char *file, int line, const char *condition)
+void check_failed(const char *file, int line, const char *condition)
 {
     fprintf(stderr, "%s:%d: not so: %s\n", file, line, condition);
     abort();
 }
 
-int check_failed_msg(const char *file, int line, const char *condition, const char *format, ...)
+void check_failed_msg(const char *file, int line, const char *condition, const char *format, ...)
 {
     va_list args;
 

@@ -156,41 +156,41 @@ static void write_closed_too_deep(test_text *body, size_t size, size_t index)
 #define ONE_USER   "\"users\":[{\"external_id\":\"u\"}]}"
 
 const shape shapes[] = {
-    {"ordinary", 200, 9, ATTRIBUTES, .write = write_ordinary, .entries = SHAPE_ORDINARY},
-    {"long strings", 200, 4, "name", .begin = "\"",
+    {"ordinary", 200, SHAPE_ORDINARY, 9, ATTRIBUTES, .write = write_ordinary},
+    {"long strings", 200, SHAPE_LARGE, 4, "name", .begin = "\"",
      .piece = "All work and no play makes Jack a dull boy. ", .end = "\""},
-    {"many numbers", 200, 6, ATTRIBUTES, .begin = "{\"n\":[0", .piece = ",1", .end = "]}"},
-    {"huge numbers", 200, 6, ATTRIBUTES, .write = write_one_number},
-    {"escaped strings", 200, 3, "name", .begin = "\"", .piece = "\\u0061\\n\\ud83d\\ude00",
-     .end = "\""},
-    {"white space", 200, 1, NULL, .write = write_space},
-    {"deep nesting", 200, 6, ATTRIBUTES, .write = write_deep},
-    {"deep, wide, equal entries", 200, 4, ATTRIBUTES, .write = write_deep_and_wide,
-     .entries = SHAPE_EQUAL},
-    {"brackets, equal entries", 200, 9, ATTRIBUTES, .write = write_deep_and_short,
-     .entries = SHAPE_EQUAL},
-    {"1000 deep equal entries", 200, 5, ATTRIBUTES, .write = write_deep_and_wide,
-     .entries = SHAPE_1000_EQUAL},
-    {"many names", 200, 8, ATTRIBUTES, .write = write_names},
-    {"many escaped names", 200, 8, ATTRIBUTES, .write = write_escaped_names},
-    {"repeated names", 200, 12, ATTRIBUTES, .begin = "{\"\":0", .piece = ",\"\":0", .end = "}"},
-    {"repeated names, deep", 200, 6, ATTRIBUTES, .write = write_repeated_and_deep},
-    {"long names alike", 200, 6, ATTRIBUTES, .write = write_long_names},
-    /* names of the body itself and of an entry, which are only looked for */
-    {"unknown escaped names", 200, 1, NULL, .begin = "{", .piece = "\"\\u0075\":0,",
-     .end = ONE_USER},
-    {"repeated arrays of users", 200, 1, NULL, .begin = "{", .piece = "\"users\":[{\"name\":1}],",
-     .end = ONE_USER},
-    {"many issues", 400, 3, ATTRIBUTES, .begin = "{\"n\":[\"\"", .piece = ",\"\\u0000\"",
+    {"many numbers", 200, SHAPE_LARGE, 6, ATTRIBUTES, .begin = "{\"n\":[0", .piece = ",1",
      .end = "]}"},
-    {"deep issues", 400, 3, ATTRIBUTES, .write = write_deep_fault},
-    {"names with U+0000", 400, 8, ATTRIBUTES, .begin = "{\"\":0", .piece = ",\"\\u0000\":0",
+    {"huge numbers", 200, SHAPE_LARGE, 6, ATTRIBUTES, .write = write_one_number},
+    {"escaped strings", 200, SHAPE_LARGE, 3, "name", .begin = "\"",
+     .piece = "\\u0061\\n\\ud83d\\ude00", .end = "\""},
+    {"white space", 200, SHAPE_BODY, 1, NULL, .write = write_space},
+    {"deep nesting", 200, SHAPE_LARGE, 6, ATTRIBUTES, .write = write_deep},
+    {"deep, wide, equal entries", 200, SHAPE_EQUAL, 4, ATTRIBUTES, .write = write_deep_and_wide},
+    {"brackets, equal entries", 200, SHAPE_EQUAL, 9, ATTRIBUTES, .write = write_deep_and_short},
+    {"1000 deep equal entries", 200, SHAPE_1000_EQUAL, 5, ATTRIBUTES, .write = write_deep_and_wide},
+    {"many names", 200, SHAPE_LARGE, 8, ATTRIBUTES, .write = write_names},
+    {"many escaped names", 200, SHAPE_LARGE, 8, ATTRIBUTES, .write = write_escaped_names},
+    {"repeated names", 200, SHAPE_LARGE, 12, ATTRIBUTES, .begin = "{\"\":0", .piece = ",\"\":0",
      .end = "}"},
-    {"only brackets", 400, 1, NULL, .begin = "", .piece = "[", .end = ""},
-    {"nested without end", 400, 1, NULL, .write = write_closed_too_deep},
-    {"a string without end", 400, 1, NULL, .begin = "{\"users\":[\"", .piece = "\\u0061",
-     .end = ""},
-    {"too many contacts", 400, 4, NULL, .begin = "{\"users\":[{}", .piece = ",{}", .end = "]}"},
+    {"repeated names, deep", 200, SHAPE_LARGE, 6, ATTRIBUTES, .write = write_repeated_and_deep},
+    {"long names alike", 200, SHAPE_LARGE, 6, ATTRIBUTES, .write = write_long_names},
+    /* names of the body itself and of an entry, which are only looked for */
+    {"unknown escaped names", 200, SHAPE_BODY, 1, NULL, .begin = "{", .piece = "\"\\u0075\":0,",
+     .end = ONE_USER},
+    {"repeated arrays of users", 200, SHAPE_BODY, 1, NULL, .begin = "{",
+     .piece = "\"users\":[{\"name\":1}],", .end = ONE_USER},
+    {"many issues", 400, SHAPE_LARGE, 3, ATTRIBUTES, .begin = "{\"n\":[\"\"",
+     .piece = ",\"\\u0000\"", .end = "]}"},
+    {"deep issues", 400, SHAPE_LARGE, 3, ATTRIBUTES, .write = write_deep_fault},
+    {"names with U+0000", 400, SHAPE_LARGE, 8, ATTRIBUTES, .begin = "{\"\":0",
+     .piece = ",\"\\u0000\":0", .end = "}"},
+    {"only brackets", 400, SHAPE_BODY, 1, NULL, .begin = "", .piece = "[", .end = ""},
+    {"nested without end", 400, SHAPE_BODY, 1, NULL, .write = write_closed_too_deep},
+    {"a string without end", 400, SHAPE_BODY, 1, NULL, .begin = "{\"users\":[\"",
+     .piece = "\\u0061", .end = ""},
+    {"too many contacts", 400, SHAPE_BODY, 4, NULL, .begin = "{\"users\":[{}", .piece = ",{}",
+     .end = "]}"},
 };
 
 const size_t shape_count = sizeof shapes / sizeof shapes[0];
@@ -219,7 +219,7 @@ void shape_make(const shape *s, test_text *body, size_t size)
     int are_equal = s->entries == SHAPE_EQUAL || s->entries == SHAPE_1000_EQUAL;
     size_t most = entry_size(s, size);
 
-    if (s->member == NULL) {
+    if (s->entries == SHAPE_BODY) {
         write_value(s, body, size, 0);
         return;
     }

@@ -11,6 +11,7 @@ enum { SHAPE_ENTRY = 1024 * 1024 - 2000 };
 
 /* How many contacts there are in a body, and how large each is. */
 typedef enum shape_entries {
+    SHAPE_BODY,      /* what is written is the body itself */
     SHAPE_LARGE,     /* as large as they may be, each of a contact of its own */
     SHAPE_ORDINARY,  /* small, but for bodies of which 1000 small ones are not enough */
     SHAPE_EQUAL,     /* large, all of one contact */
@@ -20,14 +21,14 @@ typedef enum shape_entries {
 typedef struct shape {
     const char *name;
     int32_t http_status; /* of the answer */
-    double most_heap;    /* bytes of heap per byte of a body of 64 KiB or more */
-    const char *member; /* of each entry; NULL: what follows is not a member's value but the body */
+    shape_entries entries;
+    double most_heap;   /* bytes of heap per byte of a body of 64 KiB or more */
+    const char *member; /* of each entry, whose value is written */
     const char *begin;  /* this, as many pieces as there is room for, and the end */
     const char *piece;
     const char *end;
     /* Instead: appends a value of about `size` bytes; `index` is its entry's. */
     void (*write)(test_text *body, size_t size, size_t index);
-    shape_entries entries;
 } shape;
 
 /* Appends a request's body of about `size` bytes. */

@@ -209,11 +209,15 @@ static void damage(const host *h, uint64_t *random)
     int file = open(h->path, O_WRONLY | O_CLOEXEC);
     uint32_t flips = 1 + test_random(random, 40);
 
+    if (!CHECK_MSG(size > 0, "there is nothing to damage")) {
+        close(file);
+        return;
+    }
     if (test_random(random, 6) == 0)
-        CHECK_MSG(ftruncate(file, (off_t)test_random(random, (uint32_t)size)) == 0, "truncating");
+        CHECK_MSG(ftruncate(file, (off_t)test_random(random, (size_t)size)) == 0, "truncating");
     for (uint32_t i = 0; i < flips; i++) {
         /* the first pages more often: the schema and the keys are there */
-        uint32_t range = test_random(random, 2) == 0 ? 8192 : (uint32_t)size;
+        size_t range = test_random(random, 2) == 0 ? 8192 : (size_t)size;
         unsigned char byte = (unsigned char)test_random(random, 256);
         CHECK_MSG(pwrite(file, &byte, 1, (off_t)test_random(random, range)) == 1, "writing");
     }

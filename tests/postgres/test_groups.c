@@ -93,7 +93,7 @@ static unsigned make_requests(const writer *w, uint64_t *random, request *reques
 {
     unsigned few = 2 + test_random(random, 20);
     unsigned count = test_random(random, 3) > 0 ? few : few + test_random(random, MOST - 22);
-    unsigned first = test_random(random, KEYS * CHATBOTS);
+    unsigned first = test_random(random, (size_t)KEYS * CHATBOTS);
 
     for (unsigned i = 0; i < count; i++) {
         unsigned step = w->number % 2 == 0 ? i : count - 1 - i;

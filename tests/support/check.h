@@ -10,12 +10,14 @@
 
 /* CHECK(condition): prints and counts it, with its place, if it is not so. The value is whether it
  * is, for those who cannot go on then. From any thread. In a fuzz target it ends the program. */
-#define CHECK(condition) ((condition) ? 1 : check_failed(__FILE__, __LINE__, #condition))
+#define CHECK(condition) \
+    check_value((condition) ? 1 : (check_failed(__FILE__, __LINE__, #condition), 0))
 
 /* CHECK_MSG(condition, format, ...): the same; the text, as printf() has it, says what was tried or
  * what was seen. */
 #define CHECK_MSG(condition, ...) \
-    ((condition) ? 1 : check_failed_msg(__FILE__, __LINE__, #condition, __VA_ARGS__))
+    check_value((condition) ? 1   \
+                            : (check_failed_msg(__FILE__, __LINE__, #condition, __VA_ARGS__), 0))
 
 /* CHECK_TEST(test_this(arguments)): calls a test function and prints its name, whether all of its
  * checks were good, and its time. If BB_TEST_ONLY names functions, with * and ? as in a shell, the
@@ -34,9 +36,13 @@ unsigned check_failures(void);
 /* What main() returns: 1 if a check failed, or BB_TEST_ONLY names no function that there is. */
 int check_status(void);
 
-/* For the macros. The first two return 0. */
-int check_failed(const char *file, int line, const char *condition);
-int check_failed_msg(const char *file, int line, const char *condition, const char *format, ...)
+/* For the macros. The first is there as a value may be left unused only if a function gives it. */
+static inline int check_value(int is_so)
+{
+    return is_so;
+}
+void check_failed(const char *file, int line, const char *condition);
+void check_failed_msg(const char *file, int line, const char *condition, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 int check_begin(const char *call);
 void check_end(void);
