@@ -78,7 +78,7 @@ static void fill_in_defaults(bb_config *config)
     fill_in(&config->max_group_contacts, DEFAULT_GROUP_CONTACTS);
     fill_in_size(&config->max_group_bytes, DEFAULT_GROUP_BYTES);
     if (config->workers > 0) /* each writes on a session of its own */
-        fill_up(&config->max_sessions, config->workers + BB_DISPATCHER_APART);
+        fill_up(&config->max_sessions, config->workers + BB_QUARANTINE_WORKERS);
 }
 
 static int is_within_bounds(const bb_config *config)

@@ -17,9 +17,9 @@
 
 enum { MAX_IDEMPOTENCY_KEY = 255 };
 
-/* One request on its way. */
-typedef struct call {
-    bb_job job; /* first, so that a job is its call */
+/* One request on its way, and its answer. */
+typedef struct exchange {
+    bb_job job; /* first, so that a job is its exchange */
     bb_contacts *contacts;
     bb_request request; /* as this version knows it */
     int only_authorizes;
@@ -31,7 +31,7 @@ typedef struct call {
     bb_batch batch;
     bb_done_fn done; /* the host's, of a submitted request */
     void *done_ctx;
-} call;
+} exchange;
 
 /* A struct of the caller's as this version knows it; 0 if it cannot be used, which is logged. */
 static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, void *known,
@@ -48,13 +48,13 @@ static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, 
 }
 
 /* A principal takes the key's place (B4). */
-static int32_t read_principal(call *c)
+static int32_t read_principal(exchange *x)
 {
-    bb_access *access = &c->job.access;
+    bb_access *access = &x->job.access;
     bb_principal principal;
 
     bb_principal_init(&principal);
-    if (!read_struct(c->contacts, &bb_principal_type, &principal, c->request.principal))
+    if (!read_struct(x->contacts, &bb_principal_type, &principal, x->request.principal))
         return BB_STATUS_INTERNAL_ERROR;
     access->workspace_id = principal.workspace_id;
     access->key_chatbot_id = principal.chatbot_id;
@@ -62,74 +62,74 @@ static int32_t read_principal(call *c)
 }
 
 /* Key and chatbot as far as they need no storage. */
-static int32_t read_access(call *c)
+static int32_t read_access(exchange *x)
 {
-    const bb_request *request = &c->request;
-    bb_access *access = &c->job.access;
+    const bb_request *request = &x->request;
+    bb_access *access = &x->job.access;
 
     access->size = sizeof *access;
-    access->now_us = c->contacts->clock(c->contacts->clock_ctx);
+    access->now_us = x->contacts->clock(x->contacts->clock_ctx);
     if (access->now_us < 0) /* which no clock should say; backends subtract from it */
         access->now_us = 0;
     access->deadline =
-        bb_deadline_in(request->timeout_ms > 0 ? request->timeout_ms : c->contacts->timeout_ms);
+        bb_deadline_in(request->timeout_ms > 0 ? request->timeout_ms : x->contacts->timeout_ms);
     access->chatbot_id =
         bb_chatbot_id_read(bb_slice_of(request->chatbot_id, request->chatbot_id_len));
     if (request->principal != NULL)
-        return read_principal(c);
-    access->key_hash = c->key_hash;
+        return read_principal(x);
+    access->key_hash = x->key_hash;
     return bb_authorization_read(bb_slice_of(request->authorization, request->authorization_len),
-                                 c->key_hash);
+                                 x->key_hash);
 }
 
-static bb_slice idempotency_key(const call *c)
+static bb_slice idempotency_key(const exchange *x)
 {
-    return bb_slice_of(c->request.idempotency_key, c->request.idempotency_key_len);
+    return bb_slice_of(x->request.idempotency_key, x->request.idempotency_key_len);
 }
 
 /* Size, JSON, entries. */
-static int32_t read_body(call *c)
+static int32_t read_body(exchange *x)
 {
-    const bb_contacts *contacts = c->contacts;
+    const bb_contacts *contacts = x->contacts;
     const bb_storage_vtable *table = &contacts->executor.storage->vtable;
     bb_body_limits limits = {
         contacts->max_entry_bytes,
         contacts->max_depth,
         {table->max_integer_digits, table->max_fraction_digits, contacts->max_entry_bytes}};
 
-    if (c->request.body_len > contacts->max_body_bytes)
+    if (x->request.body_len > contacts->max_body_bytes)
         return BB_STATUS_PAYLOAD_TOO_LARGE;
-    if (idempotency_key(c).len > MAX_IDEMPOTENCY_KEY)
+    if (idempotency_key(x).len > MAX_IDEMPOTENCY_KEY)
         return BB_STATUS_INVALID_DATA;
-    return bb_body_read(bb_slice_of(c->request.body, c->request.body_len), &limits, &c->arena,
-                        &c->issues, &c->body);
+    return bb_body_read(bb_slice_of(x->request.body, x->request.body_len), &limits, &x->arena,
+                        &x->issues, &x->body);
 }
 
 /* Entries to records. */
-static int32_t make_batch(call *c)
+static int32_t make_batch(exchange *x)
 {
-    bb_id_source ids = {c->job.access.chatbot_id, idempotency_key(c), c->contacts->random,
-                        c->contacts->random_ctx};
+    bb_id_source ids = {x->job.access.chatbot_id, idempotency_key(x), x->contacts->random,
+                        x->contacts->random_ctx};
 
-    if (bb_batch_make(&c->body, &ids, &c->arena, &c->batch) != BB_OK)
+    if (bb_batch_make(&x->body, &ids, &x->arena, &x->batch) != BB_OK)
         return BB_STATUS_INTERNAL_ERROR;
     return BB_STATUS_SUCCESS;
 }
 
 /* Authorizes alone. A chatbot that can't exist is looked for too, as the key is judged first (A1),
  * but not found whatever the storage says. */
-static int32_t authorize(call *c, bb_share share)
+static int32_t authorize(exchange *x, bb_share share)
 {
-    int32_t status = bb_job_authorize(&c->contacts->executor, &c->job, share);
+    int32_t status = bb_job_authorize(&x->contacts->executor, &x->job, share);
 
-    return status == BB_STATUS_SUCCESS && c->job.access.chatbot_id == 0 ? BB_STATUS_NOT_FOUND
+    return status == BB_STATUS_SUCCESS && x->job.access.chatbot_id == 0 ? BB_STATUS_NOT_FOUND
                                                                         : status;
 }
 
 /* For a request that holds up nobody else. */
-static bb_share whole_time(const call *c)
+static bb_share whole_time(const exchange *x)
 {
-    bb_share share = {.lock_deadline = c->job.access.deadline, .deadline = c->job.access.deadline};
+    bb_share share = {.lock_deadline = x->job.access.deadline, .deadline = x->job.access.deadline};
 
     return share;
 }
@@ -141,26 +141,26 @@ static bb_result *answer_access(int32_t status)
 }
 
 /* The answer to a body that was refused, for those who may know that it was (A1). */
-static bb_result *refuse(call *c, int32_t body_status, bb_share share)
+static bb_result *refuse(exchange *x, int32_t body_status, bb_share share)
 {
-    int32_t status = authorize(c, share);
+    int32_t status = authorize(x, share);
 
     if (status != BB_STATUS_SUCCESS)
         return answer_access(status);
-    if (body_status == BB_STATUS_INVALID_DATA && c->issues.count > 0)
-        return bb_response_issues(&c->contacts->executor.allocator, &c->issues, c->body.root);
+    if (body_status == BB_STATUS_INVALID_DATA && x->issues.count > 0)
+        return bb_response_issues(&x->contacts->executor.allocator, &x->issues, x->body.root);
     return bb_response_plain(body_status);
 }
 
 /* What is left to be done once the request has been read, on the store. */
 static bb_result *execute(bb_executor *executor, bb_job *job, bb_share share)
 {
-    call *c = (call *)job;
+    exchange *x = (exchange *)job;
 
-    if (c->only_authorizes || c->job.access.chatbot_id == 0)
-        return answer_access(authorize(c, share));
-    if (c->body_status != BB_STATUS_SUCCESS)
-        return refuse(c, c->body_status, share);
+    if (x->only_authorizes || x->job.access.chatbot_id == 0)
+        return answer_access(authorize(x, share));
+    if (x->body_status != BB_STATUS_SUCCESS)
+        return refuse(x, x->body_status, share);
     return bb_job_write(executor, job, share);
 }
 
@@ -169,28 +169,28 @@ static bb_result *execute(bb_executor *executor, bb_job *job, bb_share share)
  * with the write, so that one round trip is enough; a body is judged before, but its refusal is
  * kept from those who may not know.
  */
-static int32_t read_request(call *c)
+static int32_t read_request(exchange *x)
 {
-    int32_t status = read_access(c);
+    int32_t status = read_access(x);
 
-    if (status != BB_STATUS_SUCCESS || c->only_authorizes || c->job.access.chatbot_id == 0)
+    if (status != BB_STATUS_SUCCESS || x->only_authorizes || x->job.access.chatbot_id == 0)
         return status;
-    c->body_status = read_body(c);
-    if (c->body_status == BB_STATUS_SUCCESS)
-        c->body_status = make_batch(c);
-    if (c->body_status == BB_STATUS_SUCCESS)
-        c->job.batch = &c->batch;
+    x->body_status = read_body(x);
+    if (x->body_status == BB_STATUS_SUCCESS)
+        x->body_status = make_batch(x);
+    if (x->body_status == BB_STATUS_SUCCESS)
+        x->job.batch = &x->batch;
     return BB_STATUS_SUCCESS;
 }
 
 /* Leaves a body out that is not looked at, so that it is neither copied nor counted. */
-static void leave_body_out(call *c)
+static void leave_body_out(exchange *x)
 {
-    const bb_request *request = &c->request;
+    const bb_request *request = &x->request;
 
-    if (c->only_authorizes ||
-        (request->body == NULL && request->body_len <= c->contacts->max_body_bytes))
-        c->request.body_len = 0;
+    if (x->only_authorizes ||
+        (request->body == NULL && request->body_len <= x->contacts->max_body_bytes))
+        x->request.body_len = 0;
 }
 
 /* Looked at before anything of the handle's is used. */
@@ -209,75 +209,75 @@ static int can_begin(const bb_contacts *contacts, const bb_request *request)
 }
 
 /* 0 if there is nothing to go on: the answer is a 500. */
-static int begin(call *c, bb_contacts *contacts, const bb_request *request, int only_authorizes)
+static int begin(exchange *x, bb_contacts *contacts, const bb_request *request, int only_authorizes)
 {
-    memset(c, 0, sizeof *c);
-    c->contacts = contacts;
-    c->only_authorizes = only_authorizes;
-    bb_request_init(&c->request);
-    if (!read_struct(contacts, &bb_request_type, &c->request, request))
+    memset(x, 0, sizeof *x);
+    x->contacts = contacts;
+    x->only_authorizes = only_authorizes;
+    bb_request_init(&x->request);
+    if (!read_struct(contacts, &bb_request_type, &x->request, request))
         return 0;
-    leave_body_out(c);
-    c->job.began_us = bb_monotonic_us();
-    bb_arena_init(&c->arena, &contacts->executor.allocator);
-    bb_issues_init(&c->issues, &contacts->executor.allocator);
-    c->job.execute = execute;
-    c->job.arena = &c->arena;
-    if (c->request.body_len <= contacts->max_body_bytes) /* larger ones are not even copied */
-        c->job.bytes = c->request.body_len;
+    leave_body_out(x);
+    x->job.began_us = bb_monotonic_us();
+    bb_arena_init(&x->arena, &contacts->executor.allocator);
+    bb_issues_init(&x->issues, &contacts->executor.allocator);
+    x->job.execute = execute;
+    x->job.arena = &x->arena;
+    if (x->request.body_len <= contacts->max_body_bytes) /* larger ones are not even copied */
+        x->job.bytes = x->request.body_len;
     return 1;
 }
 
-static void end(call *c)
+static void end(exchange *x)
 {
-    bb_issues_free(&c->issues);
-    bb_arena_free(&c->arena);
-    sodium_memzero(c->key_hash, sizeof c->key_hash);
+    bb_issues_free(&x->issues);
+    bb_arena_free(&x->arena);
+    sodium_memzero(x->key_hash, sizeof x->key_hash);
 }
 
-static void count_answer(const call *c, const bb_result *result)
+static void count_answer(const exchange *x, const bb_result *result)
 {
-    bb_count_answer(&c->contacts->executor.counters, result, bb_monotonic_us() - c->job.began_us);
+    bb_count_answer(&x->contacts->executor.counters, result, bb_monotonic_us() - x->job.began_us);
 }
 
 /* ------------------------------------------------------------------------------------- waiting */
 
 /* The stages, and what came of them. */
-static bb_result *answer(call *c)
+static bb_result *answer(exchange *x)
 {
-    int32_t status = read_request(c);
+    int32_t status = read_request(x);
 
     if (status != BB_STATUS_SUCCESS)
         return bb_response_plain(status);
-    if (c->contacts->dispatcher != NULL)
-        return bb_dispatcher_run(c->contacts->dispatcher, &c->job);
-    return execute(&c->contacts->executor, &c->job, whole_time(c));
+    if (x->contacts->dispatcher != NULL)
+        return bb_dispatcher_run(x->contacts->dispatcher, &x->job);
+    return execute(&x->contacts->executor, &x->job, whole_time(x));
 }
 
 bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
 {
     bb_result *result;
-    call c;
+    exchange x;
 
-    if (!can_begin(contacts, request) || !begin(&c, contacts, request, 0))
+    if (!can_begin(contacts, request) || !begin(&x, contacts, request, 0))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    result = answer(&c);
-    count_answer(&c, result);
-    end(&c);
+    result = answer(&x);
+    count_answer(&x, result);
+    end(&x);
     return result;
 }
 
 bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *request)
 {
     int32_t status;
-    call c;
+    exchange x;
 
-    if (!can_begin(contacts, request) || !begin(&c, contacts, request, 1))
+    if (!can_begin(contacts, request) || !begin(&x, contacts, request, 1))
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    status = read_request(&c);
+    status = read_request(&x);
     if (status == BB_STATUS_SUCCESS)
-        status = authorize(&c, whole_time(&c));
-    end(&c);
+        status = authorize(&x, whole_time(&x));
+    end(&x);
     return bb_response_plain(status);
 }
 
@@ -286,46 +286,46 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
 /* Answers a submitted request, which is over then. */
 static void finish(bb_job *job, bb_result *result)
 {
-    call *c = (call *)job;
-    bb_allocator allocator = c->contacts->executor.allocator;
-    bb_done_fn done = c->done;
-    void *done_ctx = c->done_ctx;
+    exchange *x = (exchange *)job;
+    bb_allocator allocator = x->contacts->executor.allocator;
+    bb_done_fn done = x->done;
+    void *done_ctx = x->done_ctx;
 
-    if (!c->only_authorizes)
-        count_answer(c, result);
-    end(c);
-    bb_free(&allocator, c);
+    if (!x->only_authorizes)
+        count_answer(x, result);
+    end(x);
+    bb_free(&allocator, x);
     done(done_ctx, result);
 }
 
 /* The host's bytes are there only until the call returns; slices of the body outlive it. All else
  * is read by then. */
-static int32_t keep_body(call *c)
+static int32_t keep_body(exchange *x)
 {
-    size_t len = c->request.body_len;
+    size_t len = x->request.body_len;
     char *copy;
 
-    if (len == 0 || len > c->contacts->max_body_bytes)
+    if (len == 0 || len > x->contacts->max_body_bytes)
         return BB_STATUS_SUCCESS;
-    copy = bb_arena_alloc_bytes(&c->arena, len);
+    copy = bb_arena_alloc_bytes(&x->arena, len);
     if (copy == NULL)
         return BB_STATUS_INTERNAL_ERROR;
-    memcpy(copy, c->request.body, len);
-    c->request.body = copy;
+    memcpy(copy, x->request.body, len);
+    x->request.body = copy;
     return BB_STATUS_SUCCESS;
 }
 
 /* Lets a request wait for a worker, or says why it is over already. */
-static int32_t queue(call *c, uint64_t *ticket)
+static int32_t queue(exchange *x, uint64_t *ticket)
 {
-    int32_t status = keep_body(c);
+    int32_t status = keep_body(x);
     int32_t code;
 
     if (status == BB_STATUS_SUCCESS)
-        status = read_request(c);
+        status = read_request(x);
     if (status != BB_STATUS_SUCCESS)
         return status;
-    code = bb_dispatcher_submit(c->contacts->dispatcher, &c->job, ticket);
+    code = bb_dispatcher_submit(x->contacts->dispatcher, &x->job, ticket);
     if (code == BB_OK)
         return BB_STATUS_SUCCESS;
     return code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE : BB_STATUS_INTERNAL_ERROR;
@@ -336,26 +336,26 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
 {
     bb_result *result;
     int32_t status;
-    call *c;
+    exchange *x;
 
     if (!can_begin(contacts, request) || contacts->dispatcher == NULL || done == NULL)
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    c = bb_alloc(&contacts->executor.allocator, sizeof *c);
-    if (c == NULL || !begin(c, contacts, request, only_authorizes)) {
-        bb_free(&contacts->executor.allocator, c);
+    x = bb_alloc(&contacts->executor.allocator, sizeof *x);
+    if (x == NULL || !begin(x, contacts, request, only_authorizes)) {
+        bb_free(&contacts->executor.allocator, x);
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     }
-    c->job.done = finish;
-    c->done = done;
-    c->done_ctx = done_ctx;
-    status = queue(c, ticket);
+    x->job.done = finish;
+    x->done = done;
+    x->done_ctx = done_ctx;
+    status = queue(x, ticket);
     if (status == BB_STATUS_SUCCESS)
-        return NULL; /* and the call may be over by now */
+        return NULL; /* and the exchange may be over by now */
     result = bb_response_plain(status);
     if (!only_authorizes)
-        count_answer(c, result);
-    end(c);
-    bb_free(&contacts->executor.allocator, c);
+        count_answer(x, result);
+    end(x);
+    bb_free(&contacts->executor.allocator, x);
     return result;
 }
 

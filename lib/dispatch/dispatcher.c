@@ -4,15 +4,16 @@
  *
  * A request that finds nothing going on is written at once. While a group is being written requests
  * gather, and the next group takes what is there: when that one is done, or earlier by a free
- * worker if it pays, see pays(). A caller that waits for its answer anyway does the free worker's
- * work itself, which saves two changes of threads: so `active` counts those who write, workers or
- * not, and the workers are there for the rest.
+ * worker if that is worthwhile, see is_worthwhile(). A caller that waits for its answer anyway does
+ * the free worker's work itself, which saves two changes of threads: so `active` counts those who
+ * write, workers or not, and the workers are there for the rest.
  *
  * What a write waits for, such as a row that the host has locked, nobody says. So each is given a
- * share of its request's time, and what was not done by then goes to two threads that do nothing
- * else. They write the suspects of a group that took too long, one by one; what is slow by itself,
- * again and again; and what comes for its chatbot, which the others would have to wait for too, in
- * groups of their own. So workers and sessions are soon free again for everyone else.
+ * share of its request's time, and what was not done by then goes into quarantine, to two threads
+ * that do nothing else. They write the suspects of a group that took too long, one by one; what is
+ * slow by itself, again and again; and what comes for its chatbot, which the others would have to
+ * wait for too, in groups of their own. So workers and sessions are soon free again for everyone
+ * else.
  */
 #include "dispatch/dispatcher.h"
 
@@ -37,10 +38,10 @@ enum { GROUP_MARGIN_MS = 100 };
  */
 enum { WORTHWHILE_CONTACTS = 128 };
 
-/* For how long, at most, a further group is put off after another has begun. Where the store is
+/* For how long, at most, a further group lingers after another has begun. Where the store is
  * near that is about as long as one takes; where it is far away, so that there is more to be gained
  * by several at once, it is little beside the way there. */
-enum { PATIENCE_US = 2000 };
+enum { LINGER_US = 2000 };
 
 /* Bytes of every thread's stack: platforms differ from 128 KiB to whatever ulimit says. The most
  * that was measured is 154 KB, for comparing JSON of 512 levels, and less than 512 KiB in a build
@@ -51,32 +52,32 @@ typedef struct worker {
     bb_dispatcher *dispatcher;
     pthread_t thread;
     bb_job **jobs;       /* room for a group */
-    bb_job **later;      /* and for what is not done of it */
+    bb_job **deferred;   /* and for what is not done of it */
     bb_job_group *group; /* what it takes to write one */
 } worker;
 
 struct bb_dispatcher {
     bb_allocator allocator;
     bb_executor *executor;
-    pthread_mutex_t mutex; /* guards the rest but the workers */
-    pthread_cond_t work;   /* something waits that may be taken */
-    pthread_cond_t apart;  /* something was put back, or waits for a slow chatbot */
-    pthread_cond_t sooner; /* something expires before `next_expiry` */
+    pthread_mutex_t mutex;         /* guards the rest but the workers */
+    pthread_cond_t work;           /* something waits that may be taken */
+    pthread_cond_t quarantined;    /* a job was, or waits for a slow chatbot */
+    pthread_cond_t expiry_changed; /* `next_expiry` is earlier than it was */
     pthread_cond_t drained;
     bb_queue queue;
-    int64_t next_expiry;   /* a deadline that none of those that wait is before */
-    uint32_t active;       /* groups that are being written */
-    uint32_t active_apart; /* and what the two threads apart are at */
-    size_t written;        /* requests in those that are not yet known to take long */
-    uint32_t period;       /* which began when that was last forgotten */
-    int64_t impatient_us;  /* when a further group need not pay any longer; monotonic */
-    int is_watched;        /* a worker waits for that */
-    uint32_t answering;    /* others that are about to tell jobs their answers */
-    int is_closing;        /* nothing more comes in */
-    int is_over;           /* threads end */
-    pthread_t watcher;
-    int has_watcher;
-    uint32_t worker_count; /* that were asked for; two more are apart */
+    int64_t next_expiry;           /* a deadline that none of those that wait is before */
+    uint32_t active;               /* groups that are being written */
+    uint32_t active_in_quarantine; /* and what the two threads of the quarantine are at */
+    size_t in_flight;              /* requests in groups of this epoch that are being written */
+    uint32_t epoch;          /* ends with the time below: groups that take longer count no more */
+    int64_t linger_until_us; /* when any further group may begin; monotonic */
+    int has_timer;           /* a worker waits for that */
+    uint32_t answering;      /* others that are about to tell jobs their answers */
+    int is_closing;          /* nothing more comes in */
+    int is_over;             /* threads end */
+    pthread_t expiry_thread;
+    int has_expiry_thread;
+    uint32_t worker_count; /* that were asked for; the quarantine's come after them */
     uint32_t started;
     worker workers[];
 };
@@ -89,56 +90,58 @@ static int has_free_worker(const bb_dispatcher *d)
 }
 
 /*
- * Whether it pays to begin a group of so many requests and contacts. Beside no other, always, and
- * beside one that takes long. Otherwise a few requests are better off in the next group: two groups
- * at once share the store's processors, and each costs as much as many contacts. So about twice as
- * many must wait as are being written; beside a lone one, one is enough.
+ * Whether a group of so many requests and contacts is to begin. Beside no other, always, and beside
+ * one that takes long. Otherwise a few requests are better off in the next group: two groups at
+ * once share the store's processors, and each costs as much as many contacts. So about twice as
+ * many must wait as are in flight; beside a lone one, one is enough.
  */
-static int pays(const bb_dispatcher *d, size_t requests, size_t contacts)
+static int is_worthwhile(const bb_dispatcher *d, size_t requests, size_t contacts)
 {
-    return d->active == 0 || requests + 1 >= 2 * d->written || contacts >= WORTHWHILE_CONTACTS ||
+    return d->active == 0 || requests + 1 >= 2 * d->in_flight || contacts >= WORTHWHILE_CONTACTS ||
            requests >= d->queue.limits.max_group_requests ||
-           contacts >= d->queue.limits.max_group_contacts || bb_monotonic_us() >= d->impatient_us;
+           contacts >= d->queue.limits.max_group_contacts ||
+           bb_monotonic_us() >= d->linger_until_us;
 }
 
 static int may_take(const bb_dispatcher *d)
 {
     return d->queue.ready > 0 && has_free_worker(d) &&
-           pays(d, d->queue.ready, d->queue.ready_contacts);
+           is_worthwhile(d, d->queue.ready, d->queue.ready_contacts);
 }
 
-/* Something waits that a free worker may not take yet, and nobody sees to it that it is in time. */
-static int is_neglected(const bb_dispatcher *d)
+/* Something lingers that a free worker may take soon, and no worker waits for that time. */
+static int needs_timer(const bb_dispatcher *d)
 {
-    return d->queue.ready > 0 && has_free_worker(d) && !d->is_watched;
+    return d->queue.ready > 0 && has_free_worker(d) && !d->has_timer;
 }
 
 /* After anything that lets one of the workers do something, with the mutex held. */
-static void call_worker(bb_dispatcher *d)
+static void wake_worker(bb_dispatcher *d)
 {
-    if (is_neglected(d) || may_take(d))
+    if (needs_timer(d) || may_take(d))
         pthread_cond_signal(&d->work);
 }
 
 static int is_drained(const bb_dispatcher *d)
 {
-    return d->active == 0 && d->active_apart == 0 && d->answering == 0 && d->queue.count == 0;
+    return d->active == 0 && d->active_in_quarantine == 0 && d->answering == 0 &&
+           d->queue.count == 0;
 }
 
-/* A group begins, with the mutex held. Returns the period, for its end. Groups that have taken long
- * count no more, so that one that is stuck keeps nobody waiting twice. */
-static uint32_t begin(bb_dispatcher *d, size_t requests)
+/* A group begins, with the mutex held. Returns the epoch, for its end. Groups of earlier epochs are
+ * not in flight, so that one that is stuck keeps nobody waiting twice. */
+static uint32_t begin_group(bb_dispatcher *d, size_t requests)
 {
     int64_t now = bb_monotonic_us();
 
-    if (now >= d->impatient_us) {
-        d->period++;
-        d->written = 0;
+    if (now >= d->linger_until_us) {
+        d->epoch++;
+        d->in_flight = 0;
     }
     d->active++;
-    d->written += requests;
-    d->impatient_us = now + PATIENCE_US;
-    return d->period;
+    d->in_flight += requests;
+    d->linger_until_us = now + LINGER_US;
+    return d->epoch;
 }
 
 static void tell_if_drained(bb_dispatcher *d)
@@ -147,12 +150,12 @@ static void tell_if_drained(bb_dispatcher *d)
         pthread_cond_signal(&d->drained);
 }
 
-/* The worker or caller that wrote it has to look for more, or to call a worker. */
-static void end(bb_dispatcher *d, size_t requests, uint32_t period)
+/* The worker or caller that wrote it has to look for more, or to wake a worker. */
+static void end_group(bb_dispatcher *d, size_t requests, uint32_t epoch)
 {
     d->active--;
-    if (period == d->period)
-        d->written -= requests;
+    if (epoch == d->epoch)
+        d->in_flight -= requests;
     tell_if_drained(d);
 }
 
@@ -162,41 +165,41 @@ static void end_answering(bb_dispatcher *d)
     tell_if_drained(d);
 }
 
-/* Until there may be something to take, with the mutex held. One of the free workers also waits for
- * the time when patience ends; it goes on with that until then, so that it is not called for each
- * group. Returns whether it has still to. */
-static int wait_for_work(bb_dispatcher *d, int is_watcher)
+/* Until there may be something to take, with the mutex held. One of the free workers is the timer:
+ * it also waits for the time when a group need linger no more, and goes on with that until then, so
+ * that it is not woken for each group. Returns whether it still is. */
+static int wait_for_work(bb_dispatcher *d, int is_timer)
 {
     int is_early;
 
-    if (!is_watcher && !is_neglected(d)) {
+    if (!is_timer && !needs_timer(d)) {
         pthread_cond_wait(&d->work, &d->mutex);
         return 0;
     }
-    d->is_watched = 1;
-    is_early = bb_condition_wait_us(&d->work, &d->mutex, d->impatient_us);
-    d->is_watched = 0;
+    d->has_timer = 1;
+    is_early = bb_condition_wait_us(&d->work, &d->mutex, d->linger_until_us);
+    d->has_timer = 0;
     return is_early;
 }
 
-/* Lets the watcher know of a deadline, with the mutex held. */
-static void watch_deadline(bb_dispatcher *d, int64_t deadline)
+/* Lets the expiry thread know of a deadline, with the mutex held. */
+static void note_deadline(bb_dispatcher *d, int64_t deadline)
 {
     if (deadline >= d->next_expiry)
         return;
     d->next_expiry = deadline;
-    pthread_cond_signal(&d->sooner);
+    pthread_cond_signal(&d->expiry_changed);
 }
 
-/* With the mutex held; before end(), so that the dispatcher is not drained in between. */
-static void put_back(bb_dispatcher *d, bb_job *const *jobs, size_t count)
+/* With the mutex held; before end_group(), so that the dispatcher is not drained in between. */
+static void quarantine(bb_dispatcher *d, bb_job *const *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        bb_queue_put_back(&d->queue, jobs[i]);
-        watch_deadline(d, jobs[i]->access.deadline);
+        bb_queue_quarantine(&d->queue, jobs[i]);
+        note_deadline(d, jobs[i]->access.deadline);
     }
     if (count > 0)
-        pthread_cond_broadcast(&d->apart);
+        pthread_cond_broadcast(&d->quarantined);
 }
 
 static void *work(void *self_)
@@ -206,31 +209,32 @@ static void *work(void *self_)
 
     pthread_mutex_lock(&d->mutex);
     for (;;) {
-        int is_watcher = 0;
-        uint32_t period;
+        int is_timer = 0;
+        uint32_t epoch;
         size_t count;
-        size_t later;
+        size_t deferred;
         while (!may_take(d) && !d->is_over)
-            is_watcher = wait_for_work(d, is_watcher);
+            is_timer = wait_for_work(d, is_timer);
         if (d->is_over)
             break;
         count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
-        period = begin(d, count);
-        call_worker(d); /* more may be there than fits into one group */
+        epoch = begin_group(d, count);
+        wake_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
-        later = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->later);
+        deferred =
+            bb_job_group_execute(d->executor, self->group, self->jobs, count, self->deferred);
         pthread_mutex_lock(&d->mutex);
-        put_back(d, self->later, later);
-        end(d, count, period);
+        quarantine(d, self->deferred, deferred);
+        end_group(d, count, epoch);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
 }
 
-/* --------------------------------------------------------------------------------------- apart */
+/* ---------------------------------------------------------------------------------- quarantine */
 
-/* One of the two has patience: it is with the slow ones first, and gives them long shares. */
-static int has_patience(const worker *self)
+/* One of the two turns to the slow jobs first, and gives them long shares. */
+static int prefers_slow(const worker *self)
 {
     return self == &self->dispatcher->workers[self->dispatcher->worker_count];
 }
@@ -248,7 +252,7 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
         job->done(job, result);
     pthread_mutex_lock(&d->mutex);
     if (result == NULL)
-        put_back(d, &job, 1);
+        quarantine(d, &job, 1);
     else
         bb_queue_end_slow(&d->queue, flow);
 }
@@ -257,7 +261,7 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
 static int try_slow(bb_dispatcher *d, const worker *self)
 {
     bb_job *job = bb_queue_take_slow(&d->queue);
-    size_t parts = has_patience(self) ? 1 + d->queue.slow_count : BB_FIRST_SHARES;
+    size_t parts = prefers_slow(self) ? 1 + d->queue.slow_count : BB_FIRST_SHARES;
 
     if (job == NULL)
         return 0;
@@ -277,42 +281,42 @@ static int try_suspect(bb_dispatcher *d)
 
 static int try_slow_chatbot(bb_dispatcher *d, worker *self)
 {
-    size_t later;
+    size_t deferred;
     size_t count = bb_queue_take_of_slow(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
 
     if (count == 0)
         return 0;
     pthread_mutex_unlock(&d->mutex);
-    later = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->later);
+    deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->deferred);
     pthread_mutex_lock(&d->mutex);
-    put_back(d, self->later, later);
+    quarantine(d, self->deferred, deferred);
     return 1;
 }
 
-/* One step of what is done apart, if there is any to do. Suspects come before what is known to be
- * slow, as most of them are not, and have waited. */
-static int step_apart(bb_dispatcher *d, worker *self)
+/* One step of what the quarantine has to do, if there is any. Suspects come before what is known to
+ * be slow, as most of them are not, and have waited. */
+static int step_in_quarantine(bb_dispatcher *d, worker *self)
 {
     int has_done;
 
-    d->active_apart++;
-    has_done = (has_patience(self) && try_slow(d, self)) || try_suspect(d) ||
+    d->active_in_quarantine++;
+    has_done = (prefers_slow(self) && try_slow(d, self)) || try_suspect(d) ||
                try_slow_chatbot(d, self) || try_slow(d, self);
-    d->active_apart--;
+    d->active_in_quarantine--;
     tell_if_drained(d);
     return has_done;
 }
 
-static void *work_apart(void *self)
+static void *work_in_quarantine(void *self)
 {
     bb_dispatcher *d = ((worker *)self)->dispatcher;
 
     pthread_mutex_lock(&d->mutex);
     while (!d->is_over) {
-        if (step_apart(d, self))
-            call_worker(d); /* a chatbot may not be slow any longer */
+        if (step_in_quarantine(d, self))
+            wake_worker(d); /* a chatbot may not be slow any longer */
         else
-            pthread_cond_wait(&d->apart, &d->mutex);
+            pthread_cond_wait(&d->quarantined, &d->mutex);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -338,16 +342,16 @@ static void expire(bb_executor *executor, bb_job *job)
 }
 
 /* The thread that answers what has waited too long, since all workers may be busy for longer. */
-static void *watch(void *dispatcher)
+static void *expire_overdue(void *dispatcher)
 {
     bb_dispatcher *d = dispatcher;
 
     pthread_mutex_lock(&d->mutex);
     while (!d->is_over) {
         if (d->next_expiry == INT64_MAX) {
-            pthread_cond_wait(&d->sooner, &d->mutex);
+            pthread_cond_wait(&d->expiry_changed, &d->mutex);
         } else if (bb_deadline_left(d->next_expiry) > 0) {
-            bb_condition_wait(&d->sooner, &d->mutex, d->next_expiry);
+            bb_condition_wait(&d->expiry_changed, &d->mutex, d->next_expiry);
         } else {
             bb_job *expired = bb_queue_take_expired(&d->queue, bb_deadline_in(0), &d->next_expiry);
             d->answering++;
@@ -355,7 +359,7 @@ static void *watch(void *dispatcher)
             expire(d->executor, expired);
             pthread_mutex_lock(&d->mutex);
             end_answering(d);
-            call_worker(d); /* a chatbot may not be slow any longer */
+            wake_worker(d); /* a chatbot may not be slow any longer */
         }
     }
     pthread_mutex_unlock(&d->mutex);
@@ -371,11 +375,11 @@ static int32_t enqueue(bb_dispatcher *d, bb_job *job)
 
     if (code != BB_OK)
         return code;
-    watch_deadline(d, job->access.deadline);
+    note_deadline(d, job->access.deadline);
     if (bb_queue_is_slow(&d->queue, job->access.chatbot_id))
-        pthread_cond_signal(&d->apart);
+        pthread_cond_signal(&d->quarantined);
     else
-        call_worker(d);
+        wake_worker(d);
     return BB_OK;
 }
 
@@ -408,7 +412,7 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     bb_count(&d->executor->counters.cancelled, 1);
     pthread_mutex_lock(&d->mutex);
     end_answering(d);
-    call_worker(d); /* as in watch() */
+    wake_worker(d); /* as in expire_overdue() */
     pthread_mutex_unlock(&d->mutex);
     return BB_OK;
 }
@@ -420,7 +424,7 @@ typedef struct waiter {
     bb_result *result;
 } waiter;
 
-static void wake(bb_job *job, bb_result *result)
+static void wake_caller(bb_job *job, bb_result *result)
 {
     waiter *w = job->done_ctx;
 
@@ -446,32 +450,33 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
                                                  : BB_STATUS_INTERNAL_ERROR);
 }
 
-/* Takes a free worker's place, if nobody waits for one and it pays; the period goes to `*period`.
- */
-static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *period)
+/* Takes a free worker's place, if nobody waits for one and that is worthwhile. Its epoch goes to
+ * `*epoch`. */
+static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch)
 {
     int is_free;
 
     pthread_mutex_lock(&d->mutex);
-    is_free = d->queue.ready == 0 && has_free_worker(d) && pays(d, 1, bb_job_contacts(job)) &&
+    is_free = d->queue.ready == 0 && has_free_worker(d) &&
+              is_worthwhile(d, 1, bb_job_contacts(job)) &&
               !bb_queue_is_slow(&d->queue, job->access.chatbot_id);
     if (is_free)
-        *period = begin(d, 1);
+        *epoch = begin_group(d, 1);
     pthread_mutex_unlock(&d->mutex);
     return is_free;
 }
 
 /* In a worker's place, which is given back when the job's share of time is over. */
-static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t period, waiter *w)
+static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t epoch, waiter *w)
 {
     bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, BB_FIRST_SHARES);
     bb_result *result = job->execute(d->executor, job, share);
 
     pthread_mutex_lock(&d->mutex);
     if (result == NULL)
-        put_back(d, &job, 1);
-    end(d, 1, period);
-    call_worker(d);
+        quarantine(d, &job, 1);
+    end_group(d, 1, epoch);
+    wake_worker(d);
     pthread_mutex_unlock(&d->mutex);
     return result != NULL ? result : wait_for(w);
 }
@@ -479,15 +484,15 @@ static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t period, waite
 bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
 {
     bb_result *result;
-    uint32_t period;
+    uint32_t epoch;
     waiter w;
 
     if (sem_init(&w.answered, 0, 0) != 0)
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
-    job->done = wake;
+    job->done = wake_caller;
     // cppcheck-suppress autoVariables ; the job has been answered when this function returns
     job->done_ctx = &w;
-    result = take_place(d, job, &period) ? run_here(d, job, period, &w) : run_queued(d, job, &w);
+    result = take_place(d, job, &epoch) ? run_here(d, job, epoch, &w) : run_queued(d, job, &w);
     sem_destroy(&w.answered);
     return result;
 }
@@ -504,13 +509,13 @@ void bb_dispatcher_load(bb_dispatcher *d, size_t *queued, size_t *queued_bytes)
 
 static int init_conditions(bb_dispatcher *d)
 {
-    if (bb_condition_init(&d->sooner) != 0)
+    if (bb_condition_init(&d->expiry_changed) != 0)
         return 0;
     if (bb_condition_init(&d->work) != 0) {
-        pthread_cond_destroy(&d->sooner);
+        pthread_cond_destroy(&d->expiry_changed);
         return 0;
     }
-    pthread_cond_init(&d->apart, NULL);
+    pthread_cond_init(&d->quarantined, NULL);
     pthread_cond_init(&d->drained, NULL);
     pthread_mutex_init(&d->mutex, NULL);
     return 1;
@@ -541,7 +546,7 @@ static int start_thread(pthread_t *thread, void *(*run)(void *), void *ctx)
 static void free_worker(const bb_allocator *allocator, worker *w)
 {
     bb_job_group_free(w->group);
-    bb_free(allocator, w->later);
+    bb_free(allocator, w->deferred);
     bb_free(allocator, w->jobs);
 }
 
@@ -554,10 +559,10 @@ static int32_t start_worker(bb_dispatcher *d)
 
     w->dispatcher = d;
     w->jobs = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
-    w->later = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
+    w->deferred = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
     w->group = bb_job_group_new(&d->allocator, max);
-    if (w->jobs != NULL && w->later != NULL && w->group != NULL) {
-        if (start_thread(&w->thread, d->started < d->worker_count ? work : work_apart, w)) {
+    if (w->jobs != NULL && w->deferred != NULL && w->group != NULL) {
+        if (start_thread(&w->thread, d->started < d->worker_count ? work : work_in_quarantine, w)) {
             d->started++;
             return BB_OK;
         }
@@ -571,10 +576,10 @@ static int32_t start(bb_dispatcher *d)
 {
     int32_t code = BB_OK;
 
-    if (!start_thread(&d->watcher, watch, d))
+    if (!start_thread(&d->expiry_thread, expire_overdue, d))
         return BB_ERR_INTERNAL;
-    d->has_watcher = 1;
-    while (code == BB_OK && d->started < d->worker_count + BB_DISPATCHER_APART)
+    d->has_expiry_thread = 1;
+    while (code == BB_OK && d->started < d->worker_count + BB_QUARANTINE_WORKERS)
         code = start_worker(d);
     return code;
 }
@@ -600,7 +605,7 @@ int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_que
 {
     bb_dispatcher *d =
         bb_zalloc(&executor->allocator,
-                  sizeof *d + ((size_t)workers + BB_DISPATCHER_APART) * sizeof d->workers[0]);
+                  sizeof *d + ((size_t)workers + BB_QUARANTINE_WORKERS) * sizeof d->workers[0]);
     int32_t code;
 
     if (d == NULL)
@@ -632,8 +637,8 @@ static void drain(bb_dispatcher *d)
         pthread_cond_wait(&d->drained, &d->mutex);
     d->is_over = 1;
     pthread_cond_broadcast(&d->work);
-    pthread_cond_broadcast(&d->apart);
-    pthread_cond_signal(&d->sooner);
+    pthread_cond_broadcast(&d->quarantined);
+    pthread_cond_signal(&d->expiry_changed);
     pthread_mutex_unlock(&d->mutex);
 }
 
@@ -645,17 +650,17 @@ void bb_dispatcher_close(bb_dispatcher *d)
         return;
     allocator = d->allocator;
     drain(d);
-    if (d->has_watcher)
-        pthread_join(d->watcher, NULL);
+    if (d->has_expiry_thread)
+        pthread_join(d->expiry_thread, NULL);
     for (uint32_t i = 0; i < d->started; i++) {
         pthread_join(d->workers[i].thread, NULL);
         free_worker(&allocator, &d->workers[i]);
     }
     pthread_mutex_destroy(&d->mutex);
     pthread_cond_destroy(&d->drained);
-    pthread_cond_destroy(&d->apart);
+    pthread_cond_destroy(&d->quarantined);
     pthread_cond_destroy(&d->work);
-    pthread_cond_destroy(&d->sooner);
+    pthread_cond_destroy(&d->expiry_changed);
     bb_queue_free(&d->queue);
     bb_free(&allocator, d);
 }

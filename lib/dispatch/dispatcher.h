@@ -9,13 +9,13 @@
 
 typedef struct bb_dispatcher bb_dispatcher;
 
-/* So many threads more than workers write, each on a session of its own: what was not done in its
- * share of time. */
-enum { BB_DISPATCHER_APART = 2 };
+/* So many threads more than workers write, each on a session of its own: they try what was not done
+ * in its share of time. */
+enum { BB_QUARANTINE_WORKERS = 2 };
 
-/* Starts `workers` threads, those apart, and one that watches deadlines. BB_OK, BB_ERR_NOMEM, or
- * BB_ERR_INTERNAL if the system has no more threads or random bytes. The executor must outlive the
- * dispatcher; `random` is used for as long as this call takes. */
+/* Starts `workers` threads, those of the quarantine, and one that answers what expires. BB_OK,
+ * BB_ERR_NOMEM, or BB_ERR_INTERNAL if the system has no more threads or random bytes. The executor
+ * must outlive the dispatcher; `random` is used for as long as this call takes. */
 int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_queue_limits *limits,
                            bb_random_fn random, void *random_ctx, bb_dispatcher **out);
 

@@ -317,7 +317,7 @@ void bb_queue_remove(bb_queue *queue, bb_job *job)
     }
 }
 
-/* ----------------------------------------------------------------------- what was not done yet */
+/* ---------------------------------------------------------------------------------- quarantine */
 
 /* If there is no memory for a flow, its chatbot is not known to be slow, which is all. */
 static void put_among_slow(bb_queue *queue, bb_job *job)
@@ -335,7 +335,7 @@ static void put_among_slow(bb_queue *queue, bb_job *job)
     insert(queue, &queue->slow, job, queue->slow.last);
 }
 
-void bb_queue_put_back(bb_queue *queue, bb_job *job)
+void bb_queue_quarantine(bb_queue *queue, bb_job *job)
 {
     if (job->ticket == 0)
         job->ticket = ++queue->last_ticket;

@@ -2,9 +2,9 @@
  * queue.h: the jobs that wait for a worker, bounded, and fair between chatbots.
  *
  * Each chatbot that has jobs waiting has a line of its own, and the lines take turns. Jobs that
- * were not done in their share of time come back and are kept apart from those: suspects, which
- * were tried together with others, so that nobody knows which of them took the time, and slow ones,
- * which were alone. The chatbot of a slow job is itself slow until that is done: its line takes
+ * were not done in their share of time come back into quarantine: suspects, which were tried
+ * together with others, so that nobody knows which of them took the time, and slow ones, which were
+ * alone. The chatbot of a slow job is itself slow until that is done: its line takes
  * turns with those of other slow ones, and shares no group with any.
  *
  * Nothing here is locked: who uses a queue from several threads does that.
@@ -103,12 +103,12 @@ bb_job *bb_queue_take_expired(bb_queue *queue, int64_t now, int64_t *next_deadli
  */
 size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs);
 
-/* ------------------------------------------------------------------------ what was not done yet */
+/* ---------------------------------------------------------------------------------- quarantine */
 
 /* Lets a job wait that was taken, or that is to be treated like one, and was not done in its share
  * of time: among the slow ones if `is_slow`, otherwise among the suspects. It keeps its ticket; it
  * is never refused, since it was let in already. */
-void bb_queue_put_back(bb_queue *queue, bb_job *job);
+void bb_queue_quarantine(bb_queue *queue, bb_job *job);
 
 /* Whether a chatbot is slow. */
 int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id);
@@ -118,7 +118,7 @@ int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id);
 bb_job *bb_queue_take_suspect(bb_queue *queue);
 
 /* Takes the slow job out that has waited longest, NULL if there is none. Its chatbot stays slow
- * until it is put back or, with what was its `flow`, bb_queue_end_slow() is called. */
+ * until it is in quarantine again or, with what was its `flow`, bb_queue_end_slow() is called. */
 bb_job *bb_queue_take_slow(bb_queue *queue);
 void bb_queue_end_slow(bb_queue *queue, bb_flow *flow);
 

@@ -639,7 +639,7 @@ static void test_E11_those_that_wait_hold_no_worker_for_long(void **state)
 }
 
 /* Once it is known whose request waits, others for the same contact spoil nobody's group. */
-static void test_E11_a_chatbot_that_waits_is_apart(void **state)
+static void test_E11_a_chatbot_that_waits_is_in_quarantine(void **state)
 {
     host *h = open_host_for(1, ENOUGH_MS);
     uint64_t ungrouped;
@@ -715,7 +715,7 @@ static void test_E11_a_store_that_stands_still(void **state)
     close_host(h);
 }
 
-/* Closing waits for what was put back. */
+/* Closing waits for what is in quarantine. */
 static void *unlock_later(void *ctx)
 {
     host *h = ctx;
@@ -727,7 +727,7 @@ static void *unlock_later(void *ctx)
     return NULL;
 }
 
-static void test_E11_closing_waits_for_what_was_put_back(void **state)
+static void test_E11_closing_waits_for_the_quarantine(void **state)
 {
     host *h = open_host_for(1, ENOUGH_MS);
     pthread_t thread;
@@ -1304,10 +1304,10 @@ int main(void)
         cmocka_unit_test(test_E7_a_backend_without_groups),
         cmocka_unit_test(test_E11_one_that_waits_keeps_no_other_waiting),
         cmocka_unit_test(test_E11_those_that_wait_hold_no_worker_for_long),
-        cmocka_unit_test(test_E11_a_chatbot_that_waits_is_apart),
+        cmocka_unit_test(test_E11_a_chatbot_that_waits_is_in_quarantine),
         cmocka_unit_test(test_E11_each_has_its_own_deadline),
         cmocka_unit_test(test_E11_a_store_that_stands_still),
-        cmocka_unit_test(test_E11_closing_waits_for_what_was_put_back),
+        cmocka_unit_test(test_E11_closing_waits_for_the_quarantine),
         cmocka_unit_test(test_E11_without_groups_those_behind_wait_for_a_share),
         cmocka_unit_test(test_E11_a_store_with_one_writer_is_waited_for),
         cmocka_unit_test(test_A1_refused_bodies_wait_for_their_turn),

@@ -389,11 +389,11 @@ static void test_E11_tickets_find_what_waits(void **state)
 }
 
 /* Puts what was taken back, every second of a kind. */
-static void put_back(fixture *f, size_t count)
+static void quarantine(fixture *f, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         f->taken[i]->is_slow = i % 2 == 1;
-        bb_queue_put_back(&f->queue, f->taken[i]);
+        bb_queue_quarantine(&f->queue, f->taken[i]);
     }
 }
 
@@ -417,7 +417,7 @@ static void test_E11_what_expires_is_taken_out(void **state)
         kept += i % 3 != 0;
     }
     assert_int_equal(take(f), 20);
-    put_back(f, 20);
+    quarantine(f, 20);
     assert_int_equal(f->queue.count, 40);
     for (const bb_job *job = bb_queue_take_expired(&f->queue, SOON, &next); job != NULL;
          job = job->next)
@@ -436,7 +436,7 @@ static void test_E11_what_expires_is_taken_out(void **state)
 /* ------------------------------------------------------------------------ what was not done yet */
 
 /* The line of a slow chatbot shares nothing with the others until it is slow no more. */
-static void test_E7_a_slow_chatbot_is_apart(void **state)
+static void test_E7_a_slow_chatbot_has_groups_of_its_own(void **state)
 {
     fixture *f = open_queue(wide());
     bb_job *slow = push(f, 1, "a");
@@ -447,7 +447,7 @@ static void test_E7_a_slow_chatbot_is_apart(void **state)
     push(f, 2, "c");
     assert_int_equal(bb_queue_take(&f->queue, NO_MARGIN, f->taken), 3);
     slow->is_slow = 1;
-    bb_queue_put_back(&f->queue, slow);
+    bb_queue_quarantine(&f->queue, slow);
     assert_true(bb_queue_is_slow(&f->queue, 1));
     assert_false(bb_queue_is_slow(&f->queue, 2));
     push(f, 1, "d");
@@ -482,10 +482,10 @@ static void test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn(void **state)
         jobs[i] = push(f, i == 2 ? 2 : 1, keys[i]);
     assert_int_equal(take(f), 4);
     for (int i = 0; i < 4; i++)
-        bb_queue_put_back(&f->queue, jobs[i]);
+        bb_queue_quarantine(&f->queue, jobs[i]);
     assert_ptr_equal(bb_queue_take_suspect(&f->queue), jobs[0]);
     jobs[0]->is_slow = 1;
-    bb_queue_put_back(&f->queue, jobs[0]);
+    bb_queue_quarantine(&f->queue, jobs[0]);
     push(f, 1, "e");
     push(f, 1, "f");
     assert_ptr_equal(bb_queue_take_suspect(&f->queue), jobs[2]);
@@ -511,9 +511,9 @@ static void test_E11_a_slow_job_is_removed(void **state)
     (void)state;
     assert_int_equal(take(f), 1);
     job->is_slow = 1;
-    bb_queue_put_back(&f->queue, job);
+    bb_queue_quarantine(&f->queue, job);
     assert_ptr_equal(bb_queue_take_slow(&f->queue), job);
-    bb_queue_put_back(&f->queue, job);
+    bb_queue_quarantine(&f->queue, job);
     assert_true(bb_queue_is_slow(&f->queue, 1));
     bb_queue_remove(&f->queue, job);
     assert_false(bb_queue_is_slow(&f->queue, 1));
@@ -536,7 +536,7 @@ static void test_E11_what_comes_back_is_never_refused(void **state)
     push(f, 1, "b");
     push(f, 2, "c");
     back->is_slow = 1;
-    bb_queue_put_back(&f->queue, back);
+    bb_queue_quarantine(&f->queue, back);
     assert_int_equal(f->queue.count, 3);
     assert_int_equal(try_push(f, 3, 0), BB_ERR_BUSY);
     assert_int_equal(take(f), 1); /* c */
@@ -557,7 +557,7 @@ static void test_E11_slow_jobs_count_for_their_chatbot(void **state)
         assert_int_equal(try_push(f, 1, 1), BB_OK);
     for (size_t i = take(f); i-- > 0;) {
         f->taken[i]->is_slow = 1;
-        bb_queue_put_back(&f->queue, f->taken[i]);
+        bb_queue_quarantine(&f->queue, f->taken[i]);
     }
     assert_int_equal(try_push(f, 1, 1), BB_ERR_BUSY);
     assert_int_equal(try_push(f, 2, 1), BB_OK);
@@ -573,13 +573,13 @@ static void test_E11_a_slow_job_without_memory(void **state)
     (void)state;
     m->job.is_slow = 1;
     unit_memory_fail(&f->memory, 1, 1);
-    bb_queue_put_back(&f->queue, &m->job);
+    bb_queue_quarantine(&f->queue, &m->job);
     assert_false(bb_queue_is_slow(&f->queue, 1));
     assert_ptr_equal(bb_queue_find(&f->queue, m->job.ticket), &m->job);
     assert_ptr_equal(bb_queue_take_slow(&f->queue), &m->job);
     bb_queue_end_slow(&f->queue, m->job.flow);
     unit_memory_fail(&f->memory, 0, 0);
-    bb_queue_put_back(&f->queue, &m->job);
+    bb_queue_quarantine(&f->queue, &m->job);
     assert_true(bb_queue_is_slow(&f->queue, 1));
     bb_queue_remove(&f->queue, &m->job);
     close_queue(f);
@@ -592,14 +592,14 @@ typedef struct random_run {
     size_t done;
 } random_run;
 
-static void finish_or_put_back(random_run *run, bb_job *job)
+static void finish_or_quarantine(random_run *run, bb_job *job)
 {
     bb_flow *flow = job->flow;
 
     assert_int_equal(job->bytes, 10);
     if (test_random(&run->random, 3) == 0) {
         job->is_slow |= (int)test_random(&run->random, 2);
-        bb_queue_put_back(&run->f->queue, job);
+        bb_queue_quarantine(&run->f->queue, job);
         return;
     }
     job->bytes = 0; /* so that a second time shows */
@@ -640,10 +640,10 @@ static void take_some(random_run *run)
         break;
     }
     if (job != NULL)
-        finish_or_put_back(run, job);
+        finish_or_quarantine(run, job);
     for (size_t i = 0; i < count; i++) {
         assert_null(f->taken[i]->flow);
-        finish_or_put_back(run, f->taken[i]);
+        finish_or_quarantine(run, f->taken[i]);
     }
 }
 
@@ -712,7 +712,7 @@ int main(void)
         cmocka_unit_test(test_E11_what_cannot_share_goes_alone),
         cmocka_unit_test(test_E11_tickets_find_what_waits),
         cmocka_unit_test(test_E11_what_expires_is_taken_out),
-        cmocka_unit_test(test_E7_a_slow_chatbot_is_apart),
+        cmocka_unit_test(test_E7_a_slow_chatbot_has_groups_of_its_own),
         cmocka_unit_test(test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn),
         cmocka_unit_test(test_E11_a_slow_job_is_removed),
         cmocka_unit_test(test_E11_what_comes_back_is_never_refused),
