@@ -12,7 +12,7 @@
 
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/sql/statements.h"
-#include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/table_kind.h"
 #include "bb_contacts/storage.h"
 #include "execute/storage.h"
 #include "support/check.h"
@@ -122,11 +122,11 @@ static int migrate(bb_storage *storage)
     return 0;
 }
 
-static int engine_of(const bb_storage *storage)
+static int table_kind_of(const bb_storage *storage)
 {
     bb_pg_store *store = storage->store;
 
-    return atomic_load(&store->engine);
+    return atomic_load(&store->table_kind);
 }
 
 /* Whether a request for a new contact is answered with a 200. */
@@ -215,22 +215,22 @@ static void check_stores(void)
     bb_storage *older = open_store(NULL);
     bb_storage *newer;
 
-    CHECK(migrate(older) && engine_of(older) == BB_PG_ENGINE_UNKNOWN);
+    CHECK(migrate(older) && table_kind_of(older) == BB_PG_TABLE_UNKNOWN);
     CHECK(bb_storage_chatbot_add(older, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
-    CHECK(writes(older) && engine_of(older) == BB_PG_ENGINE_ORDINARY);
+    CHECK(writes(older) && table_kind_of(older) == BB_PG_TABLE_ORDINARY);
     CHECK(run_sql(stand_in));
     newer = open_store(NULL); /* the extension is there, but has not been given the tables */
-    CHECK(writes(newer) && engine_of(newer) == BB_PG_ENGINE_ORDINARY);
+    CHECK(writes(newer) && table_kind_of(newer) == BB_PG_TABLE_ORDINARY);
     bb_storage_close(newer);
     check_given_to_citus_once();
     newer = open_store(NULL);
-    CHECK(writes(newer) && engine_of(newer) == BB_PG_ENGINE_CITUS);
-    CHECK(migrate(newer) && engine_of(newer) == BB_PG_ENGINE_CITUS);
+    CHECK(writes(newer) && table_kind_of(newer) == BB_PG_TABLE_CITUS);
+    CHECK(migrate(newer) && table_kind_of(newer) == BB_PG_TABLE_CITUS);
     bb_storage_close(newer);
     /* one that asked before finds out by being refused, which no request sees */
-    CHECK(engine_of(older) == BB_PG_ENGINE_ORDINARY);
+    CHECK(table_kind_of(older) == BB_PG_TABLE_ORDINARY);
     CHECK(run_sql(refuse_ordinary_write));
-    CHECK(writes(older) && engine_of(older) == BB_PG_ENGINE_CITUS);
+    CHECK(writes(older) && table_kind_of(older) == BB_PG_TABLE_CITUS);
     bb_storage_close(older);
 }
 
@@ -255,7 +255,7 @@ static void check_script(void)
     storage = open_store(&options);
     CHECK(migrate(storage));
     CHECK(bb_storage_chatbot_add(storage, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
-    CHECK(writes(storage) && engine_of(storage) == BB_PG_ENGINE_CITUS);
+    CHECK(writes(storage) && table_kind_of(storage) == BB_PG_TABLE_CITUS);
     bb_storage_close(storage);
 }
 

@@ -17,7 +17,7 @@
 #include "backends/postgres/sql/columns.h"
 #include "util/alloc.h"
 
-enum { MOST_TOKENS = 4000 };
+enum { MOST_TOKENS = 8000 };
 
 typedef enum token_kind { WORD, SYMBOL, OTHER } token_kind;
 
@@ -262,7 +262,7 @@ static unsigned check(const char *text, int is_silent)
     unsigned faults = 0;
 
     if (!read_statement(&s, text)) {
-        fprintf(stderr, "too long: %s\n", text);
+        fprintf(stderr, "too long: %.40s\n", text);
         return 1;
     }
     for (const token *t = &s.tokens[4]; t->text != NULL; t++) {

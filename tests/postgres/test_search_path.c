@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/table_kind.h"
 #include "bb_contacts/storage.h"
 #include "execute/storage.h"
 #include "postgres/open.h"
@@ -28,11 +28,11 @@ static char *as_role;  /* of the role that migrates and serves requests */
 static const char evil_functions[] =
     "SET client_min_messages = warning;"
     "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC;"
-    "CREATE SEQUENCE evil.calls; GRANT ALL ON SEQUENCE evil.calls TO PUBLIC;"
+    "CREATE SEQUENCE evil.queries; GRANT ALL ON SEQUENCE evil.queries TO PUBLIC;"
     "CREATE FUNCTION public.make_evil(name text, parameters text, result text) RETURNS void"
     " LANGUAGE plpgsql AS $make$BEGIN"
     " EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s LANGUAGE plpgsql AS $$BEGIN"
-    " PERFORM pg_catalog.nextval(''evil.calls''); RAISE EXCEPTION %L; END$$',"
+    " PERFORM pg_catalog.nextval(''evil.queries''); RAISE EXCEPTION %L; END$$',"
     " name, parameters, result, 'evil.' || name);"
     " EXCEPTION WHEN invalid_function_definition OR feature_not_supported THEN END$make$;"
     "SELECT count(public.make_evil(proname, parameters, result)) FROM ("
@@ -44,7 +44,7 @@ static const char evil_functions[] =
     " FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f') f";
 
 /* Functions that fit better than the catalog's, aggregates, operators and types; and a collation
- * that calls two texts the same that are not. */
+ * that queries two texts the same that are not. */
 static const char evil_others[] =
     "SET client_min_messages = warning;"
     "SELECT public.make_evil(name, parameters, 'bigint') FROM (VALUES"
@@ -74,7 +74,7 @@ static const char evil_others[] =
     "CREATE COLLATION evil.\"C\" (provider = icu, locale = 'und-u-ks-level2', deterministic = "
     "false)";
 
-/* What the host calls by names alone; and a function of his that says which path there is. */
+/* What the host queries by names alone; and a function of his that says which path there is. */
 static const char host_functions[] =
     "CREATE SCHEMA host; GRANT USAGE ON SCHEMA host TO PUBLIC;"
     "CREATE TABLE host.seen (path pg_catalog.text); GRANT ALL ON host.seen TO PUBLIC;"
@@ -97,7 +97,7 @@ static int is_sql(const char *sql, const char *wanted)
 
 static int is_untouched(void)
 {
-    return is_sql("SELECT is_called FROM evil.calls", "f");
+    return is_sql("SELECT is_called FROM evil.queries", "f");
 }
 
 static int set_path(const char *path)
@@ -232,16 +232,16 @@ static void check_group(const bb_storage *storage)
 }
 
 /* Every way that a write goes; all are right on ordinary tables. */
-static void check_engines(const test_endpoint *endpoint)
+static void check_table_kinds(const test_endpoint *endpoint)
 {
     bb_pg_store *store = endpoint->store.storage->store;
 
     check_writes(endpoint, "ordinary");
     check_group(endpoint->store.storage);
-    atomic_store(&store->engine, BB_PG_ENGINE_PARTITIONED);
+    atomic_store(&store->table_kind, BB_PG_TABLE_PARTITIONED);
     check_writes(endpoint, "partitioned");
     check_group(endpoint->store.storage);
-    atomic_store(&store->engine, BB_PG_ENGINE_CITUS);
+    atomic_store(&store->table_kind, BB_PG_TABLE_CITUS);
     check_writes(endpoint, "on Citus");
 }
 
@@ -255,7 +255,7 @@ static void check_all(const char *schema)
     if (endpoint.contacts == NULL)
         return;
     check_administration(&endpoint);
-    check_engines(&endpoint);
+    check_table_kinds(&endpoint);
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
     snprintf(sql, sizeof sql,
              "SELECT count(*) FROM pg_attribute a, pg_type t, pg_class c WHERE a.atttypid = t.oid"

@@ -13,7 +13,7 @@
 #include "support/wait.h"
 #ifdef BB_WITH_POSTGRES
 #ifndef BB_TEST_PUBLIC_API_ALONE
-#include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/table_kind.h"
 #include "execute/storage.h"
 #endif
 #include "support/postgres.h"
@@ -116,7 +116,7 @@ static void choose_write(const bb_storage *storage)
     bb_pg_store *store = storage->store;
 
     if (way != NULL && strcmp(way, "citus") == 0)
-        atomic_store(&store->engine, BB_PG_ENGINE_CITUS);
+        atomic_store(&store->table_kind, BB_PG_TABLE_CITUS);
 #endif
 }
 

@@ -159,11 +159,11 @@ static void test_E11_host_lists_out_of_order_are_libpqs(void **state)
 static void find_locks(const bb_write *write, bb_pg_locks *locks)
 {
     bb_allocator allocator = bb_allocator_or_default(NULL);
-    bb_pg_merge merge;
+    bb_pg_group group;
 
-    assert_int_equal(bb_pg_merge_init(&merge, &allocator, &write, 1, NULL), BB_OK);
-    assert_int_equal(bb_pg_locks_init(locks, &merge, NULL), BB_OK);
-    bb_pg_merge_free(&merge);
+    assert_int_equal(bb_pg_group_init(&group, &allocator, &write, 1, NULL), BB_OK);
+    assert_int_equal(bb_pg_locks_init(locks, &group, NULL), BB_OK);
+    bb_pg_group_free(&group);
 }
 
 static void test_E7_locks_are_sorted_and_told_once(void **state)

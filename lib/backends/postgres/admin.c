@@ -56,32 +56,32 @@
 
 /* clang-format on */
 
-enum { CALL_BEGIN, CALL_SETTINGS, CALL_CHANGE, CALL_CHECK, CALL_COMMIT, CALL_COUNT };
+enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_CHANGE, QUERY_CHECK, QUERY_COMMIT, QUERY_COUNT };
 
 /* Runs the two statements, whose texts are ready. */
 static int32_t run_change(bb_pg_session *session, const char *change_text, const char *check_text,
                           const bb_pg_params *params, int64_t deadline, bb_error *error)
 {
     bb_pg_params timeouts;
-    bb_pg_call calls[CALL_COUNT] = {
-        [CALL_BEGIN] = {.statement = BB_PG_BEGIN},
-        [CALL_SETTINGS] = {.statement = BB_PG_TIMEOUTS, .params = &timeouts},
-        [CALL_CHANGE] = {.text = change_text, .params = params},
-        [CALL_CHECK] = {.text = check_text, .params = params},
-        [CALL_COMMIT] = {.statement = BB_PG_COMMIT},
+    bb_pg_query queries[QUERY_COUNT] = {
+        [QUERY_BEGIN] = {.statement = BB_PG_BEGIN},
+        [QUERY_SETTINGS] = {.statement = BB_PG_TIMEOUTS, .params = &timeouts},
+        [QUERY_CHANGE] = {.text = change_text, .params = params},
+        [QUERY_CHECK] = {.text = check_text, .params = params},
+        [QUERY_COMMIT] = {.statement = BB_PG_COMMIT},
     };
     const PGresult *check;
     int32_t code;
 
     bb_pg_params_init(&timeouts, &session->store->allocator);
     bb_pg_params_add_timeouts(&timeouts, deadline);
-    code = bb_pg_run(session, calls, CALL_COUNT, deadline, error);
-    check = calls[CALL_CHECK].result;
+    code = bb_pg_run(session, queries, QUERY_COUNT, deadline, error);
+    check = queries[QUERY_CHECK].result;
     if (code == BB_OK && PQntuples(check) == 0)
         code = BB_ERR_NOT_FOUND;
     else if (code == BB_OK && bb_pg_get_i32(PQgetvalue(check, 0, 0)) == 0)
         code = BB_ERR_CONFLICT;
-    bb_pg_calls_clear(calls, CALL_COUNT);
+    bb_pg_queries_clear(queries, QUERY_COUNT);
     bb_pg_params_free(&timeouts);
     return code;
 }

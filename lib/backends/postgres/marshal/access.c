@@ -30,15 +30,15 @@ int32_t bb_pg_authorize(void *session, const bb_access *access, bb_error *error)
 {
     const bb_pg_session *self = session;
     bb_pg_params params;
-    bb_pg_call call = {.statement = BB_PG_AUTHORIZE, .params = &params};
+    bb_pg_query query = {.statement = BB_PG_AUTHORIZE, .params = &params};
     int32_t code;
 
     bb_pg_params_init(&params, &self->store->allocator);
     bb_pg_params_add_access(&params, access);
-    code = bb_pg_run_alone(session, &call, access->deadline, error);
+    code = bb_pg_run_alone(session, &query, access->deadline, error);
     if (code == BB_OK)
-        code = bb_pg_decision(call.result, error);
-    bb_pg_calls_clear(&call, 1);
+        code = bb_pg_decision(query.result, error);
+    bb_pg_queries_clear(&query, 1);
     bb_pg_params_free(&params);
     return code;
 }

@@ -79,23 +79,23 @@ static int add_sorted(bb_pg_lock_list *list, int64_t number, uint32_t asker)
     return 1;
 }
 
-static int add_chatbots(bb_pg_lock_list *list, const bb_pg_merge *merge)
+static int add_chatbots(bb_pg_lock_list *list, const bb_pg_group *group)
 {
-    for (size_t i = 0; i < merge->asker_count; i++) {
-        uint64_t chatbot = hash_chatbot(merge->askers[i]->chatbot_id);
+    for (size_t i = 0; i < group->asker_count; i++) {
+        uint64_t chatbot = hash_chatbot(group->askers[i]->chatbot_id);
         if (!add_sorted(list, chatbot_lock(chatbot), (uint32_t)i))
             return 0;
     }
     return 1;
 }
 
-static void add_keys(bb_pg_lock_list *list, const bb_pg_merge *merge)
+static void add_keys(bb_pg_lock_list *list, const bb_pg_group *group)
 {
     int64_t chatbot_id = 0;
     uint64_t chatbot = 0;
 
-    for (size_t i = 0; i < merge->item_count; i++) {
-        const bb_pg_item *item = &merge->items[i];
+    for (size_t i = 0; i < group->item_count; i++) {
+        const bb_pg_item *item = &group->items[i];
         if (i == 0 || item->chatbot_id != chatbot_id)
             chatbot = hash_chatbot(item->chatbot_id);
         chatbot_id = item->chatbot_id;
@@ -103,17 +103,17 @@ static void add_keys(bb_pg_lock_list *list, const bb_pg_merge *merge)
     }
 }
 
-int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error *error)
+int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_group *group, bb_error *error)
 {
-    size_t most = merge->write_count == 1 ? BB_PG_MAX_OWN_LOCKS : BB_PG_MAX_LOCKS;
-    int by_key = merge->item_count + merge->asker_count <= most;
+    size_t most = group->write_count == 1 ? BB_PG_MAX_OWN_LOCKS : BB_PG_MAX_LOCKS;
+    int by_key = group->item_count + group->asker_count <= most;
 
     locks->shared.count = 0;
     locks->exclusive.count = 0;
-    if (!add_chatbots(by_key ? &locks->shared : &locks->exclusive, merge))
+    if (!add_chatbots(by_key ? &locks->shared : &locks->exclusive, group))
         return bb_error_set(error, BB_ERR_UNSUPPORTED, "too many chatbots for one transaction");
     if (by_key)
-        add_keys(&locks->exclusive, merge);
+        add_keys(&locks->exclusive, group);
     return BB_OK;
 }
 

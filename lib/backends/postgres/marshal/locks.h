@@ -4,7 +4,7 @@
 #ifndef BB_POSTGRES_LOCKS_H
 #define BB_POSTGRES_LOCKS_H
 
-#include "backends/postgres/marshal/combine.h"
+#include "backends/postgres/marshal/group.h"
 #include "backends/postgres/wire/parameters.h"
 
 /* Of one request, and of a group: the chatbots' and the keys' together. */
@@ -28,7 +28,7 @@ typedef struct bb_pg_locks {
 } bb_pg_locks;
 
 /* BB_ERR_UNSUPPORTED if the writes are to more chatbots than there may be locks. */
-int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_merge *merge, bb_error *error);
+int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_group *group, bb_error *error);
 
 /* A list's numbers as one parameter, an array; and the room that it takes. */
 void bb_pg_params_add_locks(bb_pg_params *params, const bb_pg_lock_list *list);

@@ -40,21 +40,21 @@ static bb_slice without_empty(bb_slice json)
     return json.len == strlen("[]") ? none : json;
 }
 
-static void add_keys(bb_pg_params *params, const bb_pg_merge *merge)
+static void add_keys(bb_pg_params *params, const bb_pg_group *group)
 {
-    bb_pg_params_begin_array(params, BB_PG_TEXT, merge->item_count);
-    for (size_t i = 0; i < merge->item_count; i++)
-        bb_pg_params_element_text(params, bb_pg_merge_sent(merge, i)->record->external_id);
+    bb_pg_params_begin_array(params, BB_PG_TEXT, group->item_count);
+    for (size_t i = 0; i < group->item_count; i++)
+        bb_pg_params_element_text(params, bb_pg_group_sent(group, i)->record->external_id);
     bb_pg_params_end_array(params);
 }
 
-static void add_field(bb_pg_params *params, const bb_pg_merge *merge, const bb_field *field)
+static void add_field(bb_pg_params *params, const bb_pg_group *group, const bb_field *field)
 {
     int is_text = field->kind == BB_FIELD_TEXT;
 
-    bb_pg_params_begin_array(params, is_text ? BB_PG_TEXT : BB_PG_JSONB, merge->item_count);
-    for (size_t i = 0; i < merge->item_count; i++) {
-        bb_slice value = bb_record_value(bb_pg_merge_sent(merge, i)->record, field);
+    bb_pg_params_begin_array(params, is_text ? BB_PG_TEXT : BB_PG_JSONB, group->item_count);
+    for (size_t i = 0; i < group->item_count; i++) {
+        bb_slice value = bb_record_value(bb_pg_group_sent(group, i)->record, field);
         if (is_text)
             bb_pg_params_element_text(params, value);
         else
@@ -63,45 +63,45 @@ static void add_field(bb_pg_params *params, const bb_pg_merge *merge, const bb_f
     bb_pg_params_end_array(params);
 }
 
-static void add_flags(bb_pg_params *params, const bb_pg_merge *merge)
+static void add_flags(bb_pg_params *params, const bb_pg_group *group)
 {
-    bb_pg_params_begin_array(params, BB_PG_INT4, merge->item_count);
-    for (size_t i = 0; i < merge->item_count; i++)
-        bb_pg_params_element_i32(params, flags_of(bb_pg_merge_sent(merge, i)));
+    bb_pg_params_begin_array(params, BB_PG_INT4, group->item_count);
+    for (size_t i = 0; i < group->item_count; i++)
+        bb_pg_params_element_i32(params, flags_of(bb_pg_group_sent(group, i)));
     bb_pg_params_end_array(params);
 }
 
-static void add_chatbots(bb_pg_params *params, const bb_pg_merge *merge)
+static void add_chatbots(bb_pg_params *params, const bb_pg_group *group)
 {
-    bb_pg_params_begin_array(params, BB_PG_INT8, merge->asker_count);
-    for (size_t i = 0; i < merge->asker_count; i++)
-        bb_pg_params_element_i64(params, merge->askers[i]->chatbot_id);
+    bb_pg_params_begin_array(params, BB_PG_INT8, group->asker_count);
+    for (size_t i = 0; i < group->asker_count; i++)
+        bb_pg_params_element_i64(params, group->askers[i]->chatbot_id);
     bb_pg_params_end_array(params);
 }
 
-static size_t size_of(const bb_pg_merge *merge)
+static size_t size_of(const bb_pg_group *group)
 {
-    size_t size = bb_pg_array_size(merge->asker_count, merge->asker_count * sizeof(int64_t)) +
-                  BB_PG_RECORD_ARRAYS * bb_pg_array_size(merge->item_count, 0);
+    size_t size = bb_pg_array_size(group->asker_count, group->asker_count * sizeof(int64_t)) +
+                  BB_PG_RECORD_ARRAYS * bb_pg_array_size(group->item_count, 0);
 
-    for (size_t i = 0; i < merge->item_count; i++)
-        size += bb_pg_record_bytes(merge->items[i].record);
+    for (size_t i = 0; i < group->item_count; i++)
+        size += bb_pg_record_bytes(group->items[i].record);
     return size;
 }
 
-int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_merge *merge, int64_t now_us,
+int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group, int64_t now_us,
                                  const char *wants_values, bb_error *error)
 {
-    int32_t code = bb_pg_params_reserve(params, size_of(merge), error);
+    int32_t code = bb_pg_params_reserve(params, size_of(group), error);
 
     if (code != BB_OK)
         return code;
-    add_chatbots(params, merge);
+    add_chatbots(params, group);
     bb_pg_params_add_time(params, now_us);
-    add_keys(params, merge);
-    add_flags(params, merge);
+    add_keys(params, group);
+    add_flags(params, group);
     for (int i = 0; i < BB_FIELD_COUNT; i++)
-        add_field(params, merge, &bb_fields[i]);
+        add_field(params, group, &bb_fields[i]);
     bb_pg_params_add_bytes(params, wants_values, 1);
     return BB_OK;
 }

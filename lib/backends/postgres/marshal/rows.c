@@ -20,22 +20,22 @@ enum {
 enum { KIND_BEFORE = 3, KIND_VERDICT = 4 };
 
 /* Which item a row is about; NULL if it is about none. */
-static bb_pg_item *item_of(const bb_pg_merge *merge, const PGresult *result, int row)
+static bb_pg_item *item_of(const bb_pg_group *group, const PGresult *result, int row)
 {
     int64_t n = bb_pg_i64_at(result, row, COLUMN_N);
     bb_slice key = bb_pg_text_at(result, row, COLUMN_EXTERNAL_ID);
 
     if (key.data != NULL)
-        return bb_pg_merge_find(merge, n, key);
-    return n < 1 || (uint64_t)n > merge->item_count ? NULL : bb_pg_merge_sent(merge, (size_t)n - 1);
+        return bb_pg_group_find(group, n, key);
+    return n < 1 || (uint64_t)n > group->item_count ? NULL : bb_pg_group_sent(group, (size_t)n - 1);
 }
 
 /* A contact that did not change has one row for both. */
-static void find_before(const bb_pg_merge *merge, const PGresult *result)
+static void find_before(const bb_pg_group *group, const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
         int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
-        bb_pg_item *item = item_of(merge, result, row);
+        bb_pg_item *item = item_of(group, result, row);
         if (item != NULL &&
             (kind == KIND_BEFORE ||
              (kind == BB_UNCHANGED && (item->record->flags & BB_RECORD_WANT_BEFORE))))
@@ -55,10 +55,10 @@ static void restore_values(bb_contact *contact, const bb_record *record, int32_t
     }
 }
 
-static int32_t put_row(const bb_pg_merge *merge, const PGresult *result, int row, int has_values,
+static int32_t put_row(const bb_pg_group *group, const PGresult *result, int row, int has_values,
                        const bb_pg_item *item)
 {
-    const bb_write *write = merge->writes[item->write];
+    const bb_write *write = group->writes[item->write];
     int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
     bb_slice key = item->record->external_id;
     bb_contact contact;
@@ -73,23 +73,23 @@ static int32_t put_row(const bb_pg_merge *merge, const PGresult *result, int row
                       item->before_row != 0 ? &before : NULL);
 }
 
-int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has_values,
+int32_t bb_pg_put_rows(const bb_pg_group *group, const PGresult *result, int has_values,
                        size_t wanted, int32_t *codes, bb_error *error)
 {
     size_t count = 0;
 
     if (PQnfields(result) != COLUMN_COUNT)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "rows of another shape came back");
-    if (merge->wants_before)
-        find_before(merge, result);
+    if (group->wants_before)
+        find_before(group, result);
     for (int row = 0; row < PQntuples(result); row++) {
-        const bb_pg_item *item = item_of(merge, result, row);
+        const bb_pg_item *item = item_of(group, result, row);
         if (bb_pg_i32_at(result, row, COLUMN_KIND) == KIND_BEFORE)
             continue;
         if (item == NULL)
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
         if (codes[item->write] == BB_OK)
-            codes[item->write] = put_row(merge, result, row, has_values, item);
+            codes[item->write] = put_row(group, result, row, has_values, item);
         count++;
     }
     if (count != wanted)

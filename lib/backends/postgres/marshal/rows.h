@@ -6,7 +6,7 @@
 
 #include <libpq-fe.h>
 
-#include "backends/postgres/marshal/combine.h"
+#include "backends/postgres/marshal/group.h"
 
 /*
  * Puts each row to its write, unless that write's code says that it has failed or is refused; the
@@ -15,7 +15,7 @@
  * nothing more. BB_ERR_INTERNAL if there are not as many contacts as `wanted`. `has_values` is what
  * the statement was asked for: if 0, the values that a record brought are not in the rows.
  */
-int32_t bb_pg_put_rows(const bb_pg_merge *merge, const PGresult *result, int has_values,
+int32_t bb_pg_put_rows(const bb_pg_group *group, const PGresult *result, int has_values,
                        size_t wanted, int32_t *codes, bb_error *error);
 
 /* Why a write has been undone by its check: how many contacts the table did not take. If all, its

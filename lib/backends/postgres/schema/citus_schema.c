@@ -10,7 +10,8 @@
 #include <stddef.h>
 
 #include "backends/postgres/sql/operators.h"
-#include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/ask.h"
+#include "backends/postgres/wire/table_kind.h"
 
 /* The SQL is laid out by hand. */
 /* clang-format off */
@@ -94,10 +95,10 @@ int32_t bb_pg_citus_is_waiting(bb_pg_session *session, int64_t deadline, int *is
     const char *sql = session->store->names.is_access_foreign ? WAITING_SQL : WAITING_OF_OWN_SQL;
     int has_citus;
     int32_t answer = 0;
-    int32_t code = bb_pg_engine_has_citus(session, deadline, &has_citus, error);
+    int32_t code = bb_pg_has_citus(session, deadline, &has_citus, error);
 
     if (code == BB_OK && has_citus)
-        code = bb_pg_engine_ask(session, sql, deadline, &answer, error);
+        code = bb_pg_ask(session, sql, deadline, &answer, error);
     *is_waiting = answer != 0;
     return code;
 }

@@ -9,9 +9,9 @@
 #include "backends/postgres/schema/citus_schema.h"
 #include "backends/postgres/schema/schema_steps.h"
 #include "backends/postgres/sql/operators.h"
-#include "backends/postgres/wire/engine.h"
 #include "backends/postgres/wire/ids.h"
 #include "backends/postgres/wire/pipeline.h"
+#include "backends/postgres/wire/table_kind.h"
 #include "util/buffer.h"
 #include "util/struct_size.h"
 
@@ -72,15 +72,15 @@ static int32_t read_version(bb_pg_session *session, state *found, int64_t deadli
 {
     const bb_pg_names *names = &session->store->names;
     char *sql = bb_pg_names_expand(names, VERSION_SQL);
-    bb_pg_call call = {.text = sql};
+    bb_pg_query query = {.text = sql};
     int32_t code;
 
     if (sql == NULL)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a statement");
-    code = bb_pg_run_alone(session, &call, deadline, error);
+    code = bb_pg_run_alone(session, &query, deadline, error);
     if (code == BB_OK)
-        found->version = number_at(call.result, 0);
-    bb_pg_calls_clear(&call, 1);
+        found->version = number_at(query.result, 0);
+    bb_pg_queries_clear(&query, 1);
     bb_free(&names->allocator, sql);
     /* one below 0 was made by no library */
     if (code == BB_OK && (found->version < 0 || found->version > current_version()))
@@ -94,19 +94,19 @@ static int32_t read_state(bb_pg_session *session, state *found, int64_t deadline
 {
     const bb_pg_names *names = &session->store->names;
     bb_pg_params params;
-    bb_pg_call call = {.text = EXISTS_SQL, .params = &params};
+    bb_pg_query query = {.text = EXISTS_SQL, .params = &params};
     int32_t code;
 
     *found = (state){0};
     bb_pg_params_init(&params, &names->allocator);
     bb_pg_params_add_bytes(&params, names->schema, strlen(names->schema));
     bb_pg_params_add_bytes(&params, names->schema_version, strlen(names->schema_version));
-    code = bb_pg_run_alone(session, &call, deadline, error);
+    code = bb_pg_run_alone(session, &query, deadline, error);
     if (code == BB_OK) {
-        found->schema = number_at(call.result, 0) != 0;
-        found->table = number_at(call.result, 1) != 0;
+        found->schema = number_at(query.result, 0) != 0;
+        found->table = number_at(query.result, 1) != 0;
     }
-    bb_pg_calls_clear(&call, 1);
+    bb_pg_queries_clear(&query, 1);
     bb_pg_params_free(&params);
     if (code == BB_OK && found->table)
         code = read_version(session, found, deadline, error);
@@ -117,7 +117,7 @@ static int32_t read_state(bb_pg_session *session, state *found, int64_t deadline
 static int32_t lock(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
     bb_pg_params timeouts;
-    bb_pg_call calls[] = {
+    bb_pg_query queries[] = {
         {.statement = BB_PG_BEGIN},
         {.statement = BB_PG_TIMEOUTS, .params = &timeouts},
         {.text = LOCK_SQL},
@@ -126,8 +126,8 @@ static int32_t lock(bb_pg_session *session, int64_t deadline, bb_error *error)
 
     bb_pg_params_init(&timeouts, &session->store->allocator);
     bb_pg_params_add_timeouts(&timeouts, deadline);
-    code = bb_pg_run(session, calls, 3, deadline, error);
-    bb_pg_calls_clear(calls, 3);
+    code = bb_pg_run(session, queries, 3, deadline, error);
+    bb_pg_queries_clear(queries, 3);
     bb_pg_params_free(&timeouts);
     return code;
 }
@@ -200,21 +200,21 @@ static int32_t run_script(bb_pg_session *session, const script *s, int64_t deadl
 {
     const bb_allocator *allocator = &session->store->allocator;
     const char *sql = s->text.data;
-    bb_pg_call *calls;
+    bb_pg_query *queries;
     int32_t code;
 
     if (s->text.failed)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a schema");
-    calls = bb_alloc_array(allocator, s->count + 1, sizeof *calls);
-    if (calls == NULL)
+    queries = bb_alloc_array(allocator, s->count + 1, sizeof *queries);
+    if (queries == NULL)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a schema");
-    memset(calls, 0, (s->count + 1) * sizeof *calls);
+    memset(queries, 0, (s->count + 1) * sizeof *queries);
     for (size_t i = 0; i < s->count; i++, sql += strlen(sql) + 1)
-        calls[i].text = sql;
-    calls[s->count].text = "COMMIT";
-    code = bb_pg_run(session, calls, s->count + 1, deadline, error);
-    bb_pg_calls_clear(calls, s->count + 1);
-    bb_free(allocator, calls);
+        queries[i].text = sql;
+    queries[s->count].text = "COMMIT";
+    code = bb_pg_run(session, queries, s->count + 1, deadline, error);
+    bb_pg_queries_clear(queries, s->count + 1);
+    bb_free(allocator, queries);
     return code;
 }
 
@@ -227,7 +227,7 @@ static int32_t read_all(bb_pg_session *session, state *found, int64_t deadline, 
     if (code == BB_OK && found->version == current_version())
         code = bb_pg_citus_is_waiting(session, deadline, &found->citus, error);
     else if (code == BB_OK)
-        code = bb_pg_engine_has_citus(session, deadline, &found->citus, error);
+        code = bb_pg_has_citus(session, deadline, &found->citus, error);
     *is_done = found->version == current_version() && !found->citus;
     return code;
 }
@@ -271,7 +271,7 @@ int32_t bb_pg_migrate(void *session, int64_t deadline, bb_error *error)
     int ids;
     int32_t code = read_all(self, &found, deadline, &is_done, error);
 
-    bb_pg_engine_forget(self->store);
+    bb_pg_table_kind_forget(self->store);
     if (code == BB_OK && !is_done)
         code = upgrade_alone(self, deadline, error);
     return code == BB_OK ? bb_pg_ids_catch_up(self, deadline, &ids, error) : code;

@@ -22,7 +22,7 @@ typedef struct bb_pg_store {
     atomic_int is_pooled;          /* new connections start with unnamed statements */
     atomic_int keeps_transactions; /* from one round trip to the next; known once it was tried */
     atomic_uint good_host;         /* of those in conninfo, the one connected to last */
-    atomic_int engine;             /* a bb_pg_engine; see engine.h */
+    atomic_int table_kind;         /* a bb_pg_table_kind; see table_kind.h */
     atomic_int has_triggers;       /* or the like; known once a write has failed for it */
     _Atomic int64_t silent_from; /* when that was sent which was not answered last; monotonic ms */
     bb_pg_statement statements[BB_PG_STATEMENT_COUNT];

@@ -4,7 +4,7 @@
 #include "backends/postgres/wire/ids.h"
 
 #include "backends/postgres/sql/operators.h"
-#include "backends/postgres/wire/engine.h"
+#include "backends/postgres/wire/ask.h"
 
 /* The SQL is laid out by hand. */
 /* clang-format off */
@@ -39,7 +39,7 @@
 int32_t bb_pg_ids_catch_up(bb_pg_session *session, int64_t deadline, int *ids, bb_error *error)
 {
     int32_t answer = BB_PG_IDS_UNKNOWN;
-    int32_t code = bb_pg_engine_ask(session, CATCH_UP_SQL, deadline, &answer, error);
+    int32_t code = bb_pg_ask(session, CATCH_UP_SQL, deadline, &answer, error);
 
     *ids = code == BB_OK ? answer : BB_PG_IDS_UNKNOWN;
     if (*ids == BB_PG_IDS_MOVED)

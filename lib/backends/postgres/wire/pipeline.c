@@ -15,7 +15,7 @@
  */
 enum { SYNC_MS = 500 };
 
-/* The statements of a run that are prepared in it, as a set like bb_pg_session.prepared. */
+/* The statements that a round trip prepares, as a set like bb_pg_session.prepared. */
 typedef uint32_t statement_set;
 
 static statement_set set_of(bb_pg_statement_id statement)
@@ -23,22 +23,22 @@ static statement_set set_of(bb_pg_statement_id statement)
     return (statement_set)1 << statement;
 }
 
-static const bb_pg_statement *statement_of(const bb_pg_session *session, const bb_pg_call *call)
+static const bb_pg_statement *statement_of(const bb_pg_session *session, const bb_pg_query *query)
 {
-    return &session->store->statements[call->statement];
+    return &session->store->statements[query->statement];
 }
 
-static int send_call(bb_pg_session *session, const bb_pg_call *call)
+static int send_query(bb_pg_session *session, const bb_pg_query *query)
 {
-    const bb_pg_statement *statement = statement_of(session, call);
-    const bb_pg_params *params = call->params;
+    const bb_pg_statement *statement = statement_of(session, query);
+    const bb_pg_params *params = query->params;
     int count = params == NULL ? 0 : params->count;
     const char *const *values = params == NULL ? NULL : params->values;
     const int *lengths = params == NULL ? NULL : params->lengths;
     const int *formats = params == NULL ? NULL : params->formats;
 
-    if (call->text != NULL)
-        return PQsendQueryParams(session->conn, call->text, count, NULL, values, lengths, formats,
+    if (query->text != NULL)
+        return PQsendQueryParams(session->conn, query->text, count, NULL, values, lengths, formats,
                                  1);
     if (session->is_unnamed)
         return PQsendQueryParams(session->conn, statement->text, count, statement->types, values,
@@ -46,26 +46,26 @@ static int send_call(bb_pg_session *session, const bb_pg_call *call)
     return PQsendQueryPrepared(session->conn, statement->name, count, values, lengths, formats, 1);
 }
 
-static int is_prepared(const bb_pg_session *session, const bb_pg_call *call,
+static int is_prepared(const bb_pg_session *session, const bb_pg_query *query,
                        statement_set preparing)
 {
-    return call->text != NULL || session->is_unnamed ||
-           ((session->prepared | preparing) & set_of(call->statement)) != 0;
+    return query->text != NULL || session->is_unnamed ||
+           ((session->prepared | preparing) & set_of(query->statement)) != 0;
 }
 
 /* Puts everything into libpq's buffer, which begins to send it. */
-static int send_all(bb_pg_session *session, const bb_pg_call *calls, size_t count,
+static int send_all(bb_pg_session *session, const bb_pg_query *queries, size_t count,
                     statement_set *preparing)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!is_prepared(session, &calls[i], *preparing)) {
-            const bb_pg_statement *statement = statement_of(session, &calls[i]);
-            *preparing |= set_of(calls[i].statement);
+        if (!is_prepared(session, &queries[i], *preparing)) {
+            const bb_pg_statement *statement = statement_of(session, &queries[i]);
+            *preparing |= set_of(queries[i].statement);
             if (!PQsendPrepare(session->conn, statement->name, statement->text,
                                statement->type_count, statement->types))
                 return 0;
         }
-        if (!send_call(session, &calls[i]))
+        if (!send_query(session, &queries[i]))
             return 0;
     }
     return PQpipelineSync(session->conn);
@@ -91,114 +91,115 @@ static int32_t next_result(bb_pg_session *session, int64_t deadline, PGresult **
         *result = PQgetResult(conn);
         if (*result != NULL)
             return BB_OK;
-        /* one NULL ends each call's results, so that two in a row mean that there are no more */
+        /* one NULL ends each query's results, so that two in a row mean that there are no more */
         if (++ends == 2)
             return BB_ERR_LOST;
     }
 }
 
-/* How the calls of a run came out, and what became of the connection. */
-typedef struct progress {
-    size_t next;             /* the call whose result comes next */
-    statement_set preparing; /* what is prepared in this run */
+/* What became of the queries that were sent at once, and of the connection. */
+typedef struct round_trip {
+    size_t next;             /* the query whose result comes next */
+    statement_set preparing; /* what is prepared in this one */
     statement_set prepared;  /* what of that has been */
-    int32_t outcome;         /* of the first call that failed, or BB_OK */
+    int32_t outcome;         /* of the first query that failed, or BB_OK */
     int32_t transport;       /* BB_OK when the synchronization point was reached */
     int lost_a_name;         /* a prepared statement was not there, or there already */
     int speaks_of_names;     /* so says the SQLSTATE, which may be the host's own */
     int is_refused;          /* by a pooler, it seems, which has closed the connection */
-} progress;
+} round_trip;
 
-/* Whether the next result answers the preparation of the call. */
-static int is_preparation(const bb_pg_call *call, const progress *run)
+/* Whether the next result answers the preparation of the query. */
+static int is_preparation(const bb_pg_query *query, const round_trip *trip)
 {
-    return call != NULL && call->text == NULL &&
-           (run->preparing & ~run->prepared & set_of(call->statement)) != 0;
+    return query != NULL && query->text == NULL &&
+           (trip->preparing & ~trip->prepared & set_of(query->statement)) != 0;
 }
 
-/* Whether the call's statement was prepared before this run; it may have become stale since. */
-static int is_from_before(const bb_pg_session *session, const bb_pg_call *call, const progress *run)
+/* Whether the query's statement was prepared before; it may have become stale since. */
+static int is_from_before(const bb_pg_session *session, const bb_pg_query *query,
+                          const round_trip *trip)
 {
-    return call != NULL && call->text == NULL && !session->is_unnamed &&
-           !(run->preparing & set_of(call->statement));
+    return query != NULL && query->text == NULL && !session->is_unnamed &&
+           !(trip->preparing & set_of(query->statement));
 }
 
 /*
- * What a call's SQLSTATE means. A few of them tell of a prepared statement that is of no use any
+ * What a query's SQLSTATE means. A few of them tell of a prepared statement that is of no use any
  * more, which a new session prepares anew; but only where that can be: triggers and functions of
  * the host's may raise the same ones.
  */
-static int32_t code_of(const bb_pg_session *session, const bb_pg_call *call, progress *run,
+static int32_t code_of(const bb_pg_session *session, const bb_pg_query *query, round_trip *trip,
                        const char *sqlstate)
 {
-    int is_old = is_from_before(session, call, run);
+    int is_old = is_from_before(session, query, trip);
     int is_gone = strcmp(sqlstate, BB_PG_SQLSTATE_NO_STATEMENT) == 0;
     int is_there = strcmp(sqlstate, BB_PG_SQLSTATE_TWO_STATEMENTS) == 0;
 
-    run->speaks_of_names = is_gone || is_there;
-    run->is_refused = strcmp(sqlstate, BB_PG_SQLSTATE_PROTOCOL) == 0;
-    run->lost_a_name = (is_old && is_gone) || (is_preparation(call, run) && is_there);
-    if (run->lost_a_name || (is_old && strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0))
+    trip->speaks_of_names = is_gone || is_there;
+    trip->is_refused = strcmp(sqlstate, BB_PG_SQLSTATE_PROTOCOL) == 0;
+    trip->lost_a_name = (is_old && is_gone) || (is_preparation(query, trip) && is_there);
+    if (trip->lost_a_name || (is_old && strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0))
         return BB_ERR_LOST;
     return bb_pg_sqlstate_code(sqlstate);
 }
 
-/* If a result is the first of a run that failed, its error becomes the run's. */
-static void check(const bb_pg_session *session, const bb_pg_call *call, progress *run,
+/* If a result is the first that failed, its error becomes the round trip's. */
+static void check(const bb_pg_session *session, const bb_pg_query *query, round_trip *trip,
                   const PGresult *result, bb_error *error)
 {
     ExecStatusType status = PQresultStatus(result);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    if (run->outcome != BB_OK || status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+    if (trip->outcome != BB_OK || status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
         return;
     if (sqlstate != NULL)
-        run->outcome = bb_pg_error(error, code_of(session, call, run, sqlstate), sqlstate,
-                                   PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        trip->outcome = bb_pg_error(error, code_of(session, query, trip, sqlstate), sqlstate,
+                                    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     else if (PQstatus(session->conn) == CONNECTION_BAD)
-        run->transport = BB_ERR_LOST;
+        trip->transport = BB_ERR_LOST;
     else
-        run->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, "libpq has no memory for a result");
+        trip->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, "libpq has no memory for a result");
 }
 
-/* Until when the next result of a run is waited for. */
-static int64_t patience(const progress *run, size_t count, int64_t deadline)
+/* Until when the next result is waited for. */
+static int64_t patience(const round_trip *trip, size_t count, int64_t deadline)
 {
-    return run->next == count && bb_deadline_left(deadline) > SYNC_MS ? bb_deadline_in(SYNC_MS)
-                                                                      : deadline;
+    return trip->next == count && bb_deadline_left(deadline) > SYNC_MS ? bb_deadline_in(SYNC_MS)
+                                                                       : deadline;
 }
 
 /* Takes all results up to the synchronization point. */
-static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count, progress *run,
-                        int64_t deadline, bb_error *error)
+static void receive_all(bb_pg_session *session, bb_pg_query *queries, size_t count,
+                        round_trip *trip, int64_t deadline, bb_error *error)
 {
     PGresult *result = NULL;
 
-    while (run->transport == BB_OK) {
-        const bb_pg_call *call = run->next < count ? &calls[run->next] : NULL;
-        statement_set bit = call != NULL && call->text == NULL ? set_of(call->statement) : 0;
-        run->transport = next_result(session, patience(run, count, deadline), &result);
-        if (run->transport != BB_OK)
+    while (trip->transport == BB_OK) {
+        const bb_pg_query *query = trip->next < count ? &queries[trip->next] : NULL;
+        statement_set bit = query != NULL && query->text == NULL ? set_of(query->statement) : 0;
+        trip->transport = next_result(session, patience(trip, count, deadline), &result);
+        if (trip->transport != BB_OK)
             return;
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);
             return;
         }
-        check(session, call, run, result, error);
-        if (run->outcome == BB_ERR_NOMEM) /* see SYNC_MS */
-            run->transport = BB_ERR_NOMEM;
-        if (run->transport != BB_OK) {
+        check(session, query, trip, result, error);
+        if (trip->outcome == BB_ERR_NOMEM) /* see SYNC_MS */
+            trip->transport = BB_ERR_NOMEM;
+        if (trip->transport != BB_OK) {
             /* libpq's own, in place of the result that never came */
             PQclear(result);
             return;
         }
-        if (is_preparation(call, run)) {
-            run->prepared |= bit;
-            if (run->outcome == BB_OK)
+        if (is_preparation(query, trip)) {
+            trip->prepared |= bit;
+            if (trip->outcome == BB_OK)
                 session->prepared |= bit;
             PQclear(result);
-        } else if (call != NULL) {
-            calls[run->next++].result = result;
+        } else if (query != NULL) {
+            queries[trip->next++].result = result;
         } else {
             PQclear(result);
         }
@@ -208,25 +209,26 @@ static void receive_all(bb_pg_session *session, bb_pg_call *calls, size_t count,
 /* Ends a transaction block that an error left open. */
 static int roll_back(bb_pg_session *session, int64_t deadline)
 {
-    bb_pg_call call = {.text = "ROLLBACK"};
-    progress run = {0};
+    bb_pg_query query = {.text = "ROLLBACK"};
+    round_trip trip = {0};
 
-    if (!send_all(session, &call, 1, &run.preparing))
+    if (!send_all(session, &query, 1, &trip.preparing))
         return 0;
-    receive_all(session, &call, 1, &run, deadline, NULL);
-    PQclear(call.result);
-    return run.transport == BB_OK && PQtransactionStatus(session->conn) == PQTRANS_IDLE;
+    receive_all(session, &query, 1, &trip, deadline, NULL);
+    PQclear(query.result);
+    return trip.transport == BB_OK && PQtransactionStatus(session->conn) == PQTRANS_IDLE;
 }
 
-/* The connection is of no more use. What the calls did counts all the same if all results came:
+/* The connection is of no more use. What the queries did counts all the same if all results came:
  * the last is that of COMMIT. */
-static int32_t give_up(bb_pg_session *session, const progress *run, size_t count, bb_error *error)
+static int32_t give_up(bb_pg_session *session, const round_trip *trip, size_t count,
+                       bb_error *error)
 {
-    int32_t code = run->transport;
+    int32_t code = trip->transport;
 
-    if (run->outcome != BB_OK)
-        code = code == BB_ERR_LOST ? code : run->outcome;
-    else if (run->next == count)
+    if (trip->outcome != BB_OK)
+        code = code == BB_ERR_LOST ? code : trip->outcome;
+    else if (trip->next == count)
         code = BB_OK;
     else if (code == BB_ERR_BUSY)
         bb_pg_error(error, code, NULL, "the server did not answer before the deadline");
@@ -237,47 +239,47 @@ static int32_t give_up(bb_pg_session *session, const progress *run, size_t count
 }
 
 /* Sends all, takes all results, and leaves no transaction open that failed. */
-static int32_t run_connected(bb_pg_session *session, bb_pg_call *calls, size_t count, progress *run,
-                             int64_t deadline, bb_error *error)
+static int32_t exchange(bb_pg_session *session, bb_pg_query *queries, size_t count,
+                        round_trip *trip, int64_t deadline, bb_error *error)
 {
     int64_t sent_at = bb_deadline_in(0);
     int32_t code;
 
-    if (!send_all(session, calls, count, &run->preparing)) {
+    if (!send_all(session, queries, count, &trip->preparing)) {
         code = PQstatus(session->conn) == CONNECTION_BAD ? BB_ERR_LOST : BB_ERR_NOMEM;
         bb_pg_connection_failure(error, code, session->conn);
         bb_pg_disconnect(session);
         return code;
     }
-    receive_all(session, calls, count, run, deadline, error);
-    if (run->transport == BB_ERR_BUSY)
+    receive_all(session, queries, count, trip, deadline, error);
+    if (trip->transport == BB_ERR_BUSY)
         atomic_store(&session->store->silent_from, sent_at);
-    if (run->transport != BB_OK)
-        return give_up(session, run, count, error);
+    if (trip->transport != BB_OK)
+        return give_up(session, trip, count, error);
     session->heard_at = bb_deadline_in(0);
-    if (run->outcome != BB_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE &&
+    if (trip->outcome != BB_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE &&
         !roll_back(session, deadline))
         bb_pg_disconnect(session);
-    return run->outcome;
+    return trip->outcome;
 }
 
 /*
  * Behind a pooler that hands out a server connection for one transaction, a statement that one
- * connection has prepared is missing from the next, or there already. So the calls, of which none
+ * connection has prepared is missing from the next, or there already. So the queries, of which none
  * was done, are sent once more without names. If that fails alike it was the host who spoke so;
  * otherwise statements go without names from now on, here and on connections to come.
  */
-static int32_t run_unnamed(bb_pg_session *session, bb_pg_call *calls, size_t count,
-                           int64_t deadline, bb_error *error)
+static int32_t repeat_unnamed(bb_pg_session *session, bb_pg_query *queries, size_t count,
+                              int64_t deadline, bb_error *error)
 {
-    progress run = {0};
+    round_trip trip = {0};
     int32_t code;
 
     session->is_unnamed = 1;
-    bb_pg_calls_clear(calls, count);
+    bb_pg_queries_clear(queries, count);
     bb_pg_error(error, BB_OK, NULL, "");
-    code = run_connected(session, calls, count, &run, deadline, error);
-    if (run.speaks_of_names || session->conn == NULL) {
+    code = exchange(session, queries, count, &trip, deadline, error);
+    if (trip.speaks_of_names || session->conn == NULL) {
         session->is_unnamed = 0;
         return code;
     }
@@ -289,18 +291,18 @@ static int32_t run_unnamed(bb_pg_session *session, bb_pg_call *calls, size_t cou
 }
 
 /* One round trip for this. */
-static int32_t try_calls(bb_pg_session *session, bb_pg_call *calls, size_t count, int *is_refused,
-                         int64_t deadline, bb_error *error)
+static int32_t try_queries(bb_pg_session *session, bb_pg_query *queries, size_t count,
+                           int *is_refused, int64_t deadline, bb_error *error)
 {
-    progress run = {0};
+    round_trip trip = {0};
     int32_t code = bb_pg_connect(session, deadline, error);
 
     *is_refused = 0;
     if (code != BB_OK)
         return code;
-    code = run_connected(session, calls, count, &run, deadline, error);
-    *is_refused = run.is_refused;
-    bb_pg_calls_clear(calls, count);
+    code = exchange(session, queries, count, &trip, deadline, error);
+    *is_refused = trip.is_refused;
+    bb_pg_queries_clear(queries, count);
     return code;
 }
 
@@ -312,13 +314,13 @@ static int32_t try_calls(bb_pg_session *session, bb_pg_call *calls, size_t count
  */
 static int32_t refuse_statement_mode(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
-    bb_pg_call calls[] = {{.text = "BEGIN"}, {.text = "ROLLBACK"}};
+    bb_pg_query queries[] = {{.text = "BEGIN"}, {.text = "ROLLBACK"}};
     int is_refused;
-    int32_t code = try_calls(session, &calls[0], 1, &is_refused, deadline, error);
+    int32_t code = try_queries(session, &queries[0], 1, &is_refused, deadline, error);
 
     if (code == BB_OK)
-        code = try_calls(session, &calls[1], 1, &is_refused, deadline, error);
-    else if (is_refused && try_calls(session, calls, 2, &is_refused, deadline, error) == BB_OK)
+        code = try_queries(session, &queries[1], 1, &is_refused, deadline, error);
+    else if (is_refused && try_queries(session, queries, 2, &is_refused, deadline, error) == BB_OK)
         code = bb_pg_error(error, BB_ERR_UNSUPPORTED, NULL,
                            "a pooler in statement mode, which can't tell why a write failed: "
                            "session and transaction mode will do");
@@ -338,10 +340,10 @@ static int32_t get_ready(bb_pg_session *session, int64_t deadline, bb_error *err
     return code == BB_ERR_UNAVAILABLE ? BB_ERR_LOST : code;
 }
 
-int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64_t deadline,
+int32_t bb_pg_run(bb_pg_session *session, bb_pg_query *queries, size_t count, int64_t deadline,
                   bb_error *error)
 {
-    progress run = {0};
+    round_trip trip = {0};
     int32_t code;
     int is_idle;
 
@@ -352,34 +354,35 @@ int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64
     if (code != BB_OK)
         return code;
     is_idle = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
-    code = run_connected(session, calls, count, &run, deadline, error);
+    code = exchange(session, queries, count, &trip, deadline, error);
     /* what began here can be begun again; the rest needs a new session */
-    if (run.lost_a_name && session->conn != NULL && is_idle)
-        code = run_unnamed(session, calls, count, deadline, error);
+    if (trip.lost_a_name && session->conn != NULL && is_idle)
+        code = repeat_unnamed(session, queries, count, deadline, error);
     if (code == BB_ERR_LOST)
         bb_pg_disconnect(session);
     return code;
 }
 
-int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_call *call, int64_t deadline, bb_error *error)
+int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_query *query, int64_t deadline,
+                        bb_error *error)
 {
-    bb_pg_call calls[] = {{.statement = BB_PG_BEGIN}, *call, {.statement = BB_PG_COMMIT}};
+    bb_pg_query queries[] = {{.statement = BB_PG_BEGIN}, *query, {.statement = BB_PG_COMMIT}};
     int32_t code;
 
     if (session->conn != NULL && PQtransactionStatus(session->conn) == PQTRANS_INTRANS)
-        return bb_pg_run(session, call, 1, deadline, error);
-    code = bb_pg_run(session, calls, 3, deadline, error);
-    call->result = calls[1].result;
-    calls[1].result = NULL;
-    bb_pg_calls_clear(calls, 3);
+        return bb_pg_run(session, query, 1, deadline, error);
+    code = bb_pg_run(session, queries, 3, deadline, error);
+    query->result = queries[1].result;
+    queries[1].result = NULL;
+    bb_pg_queries_clear(queries, 3);
     return code;
 }
 
-void bb_pg_calls_clear(bb_pg_call *calls, size_t count)
+void bb_pg_queries_clear(bb_pg_query *queries, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        PQclear(calls[i].result);
-        calls[i].result = NULL;
+        PQclear(queries[i].result);
+        queries[i].result = NULL;
     }
 }
 

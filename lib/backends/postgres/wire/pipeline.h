@@ -8,32 +8,32 @@
 #include "backends/postgres/wire/parameters.h"
 
 /* One statement, its parameters, and its result. */
-typedef struct bb_pg_call {
+typedef struct bb_pg_query {
     bb_pg_statement_id statement; /* which is prepared, if `text` is NULL */
     const char *text;             /* a rare statement, which is not prepared */
     const bb_pg_params *params;   /* or NULL: none */
     PGresult *result;             /* in binary format; NULL: there is none */
-} bb_pg_call;
+} bb_pg_query;
 
 /*
- * Connects if need be, sends all calls at once and takes their results, which the caller clears
+ * Connects if need be, sends all queries at once and takes their results, which the caller clears
  * whatever is returned. Stops at the first that fails; its SQLSTATE decides what is returned, and a
  * transaction block that it was in is rolled back. BB_ERR_LOST if the connection broke before all
  * results were there, BB_ERR_BUSY if the deadline passed; the session is then without connection
  * and makes a new one when it is used again.
  */
-int32_t bb_pg_run(bb_pg_session *session, bb_pg_call *calls, size_t count, int64_t deadline,
+int32_t bb_pg_run(bb_pg_session *session, bb_pg_query *queries, size_t count, int64_t deadline,
                   bb_error *error);
 
 /*
- * The same for one call in a transaction of its own, unless one is open: by the server's default
+ * The same for one query in a transaction of its own, unless one is open: by the server's default
  * of serializable transactions a standby, which has none, would refuse it.
  */
-int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_call *call, int64_t deadline,
+int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_query *query, int64_t deadline,
                         bb_error *error);
 
 /* Frees the results. */
-void bb_pg_calls_clear(bb_pg_call *calls, size_t count);
+void bb_pg_queries_clear(bb_pg_query *queries, size_t count);
 
 /* The parameters of the settings statement, from what is left of a deadline. */
 void bb_pg_params_add_timeouts(bb_pg_params *params, int64_t deadline);

@@ -18,12 +18,12 @@
 #include "backends/postgres/wire/sqlstate.h"
 #include "backends/postgres/write/conflict.h"
 
-enum { CALL_BEGIN, CALL_SETTINGS, CALL_ACCESS, CALL_FIND, FIND_CALLS };
-enum { MOST_STORE_CALLS = 3 };
+enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS, QUERY_FIND, FIND_QUERIES };
+enum { MOST_STORE_QUERIES = 3 };
 
 /* A write on its way. Memory is taken before anything is sent, as what runs out after the commit
  * could not undo it. */
-typedef struct progress {
+typedef struct citus_write {
     bb_pg_session *session;
     const bb_write *write;
     int *found_rows; /* of each record, in what was found; from 1, 0: it was not */
@@ -34,50 +34,50 @@ typedef struct progress {
     unsigned tries; /* that ended so */
     unsigned conflicts; /* that were met */
     bb_pg_rule rule;    /* of the last one */
-} progress;
+} citus_write;
 
 /* How often a write is tried that leaves out contacts. Others who remove them get in the way once,
  * seldom twice; a policy does each time. */
 enum { MOST_TRIES = 5 };
 
-static int32_t progress_init(progress *p, bb_pg_session *session, const bb_write *write,
-                             bb_error *error)
+static int32_t citus_write_init(citus_write *w, bb_pg_session *session, const bb_write *write,
+                                bb_error *error)
 {
     const bb_allocator *allocator = &session->store->allocator;
 
-    *p = (progress){.session = session, .write = write};
-    p->found_rows = bb_alloc_array(allocator, write->record_count, sizeof *p->found_rows);
-    p->picked = bb_alloc_array(allocator, write->record_count, sizeof *p->picked);
-    if (p->found_rows == NULL || p->picked == NULL)
+    *w = (citus_write){.session = session, .write = write};
+    w->found_rows = bb_alloc_array(allocator, write->record_count, sizeof *w->found_rows);
+    w->picked = bb_alloc_array(allocator, write->record_count, sizeof *w->picked);
+    if (w->found_rows == NULL || w->picked == NULL)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
     return BB_OK;
 }
 
-static void progress_free(progress *p)
+static void citus_write_free(citus_write *w)
 {
-    bb_free(&p->session->store->allocator, p->picked);
-    bb_free(&p->session->store->allocator, p->found_rows);
+    bb_free(&w->session->store->allocator, w->picked);
+    bb_free(&w->session->store->allocator, w->found_rows);
 }
 
 /* Ends a transaction that is not to be committed. */
 static void roll_back(bb_pg_session *session, int64_t deadline)
 {
-    bb_pg_call call = {.text = "ROLLBACK"};
+    bb_pg_query query = {.text = "ROLLBACK"};
 
     if (session->conn == NULL || PQtransactionStatus(session->conn) == PQTRANS_IDLE)
         return;
-    if (bb_pg_run(session, &call, 1, deadline, NULL) != BB_OK)
+    if (bb_pg_run(session, &query, 1, deadline, NULL) != BB_OK)
         bb_pg_disconnect(session);
-    bb_pg_calls_clear(&call, 1);
+    bb_pg_queries_clear(&query, 1);
 }
 
 /* ----------------------------------------------------------------------- the first round trip */
 
 /* The locks are those of the ordinary write. */
-static int32_t add_locks(bb_pg_params *params, const bb_pg_merge *merge, bb_error *error)
+static int32_t add_locks(bb_pg_params *params, const bb_pg_group *group, bb_error *error)
 {
     bb_pg_locks locks;
-    int32_t code = bb_pg_locks_init(&locks, merge, error);
+    int32_t code = bb_pg_locks_init(&locks, group, error);
 
     if (code == BB_OK)
         code = bb_pg_params_reserve(
@@ -93,22 +93,22 @@ static int32_t add_locks(bb_pg_params *params, const bb_pg_merge *merge, bb_erro
 static int32_t add_access(bb_pg_params *params, const bb_pg_session *session, const bb_write *write,
                           bb_error *error)
 {
-    bb_pg_merge merge;
-    int32_t code = bb_pg_merge_init(&merge, &session->store->allocator, &write, 1, error);
+    bb_pg_group group;
+    int32_t code = bb_pg_group_init(&group, &session->store->allocator, &write, 1, error);
 
     bb_pg_params_add_access(params, write->access);
     if (code == BB_OK)
-        code = add_locks(params, &merge, error);
+        code = add_locks(params, &group, error);
     bb_pg_params_add_access_timeouts(params, write->access);
-    bb_pg_merge_free(&merge);
+    bb_pg_group_free(&group);
     return code;
 }
 
-/* Runs the calls, whose results are the caller's to clear, and leaves the transaction open. */
-static int32_t find(const progress *p, bb_pg_call *calls, bb_error *error)
+/* Runs the queries, whose results are the caller's to clear, and leaves the transaction open. */
+static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
 {
-    const bb_allocator *allocator = &p->session->store->allocator;
-    const bb_write *write = p->write;
+    const bb_allocator *allocator = &w->session->store->allocator;
+    const bb_write *write = w->write;
     bb_pg_params timeouts, access, records;
     int32_t code;
 
@@ -116,15 +116,15 @@ static int32_t find(const progress *p, bb_pg_call *calls, bb_error *error)
     bb_pg_params_init(&access, allocator);
     bb_pg_params_init(&records, allocator);
     bb_pg_params_add_access_timeouts(&timeouts, write->access);
-    calls[CALL_BEGIN] = (bb_pg_call){.statement = BB_PG_BEGIN};
-    calls[CALL_SETTINGS] = (bb_pg_call){.statement = BB_PG_TIMEOUTS, .params = &timeouts};
-    calls[CALL_ACCESS] = (bb_pg_call){.statement = BB_PG_CITUS_ACCESS, .params = &access};
-    calls[CALL_FIND] = (bb_pg_call){.statement = BB_PG_CITUS_FIND, .params = &records};
-    code = add_access(&access, p->session, write, error);
+    queries[QUERY_BEGIN] = (bb_pg_query){.statement = BB_PG_BEGIN};
+    queries[QUERY_SETTINGS] = (bb_pg_query){.statement = BB_PG_TIMEOUTS, .params = &timeouts};
+    queries[QUERY_ACCESS] = (bb_pg_query){.statement = BB_PG_CITUS_ACCESS, .params = &access};
+    queries[QUERY_FIND] = (bb_pg_query){.statement = BB_PG_CITUS_FIND, .params = &records};
+    code = add_access(&access, w->session, write, error);
     if (code == BB_OK)
         code = bb_pg_params_add_some_records(&records, write, NULL, write->record_count, error);
     if (code == BB_OK)
-        code = bb_pg_run(p->session, calls, FIND_CALLS, write->access->deadline, error);
+        code = bb_pg_run(w->session, queries, FIND_QUERIES, write->access->deadline, error);
     bb_pg_params_free(&records);
     bb_pg_params_free(&access);
     bb_pg_params_free(&timeouts);
@@ -132,45 +132,45 @@ static int32_t find(const progress *p, bb_pg_call *calls, bb_error *error)
 }
 
 /* Notes which contacts were found, and so what is to be done with each. */
-static int32_t sort_out(progress *p, const PGresult *found, bb_error *error)
+static int32_t sort_out(citus_write *w, const PGresult *found, bb_error *error)
 {
-    size_t count = p->write->record_count;
+    size_t count = w->write->record_count;
 
     if (PQnfields(found) != BB_PG_ROW_COLUMNS)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "rows of another shape came back");
-    memset(p->found_rows, 0, count * sizeof *p->found_rows);
-    p->updates = 0;
-    p->inserts = 0;
+    memset(w->found_rows, 0, count * sizeof *w->found_rows);
+    w->updates = 0;
+    w->inserts = 0;
     for (int row = 0; row < PQntuples(found); row++) {
-        size_t n = bb_pg_row_record(p->write, found, row);
-        if (n == count || p->found_rows[n] != 0)
+        size_t n = bb_pg_row_record(w->write, found, row);
+        if (n == count || w->found_rows[n] != 0)
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
-        p->found_rows[n] = row + 1;
+        w->found_rows[n] = row + 1;
     }
     for (size_t n = 0; n < count; n++) {
-        int row = p->found_rows[n];
+        int row = w->found_rows[n];
         if (row != 0 && bb_pg_row_kind(found, row - 1) == BB_UPDATED)
-            p->picked[p->updates++] = n;
+            w->picked[w->updates++] = n;
     }
     for (size_t n = 0; n < count; n++) {
-        if (p->found_rows[n] == 0)
-            p->picked[p->updates + p->inserts++] = n;
+        if (w->found_rows[n] == 0)
+            w->picked[w->updates + w->inserts++] = n;
     }
     return BB_OK;
 }
 
 /* ---------------------------------------------------------------------- the second round trip */
 
-/* Runs the calls, of which the last is COMMIT. */
-static int32_t commit(const progress *p, bb_pg_call *calls, size_t count, bb_error *error)
+/* Runs the queries, of which the last is COMMIT. */
+static int32_t commit(const citus_write *w, bb_pg_query *queries, size_t count, bb_error *error)
 {
-    const bb_pg_call *last = &calls[count - 1];
+    const bb_pg_query *last = &queries[count - 1];
     int32_t code;
 
     /* on a connection that broke meanwhile, these would run outside the transaction */
-    if (PQtransactionStatus(p->session->conn) != PQTRANS_INTRANS)
+    if (PQtransactionStatus(w->session->conn) != PQTRANS_INTRANS)
         return bb_pg_error(error, BB_ERR_LOST, NULL, "the transaction is gone");
-    code = bb_pg_run(p->session, calls, count, p->write->access->deadline, error);
+    code = bb_pg_run(w->session, queries, count, w->write->access->deadline, error);
     /* The coordinator lost the contacts' node in the COMMIT and can't tell what that did, which it
      * says without a code of its own. Once more on a new session shows it. */
     if (code == BB_ERR_INTERNAL && last->result != NULL &&
@@ -182,28 +182,28 @@ static int32_t commit(const progress *p, bb_pg_call *calls, size_t count, bb_err
 }
 
 /* Writes what there is to write, and commits. */
-static int32_t store(const progress *p, bb_pg_call *calls, bb_error *error)
+static int32_t store(const citus_write *w, bb_pg_query *queries, bb_error *error)
 {
-    const size_t *new_ones = p->picked + p->updates;
+    const size_t *new_ones = w->picked + w->updates;
     bb_pg_params updated, inserted;
     size_t count = 0;
     int32_t code = BB_OK;
 
-    bb_pg_params_init(&updated, &p->session->store->allocator);
-    bb_pg_params_init(&inserted, &p->session->store->allocator);
-    if (p->updates > 0) {
-        calls[count++] = (bb_pg_call){.statement = BB_PG_CITUS_UPDATE, .params = &updated};
-        code = bb_pg_params_add_some_records(&updated, p->write, p->picked, p->updates, error);
+    bb_pg_params_init(&updated, &w->session->store->allocator);
+    bb_pg_params_init(&inserted, &w->session->store->allocator);
+    if (w->updates > 0) {
+        queries[count++] = (bb_pg_query){.statement = BB_PG_CITUS_UPDATE, .params = &updated};
+        code = bb_pg_params_add_some_records(&updated, w->write, w->picked, w->updates, error);
     }
-    if (p->inserts > 0 && code == BB_OK) {
-        calls[count++] =
-            (bb_pg_call){.statement = p->inserts == 1 ? BB_PG_CITUS_INSERT_ONE : BB_PG_CITUS_INSERT,
-                         .params = &inserted};
-        code = bb_pg_params_add_some_records(&inserted, p->write, new_ones, p->inserts, error);
+    if (w->inserts > 0 && code == BB_OK) {
+        queries[count++] = (bb_pg_query){.statement = w->inserts == 1 ? BB_PG_CITUS_INSERT_ONE
+                                                                      : BB_PG_CITUS_INSERT,
+                                         .params = &inserted};
+        code = bb_pg_params_add_some_records(&inserted, w->write, new_ones, w->inserts, error);
     }
-    calls[count++] = (bb_pg_call){.statement = BB_PG_COMMIT};
+    queries[count++] = (bb_pg_query){.statement = BB_PG_COMMIT};
     if (code == BB_OK)
-        code = commit(p, calls, count, error);
+        code = commit(w, queries, count, error);
     bb_pg_params_free(&inserted);
     bb_pg_params_free(&updated);
     return code;
@@ -211,32 +211,32 @@ static int32_t store(const progress *p, bb_pg_call *calls, bb_error *error)
 
 /* --------------------------------------------------------------------------------- the result */
 
-static int32_t put_row(const progress *p, const PGresult *rows, int row, const PGresult *found,
+static int32_t put_row(const citus_write *w, const PGresult *rows, int row, const PGresult *found,
                        size_t n)
 {
-    const bb_write *write = p->write;
+    const bb_write *write = w->write;
     int wants_before = (write->records[n]->flags & BB_RECORD_WANT_BEFORE) != 0;
-    int is_before = wants_before && p->found_rows[n] != 0;
+    int is_before = wants_before && w->found_rows[n] != 0;
     bb_contact contact, before;
 
     bb_pg_row_contact(rows, row, &contact);
     if (is_before)
-        bb_pg_row_contact(found, p->found_rows[n] - 1, &before);
+        bb_pg_row_contact(found, w->found_rows[n] - 1, &before);
     return write->put(write->put_ctx, n, bb_pg_row_kind(rows, row), &contact,
                       is_before ? &before : NULL);
 }
 
 /* Gives the rows of one statement to the library; those that were found only if they stay. */
-static int32_t put_rows(const progress *p, const PGresult *rows, const PGresult *found,
+static int32_t put_rows(const citus_write *w, const PGresult *rows, const PGresult *found,
                         size_t *count, bb_error *error)
 {
     for (int row = 0; row < PQntuples(rows); row++) {
-        size_t n = bb_pg_row_record(p->write, rows, row);
+        size_t n = bb_pg_row_record(w->write, rows, row);
         if (rows == found && bb_pg_row_kind(rows, row) != BB_UNCHANGED)
             continue;
-        if (n == p->write->record_count)
+        if (n == w->write->record_count)
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
-        if (put_row(p, rows, row, found, n) != BB_OK)
+        if (put_row(w, rows, row, found, n) != BB_OK)
             return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a result");
         ++*count;
     }
@@ -248,92 +248,92 @@ static int32_t put_rows(const progress *p, const PGresult *rows, const PGresult 
  * removed a contact after it was found, it is missing here; what is stored is what that removal
  * would have left had it come last, and the write is tried again.
  */
-static int32_t put_all(progress *p, const PGresult *found, const bb_pg_call *stored,
+static int32_t put_all(citus_write *w, const PGresult *found, const bb_pg_query *stored,
                        bb_error *error)
 {
     size_t count = 0;
-    int32_t code = put_rows(p, found, found, &count, error);
+    int32_t code = put_rows(w, found, found, &count, error);
 
-    for (size_t i = 0; code == BB_OK && i < MOST_STORE_CALLS; i++) {
+    for (size_t i = 0; code == BB_OK && i < MOST_STORE_QUERIES; i++) {
         if (PQresultStatus(stored[i].result) != PGRES_TUPLES_OK)
             continue;
         if (PQnfields(stored[i].result) != BB_PG_ROW_COLUMNS)
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "rows of another shape came back");
-        code = put_rows(p, stored[i].result, found, &count, error);
+        code = put_rows(w, stored[i].result, found, &count, error);
     }
-    p->missing = code == BB_OK ? p->write->record_count - count : 0;
-    if (p->missing > 0)
+    w->missing = code == BB_OK ? w->write->record_count - count : 0;
+    if (w->missing > 0)
         return bb_error_set(error, BB_ERR_RETRY,
                             "chatbot %lld: a policy of the table leaves out %zu of %zu contacts, or"
                             " others remove them all the time",
-                            (long long)p->write->access->chatbot_id, p->missing,
-                            p->write->record_count);
+                            (long long)w->write->access->chatbot_id, w->missing,
+                            w->write->record_count);
     return code;
 }
 
 /* ---------------------------------------------------------------------------------- the whole */
 
-static int32_t attempt(progress *p, bb_error *error)
+static int32_t attempt(citus_write *w, bb_error *error)
 {
-    int64_t deadline = p->write->access->deadline;
-    bb_pg_call looked[FIND_CALLS] = {{.text = NULL}};
-    bb_pg_call stored[MOST_STORE_CALLS] = {{.text = NULL}};
+    int64_t deadline = w->write->access->deadline;
+    bb_pg_query looked[FIND_QUERIES] = {{.text = NULL}};
+    bb_pg_query stored[MOST_STORE_QUERIES] = {{.text = NULL}};
     const PGresult *found;
-    int32_t code = find(p, looked, error);
+    int32_t code = find(w, looked, error);
 
-    p->missing = 0;
+    w->missing = 0;
     /* A refusal stands even if what came after it failed (A1). */
-    if (PQresultStatus(looked[CALL_ACCESS].result) == PGRES_TUPLES_OK) {
-        int32_t decision = bb_pg_decision(looked[CALL_ACCESS].result, error);
+    if (PQresultStatus(looked[QUERY_ACCESS].result) == PGRES_TUPLES_OK) {
+        int32_t decision = bb_pg_decision(looked[QUERY_ACCESS].result, error);
         code = decision != BB_OK ? decision : code;
     }
-    found = looked[CALL_FIND].result;
+    found = looked[QUERY_FIND].result;
     if (code == BB_OK)
-        code = sort_out(p, found, error);
+        code = sort_out(w, found, error);
     if (code == BB_OK)
-        code = store(p, stored, error);
+        code = store(w, stored, error);
     if (code == BB_OK)
-        code = put_all(p, found, stored, error);
+        code = put_all(w, found, stored, error);
     if (code == BB_ERR_CONFLICT)
-        bb_pg_rule_read(&p->rule, stored, MOST_STORE_CALLS);
-    roll_back(p->session, deadline);
-    bb_pg_calls_clear(stored, MOST_STORE_CALLS);
-    bb_pg_calls_clear(looked, FIND_CALLS);
+        bb_pg_rule_read(&w->rule, stored, MOST_STORE_QUERIES);
+    roll_back(w->session, deadline);
+    bb_pg_queries_clear(stored, MOST_STORE_QUERIES);
+    bb_pg_queries_clear(looked, FIND_QUERIES);
     return code;
 }
 
 /* Whether another attempt may come to something; if not, `*code` becomes what is to be returned. A
  * key that a writer without the locks has just added is there at the second attempt; another rule
  * is broken again. */
-static int is_worth_another(progress *p, int32_t *code, bb_error *error)
+static int is_worth_another(citus_write *w, int32_t *code, bb_error *error)
 {
     int is_mended;
 
-    if (p->missing > 0) {
+    if (w->missing > 0) {
         *code = BB_ERR_INTERNAL;
-        return ++p->tries < MOST_TRIES;
+        return ++w->tries < MOST_TRIES;
     }
-    if (*code != BB_ERR_CONFLICT || ++p->conflicts == 1)
+    if (*code != BB_ERR_CONFLICT || ++w->conflicts == 1)
         return *code == BB_ERR_CONFLICT;
-    *code = bb_pg_rule_judge(p->session, &p->rule, p->write->access->deadline, &is_mended, error);
-    return is_mended && p->conflicts < MOST_TRIES;
+    *code = bb_pg_rule_judge(w->session, &w->rule, w->write->access->deadline, &is_mended, error);
+    return is_mended && w->conflicts < MOST_TRIES;
 }
 
 int32_t bb_pg_citus_write(bb_pg_session *session, const bb_write *write, bb_error *error)
 {
-    progress p;
-    int32_t code = progress_init(&p, session, write, error);
+    citus_write w;
+    int32_t code = citus_write_init(&w, session, write, error);
 
     if (code == BB_OK)
-        code = attempt(&p, error);
-    while (code != BB_OK && is_worth_another(&p, &code, error)) {
+        code = attempt(&w, error);
+    while (code != BB_OK && is_worth_another(&w, &code, error)) {
         bb_pg_error(error, BB_OK, NULL, "");
-        code = attempt(&p, error);
+        code = attempt(&w, error);
     }
     if (code == BB_OK)
         session->has_written = 1;
     else if (strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0 && code == BB_ERR_UNAVAILABLE)
         code = bb_pg_leave_reader(session);
-    progress_free(&p);
+    citus_write_free(&w);
     return code;
 }

@@ -39,14 +39,14 @@ static void copy_field(char *to, size_t size, const PGresult *result, int field)
     (void)snprintf(to, size, "%s", value == NULL ? "" : value);
 }
 
-void bb_pg_rule_read(bb_pg_rule *rule, const bb_pg_call *calls, size_t count)
+void bb_pg_rule_read(bb_pg_rule *rule, const bb_pg_query *queries, size_t count)
 {
     memset(rule, 0, sizeof *rule);
     for (size_t i = 0; i < count; i++) {
-        if (PQresultStatus(calls[i].result) != PGRES_FATAL_ERROR)
+        if (PQresultStatus(queries[i].result) != PGRES_FATAL_ERROR)
             continue;
-        copy_field(rule->schema, sizeof rule->schema, calls[i].result, PG_DIAG_SCHEMA_NAME);
-        copy_field(rule->name, sizeof rule->name, calls[i].result, PG_DIAG_CONSTRAINT_NAME);
+        copy_field(rule->schema, sizeof rule->schema, queries[i].result, PG_DIAG_SCHEMA_NAME);
+        copy_field(rule->name, sizeof rule->name, queries[i].result, PG_DIAG_CONSTRAINT_NAME);
         return;
     }
 }
@@ -57,7 +57,7 @@ static int32_t ask(bb_pg_session *session, const bb_pg_rule *rule, int64_t deadl
     const bb_pg_names *names = &session->store->names;
     char *text = bb_pg_names_expand(names, IS_OF_IDS_SQL);
     bb_pg_params params;
-    bb_pg_call call = {.text = text, .params = &params};
+    bb_pg_query query = {.text = text, .params = &params};
     int32_t code;
 
     if (text == NULL)
@@ -65,11 +65,11 @@ static int32_t ask(bb_pg_session *session, const bb_pg_rule *rule, int64_t deadl
     bb_pg_params_init(&params, &names->allocator);
     bb_pg_params_add_bytes(&params, rule->schema, strlen(rule->schema));
     bb_pg_params_add_bytes(&params, rule->name, strlen(rule->name));
-    code = bb_pg_run_alone(session, &call, deadline, error);
-    *is_of_ids = code == BB_OK && PQntuples(call.result) == 1 &&
-                 PQgetlength(call.result, 0, 0) == 4 &&
-                 bb_pg_get_i32(PQgetvalue(call.result, 0, 0)) > 0;
-    bb_pg_calls_clear(&call, 1);
+    code = bb_pg_run_alone(session, &query, deadline, error);
+    *is_of_ids = code == BB_OK && PQntuples(query.result) == 1 &&
+                 PQgetlength(query.result, 0, 0) == 4 &&
+                 bb_pg_get_i32(PQgetvalue(query.result, 0, 0)) > 0;
+    bb_pg_queries_clear(&query, 1);
     bb_pg_params_free(&params);
     bb_free(&names->allocator, text);
     return code;

@@ -13,8 +13,8 @@ typedef struct bb_pg_rule {
     char name[64];
 } bb_pg_rule;
 
-/* The rule that one of the calls was refused by. */
-void bb_pg_rule_read(bb_pg_rule *rule, const bb_pg_call *calls, size_t count);
+/* The rule that one of the queries was refused by. */
+void bb_pg_rule_read(bb_pg_rule *rule, const bb_pg_query *queries, size_t count);
 
 /*
  * What a broken rule means; `error` says which it is, and nothing of the values. BB_ERR_CONFLICT:

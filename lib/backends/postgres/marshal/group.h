@@ -18,7 +18,7 @@ typedef struct bb_pg_item {
 } bb_pg_item;
 
 /* Who asks for what is an asker once, however many writes ask for the same in the same name. */
-typedef struct bb_pg_merge {
+typedef struct bb_pg_group {
     const bb_allocator *allocator;
     const bb_write *const *writes;
     size_t write_count;
@@ -29,25 +29,25 @@ typedef struct bb_pg_merge {
     size_t item_count;
     bb_pg_item **sent; /* the items in another order, in which they are sent; NULL: in theirs */
     int wants_before;  /* some record has BB_RECORD_WANT_BEFORE */
-} bb_pg_merge;
+} bb_pg_group;
 
 /* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes
  * must outlive it; it is to be freed in any case. */
-int32_t bb_pg_merge_init(bb_pg_merge *merge, const bb_allocator *allocator,
+int32_t bb_pg_group_init(bb_pg_group *group, const bb_allocator *allocator,
                          const bb_write *const *writes, size_t write_count, bb_error *error);
-void bb_pg_merge_free(bb_pg_merge *merge);
+void bb_pg_group_free(bb_pg_group *group);
 
 /* From now on one write's items are sent in the order of their places in the request. BB_ERR_NOMEM
  * leaves the order as it is. */
-int32_t bb_pg_merge_send_by_place(bb_pg_merge *merge, bb_error *error);
+int32_t bb_pg_group_send_by_place(bb_pg_group *group, bb_error *error);
 
 /* The item that is sent as number `i`, from 0. */
-static inline bb_pg_item *bb_pg_merge_sent(const bb_pg_merge *merge, size_t i)
+static inline bb_pg_item *bb_pg_group_sent(const bb_pg_group *group, size_t i)
 {
-    return merge->sent == NULL ? &merge->items[i] : merge->sent[i];
+    return group->sent == NULL ? &group->items[i] : group->sent[i];
 }
 
 /* The item with this key; NULL if there is none. */
-bb_pg_item *bb_pg_merge_find(const bb_pg_merge *merge, int64_t chatbot_id, bb_slice external_id);
+bb_pg_item *bb_pg_group_find(const bb_pg_group *group, int64_t chatbot_id, bb_slice external_id);
 
 #endif

@@ -4,7 +4,7 @@
  * The order is that of the table's primary key, so that lookups go forward through it, and so that
  * those who write without the locks of locks.c meet the rows in the order in which others do.
  */
-#include "backends/postgres/marshal/combine.h"
+#include "backends/postgres/marshal/group.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,18 +24,18 @@ static int is_same_asker(const bb_access *a, const bb_access *b)
 }
 
 /* Those who ask alike are likely to come one after the other, so the last is tried first. */
-static void add_asker(bb_pg_merge *merge, size_t write)
+static void add_asker(bb_pg_group *group, size_t write)
 {
-    const bb_access *access = merge->writes[write]->access;
-    size_t asker = merge->asker_count;
+    const bb_access *access = group->writes[write]->access;
+    size_t asker = group->asker_count;
 
-    while (asker > 0 && !is_same_asker(merge->askers[asker - 1], access))
+    while (asker > 0 && !is_same_asker(group->askers[asker - 1], access))
         asker--;
     if (asker == 0) {
-        merge->askers[merge->asker_count++] = access;
-        asker = merge->asker_count;
+        group->askers[group->asker_count++] = access;
+        asker = group->asker_count;
     }
-    merge->asker_of[write] = (uint32_t)(asker - 1);
+    group->asker_of[write] = (uint32_t)(asker - 1);
 }
 
 static int compare_keys(int64_t chatbot_a, bb_slice a, int64_t chatbot_b, bb_slice b)
@@ -53,46 +53,46 @@ static int compare_items(const void *a, const void *b)
                         right->record->external_id);
 }
 
-static void add_items(bb_pg_merge *merge, size_t write)
+static void add_items(bb_pg_group *group, size_t write)
 {
-    const bb_write *from = merge->writes[write];
+    const bb_write *from = group->writes[write];
 
     for (size_t i = 0; i < from->record_count; i++) {
-        merge->items[merge->item_count++] = (bb_pg_item){.record = from->records[i],
+        group->items[group->item_count++] = (bb_pg_item){.record = from->records[i],
                                                          .chatbot_id = from->access->chatbot_id,
                                                          .index = i,
                                                          .write = (uint32_t)write,
-                                                         .asker = merge->asker_of[write]};
-        merge->wants_before |= (from->records[i]->flags & BB_RECORD_WANT_BEFORE) != 0;
+                                                         .asker = group->asker_of[write]};
+        group->wants_before |= (from->records[i]->flags & BB_RECORD_WANT_BEFORE) != 0;
     }
 }
 
-static int reserve(bb_pg_merge *merge)
+static int reserve(bb_pg_group *group)
 {
     size_t items = 0;
 
-    for (size_t i = 0; i < merge->write_count; i++)
-        items += merge->writes[i]->record_count;
-    merge->items = bb_alloc_array(merge->allocator, items, sizeof *merge->items);
-    merge->askers = bb_alloc_array(merge->allocator, merge->write_count, sizeof *merge->askers);
-    merge->asker_of = bb_alloc_array(merge->allocator, merge->write_count, sizeof *merge->asker_of);
-    return merge->items != NULL && merge->askers != NULL && merge->asker_of != NULL;
+    for (size_t i = 0; i < group->write_count; i++)
+        items += group->writes[i]->record_count;
+    group->items = bb_alloc_array(group->allocator, items, sizeof *group->items);
+    group->askers = bb_alloc_array(group->allocator, group->write_count, sizeof *group->askers);
+    group->asker_of = bb_alloc_array(group->allocator, group->write_count, sizeof *group->asker_of);
+    return group->items != NULL && group->askers != NULL && group->asker_of != NULL;
 }
 
-int32_t bb_pg_merge_init(bb_pg_merge *merge, const bb_allocator *allocator,
+int32_t bb_pg_group_init(bb_pg_group *group, const bb_allocator *allocator,
                          const bb_write *const *writes, size_t write_count, bb_error *error)
 {
-    *merge = (bb_pg_merge){.allocator = allocator, .writes = writes, .write_count = write_count};
+    *group = (bb_pg_group){.allocator = allocator, .writes = writes, .write_count = write_count};
     if (write_count > BB_PG_MAX_ASKERS)
         return bb_pg_error(error, BB_ERR_UNSUPPORTED, NULL, "too many writes for a group");
-    if (!reserve(merge))
+    if (!reserve(group))
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
     for (size_t i = 0; i < write_count; i++) {
-        add_asker(merge, i);
-        add_items(merge, i);
+        add_asker(group, i);
+        add_items(group, i);
     }
     if (write_count > 1) /* one write's records are in order */
-        qsort(merge->items, merge->item_count, sizeof *merge->items, compare_items);
+        qsort(group->items, group->item_count, sizeof *group->items, compare_items);
     return BB_OK;
 }
 
@@ -104,35 +104,35 @@ static int compare_places(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-int32_t bb_pg_merge_send_by_place(bb_pg_merge *merge, bb_error *error)
+int32_t bb_pg_group_send_by_place(bb_pg_group *group, bb_error *error)
 {
-    bb_pg_item **sent = bb_alloc_array(merge->allocator, merge->item_count, sizeof(bb_pg_item *));
+    bb_pg_item **sent = bb_alloc_array(group->allocator, group->item_count, sizeof(bb_pg_item *));
 
     if (sent == NULL)
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
-    for (size_t i = 0; i < merge->item_count; i++)
-        sent[i] = &merge->items[i];
-    qsort(sent, merge->item_count, sizeof(bb_pg_item *), compare_places);
-    bb_free(merge->allocator, merge->sent);
-    merge->sent = sent;
+    for (size_t i = 0; i < group->item_count; i++)
+        sent[i] = &group->items[i];
+    qsort(sent, group->item_count, sizeof(bb_pg_item *), compare_places);
+    bb_free(group->allocator, group->sent);
+    group->sent = sent;
     return BB_OK;
 }
 
-void bb_pg_merge_free(bb_pg_merge *merge)
+void bb_pg_group_free(bb_pg_group *group)
 {
-    bb_free(merge->allocator, merge->sent);
-    bb_free(merge->allocator, merge->items);
-    bb_free(merge->allocator, merge->askers);
-    bb_free(merge->allocator, merge->asker_of);
+    bb_free(group->allocator, group->sent);
+    bb_free(group->allocator, group->items);
+    bb_free(group->allocator, group->askers);
+    bb_free(group->allocator, group->asker_of);
 }
 
-bb_pg_item *bb_pg_merge_find(const bb_pg_merge *merge, int64_t chatbot_id, bb_slice external_id)
+bb_pg_item *bb_pg_group_find(const bb_pg_group *group, int64_t chatbot_id, bb_slice external_id)
 {
-    size_t low = 0, high = merge->item_count;
+    size_t low = 0, high = group->item_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        bb_pg_item *item = &merge->items[middle];
+        bb_pg_item *item = &group->items[middle];
         int order =
             compare_keys(item->chatbot_id, item->record->external_id, chatbot_id, external_id);
         if (order == 0)

@@ -1,0 +1,13 @@
+/*
+ * ask.h: queries for one integer.
+ */
+#ifndef BB_POSTGRES_ASK_H
+#define BB_POSTGRES_ASK_H
+
+#include "backends/postgres/wire/connection.h"
+
+/* Runs a query, with names as in names.h, alone; 0 if its answer is no integer. */
+int32_t bb_pg_ask(bb_pg_session *session, const char *sql, int64_t deadline, int32_t *answer,
+                  bb_error *error);
+
+#endif

@@ -1,0 +1,396 @@
+/*
+ * ordinary_write.c: stores the records of one or several requests, all or none, in one round trip.
+ *
+ * Five statements are sent at once: begin, settings, access and locks, write, commit. Each sees
+ * what was committed when it began (read committed), so that the write sees all that was written
+ * by those it had to wait for. If several ask, there is an access statement for each of them, and
+ * one more that takes the locks once it is known who is allowed. If the write fails as it does when
+ * it is not to be committed, it is sent again with care, and a check behind it that tells the
+ * library's errors from the host's.
+ */
+#include "backends/postgres/write/ordinary_write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/postgres/marshal/access.h"
+#include "backends/postgres/marshal/group.h"
+#include "backends/postgres/marshal/locks.h"
+#include "backends/postgres/marshal/records.h"
+#include "backends/postgres/marshal/rows.h"
+#include "backends/postgres/wire/sqlstate.h"
+#include "backends/postgres/wire/table_kind.h"
+#include "backends/postgres/write/conflict.h"
+
+/* What is sent: begin, settings, an access statement for each asker, the locks if there are several
+ * askers, how to plan if the table is partitioned, write, the check if there is a doubt, commit. */
+enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS };
+
+/* How often a write of one request is tried when rows stay as they were. Others who change them
+ * without the locks get in the way once, seldom twice; a trigger or policy does each time. */
+enum { MOST_TRIES = 5 };
+
+/* Why an attempt came to nothing, if that is the table's doing. */
+typedef enum setback {
+    SETBACK_NONE,
+    SETBACK_DOUBTFUL,   /* it may be one of the others, or an error of the host's */
+    SETBACK_LEFT_OUT,   /* a contact that was to be created is not there */
+    SETBACK_STAYED,     /* one that was to be updated is as it was */
+    SETBACK_MOVED,      /* one has another key */
+    SETBACK_MAY_DIFFER, /* values may have been changed, and were not asked for */
+} setback;
+
+/* A write on its way. */
+typedef struct ordinary_write {
+    bb_pg_session *session;
+    const bb_write_group *given;
+    bb_pg_group group;
+    bb_pg_params *access; /* of each asker */
+    bb_pg_params locks;
+    bb_pg_params records;
+    bb_pg_query *queries;
+    size_t query_count; /* the last is commit */
+    size_t write_query; /* where the write is */
+    char wants_values;  /* all of them; see ordinary_statements.c */
+    int is_careful;     /* likewise */
+    int is_partitioned; /* the table of contacts, as far as is known */
+    setback setback;    /* of the last attempt */
+    unsigned tries;
+    unsigned conflicts; /* that were met */
+    bb_pg_rule rule;    /* of the last one */
+} ordinary_write;
+
+/* ----------------------------------------------------------------------------- the parameters */
+
+static void add_askers(bb_pg_params *params, const bb_pg_lock_list *list)
+{
+    bb_pg_params_begin_array(params, BB_PG_INT4, list->count);
+    for (size_t i = 0; i < list->count; i++)
+        bb_pg_params_element_i32(params, (int32_t)list->locks[i].asker + 1);
+    bb_pg_params_end_array(params);
+}
+
+/* The locks of a single asker are taken by its access statement. */
+static int32_t add_own_locks(ordinary_write *w, const bb_pg_locks *locks, bb_error *error)
+{
+    bb_pg_params *params = &w->access[0];
+    int32_t code = bb_pg_params_reserve(
+        params, bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive),
+        error);
+
+    if (code != BB_OK)
+        return code;
+    bb_pg_params_add_locks(params, &locks->shared);
+    bb_pg_params_add_locks(params, &locks->exclusive);
+    return BB_OK;
+}
+
+static int32_t add_all_locks(ordinary_write *w, const bb_pg_locks *locks, bb_error *error)
+{
+    /* as the binary format has it: no dimensions, no nulls, the element type */
+    static const char none[12] = {[11] = BB_PG_INT8};
+    int32_t code = bb_pg_params_reserve(
+        &w->locks,
+        2 * (bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive)),
+        error);
+
+    if (code != BB_OK)
+        return code;
+    bb_pg_params_add_locks(&w->locks, &locks->shared);
+    add_askers(&w->locks, &locks->shared);
+    bb_pg_params_add_locks(&w->locks, &locks->exclusive);
+    add_askers(&w->locks, &locks->exclusive);
+    bb_pg_params_add_bytes(&w->access[0], none, sizeof none);
+    bb_pg_params_add_bytes(&w->access[0], none, sizeof none);
+    return BB_OK;
+}
+
+static int32_t add_access(ordinary_write *w, bb_error *error)
+{
+    bb_pg_locks locks;
+    int32_t code = bb_pg_locks_init(&locks, &w->group, error);
+
+    if (code != BB_OK)
+        return code;
+    for (size_t i = 0; i < w->group.asker_count; i++)
+        bb_pg_params_add_access(&w->access[i], w->group.askers[i]);
+    return w->group.asker_count == 1 ? add_own_locks(w, &locks, error)
+                                     : add_all_locks(w, &locks, error);
+}
+
+static void add_query(ordinary_write *w, bb_pg_statement_id statement, const bb_pg_params *params)
+{
+    w->queries[w->query_count++] = (bb_pg_query){.statement = statement, .params = params};
+}
+
+/* The write and what follows, in place of those that are there. */
+static void add_write(ordinary_write *w)
+{
+    w->query_count = w->write_query;
+    if (w->is_partitioned)
+        add_query(w, BB_PG_WRITE_TO_PARTITIONS, &w->records);
+    else
+        add_query(w, w->is_careful ? BB_PG_CAREFUL_WRITE : BB_PG_WRITE, &w->records);
+    if (w->is_careful)
+        add_query(w, BB_PG_CHECK, NULL);
+    add_query(w, BB_PG_COMMIT, NULL);
+}
+
+static int32_t add_queries(ordinary_write *w, bb_error *error)
+{
+    const bb_allocator *allocator = &w->session->store->allocator;
+    size_t askers = w->group.asker_count;
+
+    w->access = bb_alloc_array(allocator, askers, sizeof *w->access);
+    w->queries = bb_alloc_array(allocator, askers + 7, sizeof *w->queries);
+    for (size_t i = 0; w->access != NULL && i < askers; i++)
+        bb_pg_params_init(&w->access[i], allocator);
+    if (w->access == NULL || w->queries == NULL)
+        return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
+    add_query(w, BB_PG_BEGIN, NULL);
+    add_query(w, BB_PG_SETTINGS, NULL);
+    for (size_t i = 0; i < askers; i++)
+        add_query(w, i == 0 ? BB_PG_ACCESS : BB_PG_NEXT_ACCESS, &w->access[i]);
+    if (askers > 1)
+        add_query(w, BB_PG_LOCKS, &w->locks);
+    if (w->is_partitioned)
+        add_query(w, BB_PG_PLAN_ANEW, NULL);
+    w->write_query = w->query_count;
+    add_write(w);
+    return BB_OK;
+}
+
+static int32_t add_records(ordinary_write *w, bb_error *error)
+{
+    bb_pg_params_free(&w->records);
+    bb_pg_params_init(&w->records, &w->session->store->allocator);
+    return bb_pg_params_add_records(&w->records, &w->group, w->given->now_us, &w->wants_values,
+                                    error);
+}
+
+/* All memory is had before anything is sent, as running out of it after the commit could not undo
+ * that. */
+static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
+                                   const bb_write_group *given, bb_error *error)
+{
+    const bb_allocator *allocator = &session->store->allocator;
+    int32_t code;
+
+    memset(w, 0, sizeof *w);
+    w->session = session;
+    w->given = given;
+    w->is_partitioned = atomic_load(&session->store->table_kind) == BB_PG_TABLE_PARTITIONED;
+    w->wants_values = w->is_partitioned || atomic_load(&session->store->has_triggers) != 0;
+    w->is_careful = w->wants_values;
+    bb_pg_params_init(&w->locks, allocator);
+    bb_pg_params_init(&w->records, allocator);
+    code = bb_pg_group_init(&w->group, allocator, given->writes, given->write_count, error);
+    if (code == BB_OK)
+        code = add_queries(w, error);
+    if (code == BB_OK)
+        code = add_access(w, error);
+    if (code == BB_OK)
+        code = add_records(w, error);
+    return code;
+}
+
+static void ordinary_write_free(ordinary_write *w)
+{
+    const bb_allocator *allocator = &w->session->store->allocator;
+
+    for (size_t i = 0; w->access != NULL && i < w->group.asker_count; i++)
+        bb_pg_params_free(&w->access[i]);
+    bb_free(allocator, w->access);
+    bb_free(allocator, w->queries);
+    bb_pg_params_free(&w->records);
+    bb_pg_params_free(&w->locks);
+    bb_pg_group_free(&w->group);
+}
+
+/* ---------------------------------------------------------------------------------- the whole */
+
+/* The code of each write, as far as the decisions came; how many records may be written goes to
+ * `*wanted`. */
+static int32_t judge(const ordinary_write *w, size_t *wanted, bb_error *error)
+{
+    *wanted = 0;
+    for (size_t i = 0; i < w->given->write_count; i++) {
+        const PGresult *access = w->queries[QUERY_ACCESS + w->group.asker_of[i]].result;
+        int32_t decision = BB_OK;
+        if (PQresultStatus(access) == PGRES_TUPLES_OK)
+            decision = bb_pg_decision(access, error);
+        if (decision == BB_ERR_INTERNAL)
+            return decision;
+        w->given->codes[i] = decision;
+        if (decision == BB_OK)
+            *wanted += w->given->writes[i]->record_count;
+    }
+    return BB_OK;
+}
+
+/* Whether a write or its check has failed as a write does that is to be undone, and why. */
+static setback find_setback(const ordinary_write *w, bb_pg_verdict *verdict)
+{
+    const bb_pg_query *write = &w->queries[w->write_query];
+    const bb_pg_query *failed = w->is_careful ? write + 1 : write;
+    const char *sqlstate = PQresultErrorField(failed->result, PG_DIAG_SQLSTATE);
+
+    if (sqlstate == NULL || strcmp(sqlstate, BB_PG_SQLSTATE_UNDO) != 0)
+        return SETBACK_NONE;
+    if (!w->is_careful)
+        return SETBACK_DOUBTFUL;
+    if (!bb_pg_read_verdict(write->result, verdict))
+        return SETBACK_NONE;
+    if (verdict->not_inserted > 0)
+        return SETBACK_LEFT_OUT;
+    if (verdict->not_updated > 0)
+        return SETBACK_STAYED;
+    return w->wants_values ? SETBACK_MOVED : SETBACK_MAY_DIFFER;
+}
+
+/* What a setback means, in a line that says what was not stored. */
+static int32_t tell_setback(const ordinary_write *w, const bb_pg_verdict *verdict, size_t wanted,
+                            bb_error *error)
+{
+    char whose[40] = "";
+
+    if (w->group.asker_count == 1)
+        (void)snprintf(whose, sizeof whose,
+                       "chatbot %lld: ", (long long)w->group.askers[0]->chatbot_id);
+    bb_pg_error(error, BB_OK, NULL, "");
+    switch (w->setback) {
+    case SETBACK_LEFT_OUT:
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "%snot stored: a trigger, rule or policy of the table leaves out %lld"
+                            " of %zu contacts",
+                            whose, (long long)verdict->not_inserted, wanted);
+    case SETBACK_STAYED:
+        return bb_error_set(error, BB_ERR_RETRY,
+                            "%snot stored: a trigger, rule or policy of the table leaves %lld of"
+                            " %zu contacts as they were, or others change them all the time",
+                            whose, (long long)verdict->not_updated, wanted);
+    case SETBACK_MOVED:
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "%snot stored: a trigger of the table changes the key of a contact",
+                            whose);
+    case SETBACK_NONE:
+    case SETBACK_DOUBTFUL:
+    case SETBACK_MAY_DIFFER:
+        break;
+    }
+    return bb_error_set(error, BB_ERR_RETRY, "%snot yet stored", whose);
+}
+
+/* What all results together mean; `code` is what running them returned. */
+static int32_t conclude(ordinary_write *w, int32_t code, bb_error *error)
+{
+    const bb_pg_query *commit = &w->queries[w->query_count - 1];
+    bb_pg_verdict verdict = {0, 0};
+    size_t wanted;
+    int32_t judged = judge(w, &wanted, error);
+
+    /* Refusals stand even if what came after them failed, as the write does on a standby (A1). */
+    w->setback = SETBACK_NONE;
+    if (judged != BB_OK || wanted == 0)
+        return judged;
+    if (code != BB_OK) {
+        w->setback = find_setback(w, &verdict);
+        return w->setback == SETBACK_NONE ? code : tell_setback(w, &verdict, wanted, error);
+    }
+    if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
+        return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
+    w->session->has_written = 1;
+    return bb_pg_put_rows(&w->group, w->queries[w->write_query].result, w->wants_values, wanted,
+                          w->given->codes, error);
+}
+
+/* One attempt with parameters that are ready. */
+static int32_t attempt(ordinary_write *w, bb_error *error)
+{
+    int64_t deadline = w->given->deadline;
+    bb_pg_params timeouts;
+    int32_t code;
+
+    bb_pg_params_init(&timeouts, &w->session->store->allocator);
+    bb_pg_params_add_access_timeouts(&timeouts, w->given->writes[0]->access);
+    w->queries[QUERY_SETTINGS].params = &timeouts;
+    code = bb_pg_run(w->session, w->queries, w->query_count, deadline, error);
+    code = conclude(w, code, error);
+    if (code == BB_ERR_CONFLICT)
+        bb_pg_rule_read(&w->rule, w->queries, w->query_count);
+    bb_pg_queries_clear(w->queries, w->query_count);
+    bb_pg_params_free(&timeouts);
+    return code;
+}
+
+/* Sends the records again in the order of the entries. Then a value that one contact hands over to
+ * another is free before it is taken (E1), if the entries stand so. */
+static int send_by_place(ordinary_write *w, int32_t *code, bb_error *error)
+{
+    int32_t ready = bb_pg_group_send_by_place(&w->group, error);
+
+    if (ready == BB_OK)
+        ready = add_records(w, error);
+    if (ready != BB_OK)
+        *code = ready;
+    return ready == BB_OK;
+}
+
+/* Whether another attempt may come to something after a conflict; if it can't be made, `*code` says
+ * why. A key that a writer without the locks has just added is there at the second one; another
+ * rule is broken again. */
+static int is_worth_another_key(ordinary_write *w, int32_t *code, bb_error *error)
+{
+    int is_mended;
+
+    if (++w->conflicts == 1)
+        return send_by_place(w, code, error);
+    *code = bb_pg_rule_judge(w->session, &w->rule, w->given->deadline, &is_mended, error);
+    return is_mended && w->conflicts < MOST_TRIES;
+}
+
+/* Whether another attempt may come to something; if not, `*code` becomes what is to be returned. A
+ * group that others get in the way of is rather written one by one, which the library sees to. */
+static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
+{
+    bb_pg_store *store = w->session->store;
+    int is_alone = w->given->write_count == 1;
+
+    if (w->setback == SETBACK_DOUBTFUL) {
+        w->is_careful = 1;
+        add_write(w);
+        return 1;
+    }
+    /* The table may change values, and from now on that is known. */
+    if (w->setback == SETBACK_MAY_DIFFER) {
+        atomic_store(&store->has_triggers, 1);
+        bb_pg_table_kind_forget(store); /* it may have been partitioned, too */
+        w->wants_values = 1;
+        return 1;
+    }
+    if (w->setback == SETBACK_STAYED && is_alone) {
+        *code = BB_ERR_INTERNAL;
+        return ++w->tries < MOST_TRIES;
+    }
+    return *code == BB_ERR_CONFLICT && is_alone && is_worth_another_key(w, code, error);
+}
+
+int32_t bb_pg_ordinary_write(bb_pg_session *session, const bb_write_group *given, bb_error *error)
+{
+    ordinary_write w;
+    int32_t code = ordinary_write_init(&w, session, given, error);
+
+    if (code == BB_OK)
+        code = attempt(&w, error);
+    while (code != BB_OK && is_worth_another(&w, &code, error)) {
+        bb_pg_error(error, BB_OK, NULL, "");
+        code = attempt(&w, error);
+    }
+    if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
+        code = bb_pg_leave_reader(session);
+    /* A plan for all of many partitions takes longer to make than a request has. */
+    if (code == BB_ERR_BUSY)
+        bb_pg_table_kind_forget(session->store);
+    ordinary_write_free(&w);
+    return code;
+}
