@@ -25,7 +25,7 @@ int64_t parse_number(const char *text, int64_t min)
 
 int usage_error(const char *message, const char *about)
 {
-    log_say("%s%s%s (--help tells more)", about, about[0] == '\0' ? "" : ": ", message);
+    log_say("%s%s%s (see --help)", about, about[0] == '\0' ? "" : ": ", message);
     return EXIT_USAGE;
 }
 
@@ -33,7 +33,8 @@ int option_error(char **argv, int result)
 {
     char name[64];
 
-    if (optopt > 0 && optopt < FIRST_OPTION) /* a letter, perhaps one of several in its word */
+    if (optopt > 0 && optopt < FIRST_OPTION) /* an option of one letter, perhaps one of several in
+                                                an argument */
         snprintf(name, sizeof name, "-%c", optopt);
     else /* without its value, which may be a secret */
         snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[optind - 1], "="), argv[optind - 1]);

@@ -6,11 +6,11 @@
 
 #include <stdint.h>
 
-/* The exit status of a program that was called wrongly; other failures are EXIT_FAILURE. */
+/* The exit status for a wrong command line; other failures are EXIT_FAILURE. */
 #define EXIT_USAGE 2
 
-/* The most threads that --workers can ask for (bb_config.workers), and what it is without. While
- * one group is written another can be begun if it pays; more are for stores that are far away. */
+/* The most that --workers can ask for (bb_config.workers), and its default: with two, one group can
+ * begin while another is written. More are for stores that are far away. */
 enum { MAX_WORKERS = 256, DEFAULT_WORKERS = 2 };
 
 /* Seconds for --timeout. */
@@ -23,14 +23,14 @@ enum { FIRST_OPTION = 0x100 };
 /* A decimal number of at least `min`, and nothing else; -1 if `text` is not one. */
 int64_t parse_number(const char *text, int64_t min);
 
-/* Says what is wrong with the command line, and returns the exit status for it. */
+/* Says what is wrong with the command line. Returns the exit status. */
 int usage_error(const char *message, const char *about);
 
 /* The same for the option at which getopt_long() stopped with `result`, '?' or ':'. */
 int option_error(char **argv, int result);
 
-/* Writes to standard output, where callers read keys and addresses: not being able to is a failure.
- * Returns the exit status. */
+/* Writes a line to standard output, where callers read keys and addresses. Returns the exit status,
+ * which is a failure if it could not. */
 int print_line(const char *prefix, const char *text);
 
 #endif

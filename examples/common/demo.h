@@ -7,8 +7,9 @@
 #include "bb_contacts/bb_contacts.h"
 
 /* Makes sure that chatbot 123 exists in workspace 1, and that the key in the environment variable
- * BOOKBAG_API_KEY, or a new one, which it prints, belongs to workspace 1. The store has so long
- * for each. Returns the program's exit status; has said what went wrong. */
+ * BOOKBAG_API_KEY belongs to workspace 1; without the variable it makes a key and prints it.
+ * `timeout_ms` is for each call of the store. Says what went wrong, and returns the program's exit
+ * status. */
 int demo_prepare(bb_storage *storage, int64_t timeout_ms);
 
 #endif

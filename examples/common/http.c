@@ -20,7 +20,8 @@ static int consists_of(const char *text, size_t len, const char *others)
     return 1;
 }
 
-/* Whether all are above `below`, and none is DEL. Bytes past ASCII are no concern of framing. */
+/* Whether all bytes are above `below`, and none is DEL. Bytes past ASCII do not matter to
+ * framing. */
 static int is_above(const char *text, size_t len, unsigned char below)
 {
     for (size_t i = 0; i < len; i++)

@@ -15,7 +15,7 @@ void log_line(void *ctx, int32_t level, const char *line, size_t len);
 /* Writes one line of the server's own. */
 void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Writes what failed and why, and returns the exit status for it. */
+/* Writes what failed and why. Returns the exit status. */
 int log_failure(const char *what, int32_t code, const bb_error *error);
 
 #endif

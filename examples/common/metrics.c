@@ -47,7 +47,7 @@ static void contacts(FILE *out, const bb_stats *stats)
 
 static void sessions(FILE *out, const bb_stats *stats)
 {
-    /* Each number is read by itself, so that a moment's difference may be negative. */
+    /* The numbers are read one by one, so their difference may be negative for a moment. */
     uint32_t idle = stats->sessions_idle;
     uint32_t busy = stats->sessions_open > idle ? stats->sessions_open - idle : 0;
 
@@ -56,7 +56,7 @@ static void sessions(FILE *out, const bb_stats *stats)
     fprintf(out, "bb_contacts_sessions{state=\"busy\"} %" PRIu32 "\n", busy);
 }
 
-/* The library counts each bucket by itself; Prometheus wants all up to a bound. */
+/* The library counts each bucket by itself; Prometheus wants the sum up to each bound. */
 static void latency(FILE *out, const bb_stats *stats)
 {
     uint64_t count = 0;

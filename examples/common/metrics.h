@@ -7,7 +7,7 @@
 #include "bb_contacts/bb_contacts.h"
 
 /* The statistics in the text exposition format 0.0.4: `*len` bytes, to be freed with free(); NULL
- * if memory runs out. Waits for nothing but the library's short locks. */
+ * if memory runs out. Waits only for locks that the library holds briefly. */
 char *metrics_text(bb_contacts *contacts, size_t *len);
 
 #endif

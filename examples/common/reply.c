@@ -71,7 +71,7 @@ size_t reply_headers(const struct reply *reply, struct reply_header *headers)
     headers[count++] = (struct reply_header){"Content-Type", reply->type};
     if (reply->status == 401)
         headers[count++] = (struct reply_header){"WWW-Authenticate", "Bearer"};
-    if (reply->status == 415) /* what would be (RFC 9110, 15.5.16) */
+    if (reply->status == 415) /* the coding that is supported (RFC 9110, 15.5.16) */
         headers[count++] = (struct reply_header){"Accept-Encoding", "identity"};
     if (reply->status == 503)
         headers[count++] = (struct reply_header){"Retry-After", "1"};

@@ -16,17 +16,17 @@ struct reply {
     void (*release)(void *owned); /* frees it */
 };
 
-/* The result becomes the reply's. */
+/* The reply owns the result from now on. */
 struct reply reply_from_result(bb_result *result);
 
 /* `body` is JSON that outlives the reply. */
 struct reply reply_from_text(unsigned status, const char *body, const char *allow);
 
-/* The 400 to what is no HTTP request. The connection is to be closed after it. */
+/* The 400 for what is no HTTP request. The caller closes the connection after it. */
 struct reply reply_bad_request(void);
 
-/* The 415 to a request whose body is encoded (Content-Encoding): for those who may write only, as
- * others learn nothing about their bodies (A1). */
+/* The 415 for a request whose body is encoded (Content-Encoding). Only a caller who may write gets
+ * it, as others learn nothing about their bodies (A1). */
 struct reply reply_encoded_body(void);
 
 /* The statistics of the handle, for Prometheus. */
@@ -43,9 +43,9 @@ struct reply_header {
 };
 size_t reply_headers(const struct reply *reply, struct reply_header *headers);
 
-/* Writes status line and headers, with `reason` for the status and `more`, header lines that end
- * in CRLF; returns their length, less than `size`, which must be REPLY_HEAD_SIZE and what `more`
- * takes. */
+/* Writes the status line, with `reason`, and the headers, with `more`: header lines that end in
+ * CRLF. `size` must be REPLY_HEAD_SIZE plus the length of `more`. Returns the length, which is
+ * less. */
 enum { REPLY_HEAD_SIZE = 320 };
 size_t reply_head(const struct reply *reply, const char *reason, const char *more, char *out,
                   size_t size);

@@ -17,10 +17,11 @@ enum route {
  * that names the chatbot, as it was sent; otherwise it is empty. */
 enum route route_find(const char *path, size_t len, const char **segment, size_t *segment_len);
 
-/* Decodes percent-encoding in place, once; returns the new length. What is no encoding stays. */
+/* Decodes percent-encoding in place, once. Returns the new length. A percent sign that begins no
+ * encoding stays. */
 size_t route_decode(char *text, size_t len);
 
-/* Whether a request is one for the library; if not, `*reply` is the answer. */
+/* Whether a request is for the library; if not, `*reply` is the answer. */
 int route_is_for_library(enum route route, const char *method, bb_contacts *contacts,
                          struct reply *reply);
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A mistyped path would otherwise be a new and empty store, in which nothing is found. */
+/* Without this check, a mistyped path would make a new and empty store. */
 static int is_there(const char *uri)
 {
     static const char sqlite[] = "sqlite:";

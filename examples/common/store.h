@@ -6,13 +6,13 @@
 
 #include "bb_contacts/bb_contacts.h"
 
-/* Opens the store and brings its schema up to date. An SQLite file that is not there is made only
- * if `may_make` is set, and the schema has so long. Returns the program's exit status; has said
- * what went wrong. */
+/* Opens the store and brings its schema up to date within `timeout_ms`. Makes a missing SQLite file
+ * only if `may_make` is set. Says what went wrong, and returns the program's exit status. */
 int store_open(const char *uri, int may_make, int64_t timeout_ms, bb_storage **out);
 
-/* Opens the endpoint, with as many workers, for which so many requests may wait (0: the library's
- * default), each for so long. Returns the program's exit status, likewise. */
+/* Opens the endpoint. `max_queued` requests may wait for the workers (0: the library's default),
+ * and each request may take `timeout_ms`. Says what went wrong, and returns the program's exit
+ * status. */
 int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, int64_t timeout_ms,
                   bb_contacts **out);
 

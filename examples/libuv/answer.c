@@ -82,7 +82,7 @@ void answer_refuse(struct connection *connection, struct reply reply)
 {
     struct request *request = connection->request;
 
-    reply_free(&request->reply); /* which was for when it would have arrived */
+    reply_free(&request->reply); /* which was meant for a request that had arrived whole */
     request->reply = reply;
     request->is_refused = 1;
     answer_send(connection);
@@ -96,8 +96,8 @@ void answer_continue(struct connection *connection)
 
     if (!framing_expects_continue(&connection->parser))
         return;
-    /* All answers before are sent, so that there is room, unless the client does not read; it may
-     * send the body all the same (RFC 9110, 10.1.1). */
+    /* All earlier answers are sent, so there is room, unless the client does not read. If there is
+     * none, it may send the body all the same (RFC 9110, 10.1.1). */
     sent = uv_try_write((uv_stream_t *)&connection->socket, &part, 1);
     if (sent > 0 && sent < (int)sizeof line - 1)
         connection_close(connection);

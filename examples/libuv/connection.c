@@ -1,9 +1,9 @@
 /*
  * connection.c: one client's connection: what is read from it, in which state it is, and its end.
  *
- * One request at a time: while one is answered, what the client sends ahead is kept, once, and then
- * no more is read. As long as nothing was sent ahead, reading goes on, which shows whether the
- * client is still there.
+ * A connection has one request at a time. While that is answered, reading goes on, which shows
+ * whether the client is still there. Once the client has sent something ahead, that is kept, and no
+ * more is read.
  */
 #include "connection.h"
 
@@ -70,7 +70,7 @@ static void keep(struct connection *connection, const char *data, size_t len)
     uv_read_stop(stream_of(connection));
 }
 
-/* The parser's data is the request, which is made when its first bytes arrive. */
+/* The parser's data is the request, which is made when its first byte arrives. */
 static int has_request(struct connection *connection)
 {
     if (connection->request == NULL) {
@@ -81,7 +81,8 @@ static int has_request(struct connection *connection)
     return connection->request != NULL;
 }
 
-/* What it stopped at may have an end that needs no more bytes: of no body, or of the last one. */
+/* After an event, the end of the request may need no more bytes: there is no body, or all of it has
+ * been read. */
 static void parse(struct connection *connection, const char *data, size_t len)
 {
     int has_stopped = 0;
@@ -128,7 +129,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     }
 }
 
-/* What is read is looked at at once, so that one buffer does for all connections. */
+/* What is read is parsed at once, so one buffer does for all connections. */
 static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *connection = handle->data;
@@ -199,7 +200,7 @@ int connection_accept(struct server *server)
     return 1;
 }
 
-/* Writing and shutting down have been called back by now, so that the request is not in use. */
+/* The callbacks of writing and shutting down have run by now, so the request is not in use. */
 static void on_closed(uv_handle_t *handle)
 {
     struct connection *connection = handle->data;
@@ -221,7 +222,7 @@ void connection_close(struct connection *connection)
     timeout_stop(&connection->timeout);
     timeout_stop(&connection->arrival);
     uv_close((uv_handle_t *)&connection->socket, on_closed);
-    if (state == WAITING) { /* the request goes when its answer comes, as a 503 or what it is */
+    if (state == WAITING) { /* the request is freed when its answer comes, be it a 503 or not */
         struct request *request = connection->request;
         connection->request = NULL;
         request->connection = NULL;
@@ -280,7 +281,8 @@ void connection_expired(struct timeout *timeout, enum timeout_kind kind)
                                                              : offsetof(struct connection, timeout);
     struct connection *connection = (void *)((char *)timeout - at);
 
-    if (kind == TIMEOUT_GONE) { /* if it still waits; and the 503 is sent, in case it is read */
+    if (kind == TIMEOUT_GONE) { /* works if it is still queued; the 503 is sent, in case someone
+                                   reads it */
         timeout_stop(timeout);
         exchange_cancel(connection->request);
     } else if (connection->state == SENDING && has_moved(connection)) {

@@ -11,14 +11,14 @@
 #include <uv.h>
 
 enum connection_state {
-    RECEIVING, /* a request, or nothing for the time being */
+    RECEIVING, /* a request, or nothing yet */
     WAITING,   /* for the library's answer */
     SENDING,   /* the answer */
-    LINGERING, /* all is sent; what the client still sends is thrown away */
+    LINGERING, /* the answer is sent; what the client still sends is thrown away */
     CLOSING
 };
 
-/* As small as can be: of ten thousand connections most have no request at any time. */
+/* As small as possible: of ten thousand connections, most have no request at any time. */
 struct connection {
     uv_tcp_t socket;
     llhttp_t parser;
@@ -26,8 +26,8 @@ struct connection {
     struct request *request; /* NULL between requests */
     struct timeout timeout;  /* for something to happen */
     struct timeout arrival;  /* for all of a head or body that has begun */
-    size_t unsent;           /* while SENDING: what was still to be sent when last looked at */
-    char *ahead;             /* what was read past the request that is being answered */
+    size_t unsent;           /* while SENDING: the bytes that were left to send at the last look */
+    char *ahead;             /* read past the request that is being answered */
     size_t ahead_len;
     enum connection_state state;
     int has_ended; /* the client sends no more */
@@ -40,7 +40,7 @@ int connection_accept(struct server *server);
 /* The head has arrived, and the body may come. */
 void connection_await_body(struct connection *connection);
 
-/* Waits for the library, which has times of its own. */
+/* Waits for the library, which has its own deadline. */
 void connection_await_answer(struct connection *connection);
 
 /* The answer is on its way. */
@@ -59,10 +59,10 @@ void connection_close(struct connection *connection);
 /* Lets the parser go on with the body, after a decision that took time. */
 void connection_resume(struct connection *connection);
 
-/* It waits for its client, and no request has arrived as far as its body. */
+/* Whether it waits for its client, and no request has arrived as far as its body. */
 int connection_is_idle(const struct connection *connection);
 
-/* It was waited for too long. */
+/* A timeout of a connection has expired. */
 void connection_expired(struct timeout *timeout, enum timeout_kind kind);
 
 #endif

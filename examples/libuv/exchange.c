@@ -1,8 +1,8 @@
 /*
  * exchange.c: what becomes of a request, from its headers to its answer.
  *
- * The library answers for everything under the endpoint's path. It is only ever asked by functions
- * that do not wait; its answers come back through inbox.h.
+ * The library answers for everything under the endpoint's path. Only its functions that do not wait
+ * are called; its answers come back through inbox.h.
  */
 #include "exchange.h"
 
@@ -28,7 +28,7 @@ static void on_answer(void *request_, bb_result *result)
     inbox_put(&request->server->answers, &request->answered, request);
 }
 
-/* All of the body goes, or the length of one that is too large. */
+/* Hands over the whole body, or only the length of one that is too large. */
 void exchange_hand_over(struct request *request)
 {
     bb_request to = request_for_library(request);
@@ -50,8 +50,8 @@ void exchange_handed_over(struct request *request)
         exchange_cancel(request);
 }
 
-/* The library reads a body before it queues it, which takes milliseconds for a large one: so long
- * the other connections would wait for this thread. */
+/* The library reads a body before it queues the request. For a large one that takes milliseconds,
+ * in which all other connections would wait for this thread. */
 static void submit(struct connection *connection)
 {
     struct request *request = connection->request;
@@ -131,9 +131,9 @@ void exchange_take_result(struct request *request)
 
 /* ----------------------------------------------------------------------------------- decisions */
 
-/* Whether the body may come before the caller is known: if it is small, and so are all such bodies
- * together, since asking costs a round trip to the store. One that is encoded is of no use, which
- * only those are told who may write (A1). */
+/* Whether the body may come before the caller is known, since asking costs a round trip to the
+ * store: it must be small, and all such bodies together too. An encoded body is of no use, but only
+ * callers who may write are told so (A1). */
 static int may_come_unasked(struct request *request, uint64_t declared, uint64_t max)
 {
     if (declared > SMALL_BODY || declared > max)
@@ -168,7 +168,7 @@ static void begin(struct connection *connection)
     }
 }
 
-/* What is answered to a request of which there is not enough to ask the library. */
+/* The answer to a request of which too little has arrived to ask the library. */
 static struct reply refusal(enum request_event event)
 {
     switch ((int)event) {

@@ -12,13 +12,13 @@ void exchange_go_on(struct connection *connection);
 /* The library has answered; the client may be gone by now. */
 void exchange_take_result(struct request *request);
 
-/* Hands a request with a large body over to the library; on a thread of the pool's. */
+/* Hands a request with a large body over to the library; runs on a thread of the pool's. */
 void exchange_hand_over(struct request *request);
 
-/* That is done; back on the loop's thread. The answer may be there already, and the client gone. */
+/* Runs on the loop's thread after that. The answer may be there already, and the client gone. */
 void exchange_handed_over(struct request *request);
 
-/* The client is gone, or seems to be: the answer comes sooner if the request still waits. */
+/* The client is gone, or seems to be. If the request is still queued, its answer comes at once. */
 void exchange_cancel(struct request *request);
 
 #endif

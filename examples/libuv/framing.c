@@ -1,9 +1,9 @@
 /*
  * framing.c: where a request begins and ends: the parser, and what RFC 9112 asks for besides.
  *
- * The parser is llhttp, Node's, which is maintained and strict by itself. What is checked here is
- * what it lets pass: a proxy that reads such a request differently can be made to take a part of
- * its body for another request (RFC 9112, 11.2).
+ * The parser is llhttp, which is Node's, maintained, and strict. This file checks what it lets
+ * pass: a proxy that reads such a request differently can be made to take a part of its body for
+ * another request (RFC 9112, 11.2).
  */
 #include "framing.h"
 
@@ -12,13 +12,13 @@
 
 #include <string.h>
 
-/* What may come with each byte of a body in chunks, besides the head: a chunk of one byte has five
- * around it, more with leading zeros. It bounds extensions and trailers. */
+/* The bytes of framing that are allowed for each byte of a body in chunks. A chunk of one byte has
+ * five, and more with leading zeros. This bounds extensions and trailers. */
 enum { CHUNK_COST = 16 };
 
 /* ----------------------------------------------------------------------------------- callbacks */
 
-/* Returns what makes the parser stop. */
+/* Leaves the event in the request, and returns what stops the parser. */
 static int stop(llhttp_t *parser, enum request_event event)
 {
     struct request *request = parser->data;
@@ -129,9 +129,9 @@ static int on_end(llhttp_t *parser)
 
 /* ------------------------------------------------------------------------------------- reading */
 
-/* The parser takes LF for CRLF at the end of a request line, a head, and a body in chunks, and lets
- * a field go on in the next line: RFC 9112, 2.2 and 5.2, allow neither to those who are strict.
- * Looks at bytes from `from` on. */
+/* The parser takes LF for CRLF at the end of a request line, a head and a body in chunks, and lets
+ * a field go on in the next line. RFC 9112, 2.2 and 5.2, let a server refuse both. Looks at the
+ * bytes from `from` on. */
 static int has_proper_lines(const struct request *request, const char *data, size_t from,
                             size_t len)
 {
@@ -145,7 +145,7 @@ static int has_proper_lines(const struct request *request, const char *data, siz
     return 1;
 }
 
-/* Whether the bytes that are no body are not too many. */
+/* Whether the bytes that belong to no body are few enough. */
 static int is_within_bounds(const struct request *request)
 {
     size_t most = MAX_HEAD;
@@ -168,7 +168,7 @@ size_t framing_read(llhttp_t *parser, const char *data, size_t len)
     int is_head = !request->head_is_done;
     size_t body_len = request->body_len;
     llhttp_errno_t error;
-    size_t lines; /* where those begin that are looked at */
+    size_t lines; /* where the lines begin that are checked */
 
     request->event = NO_EVENT;
     error = llhttp_execute(parser, data, len);

@@ -8,14 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most that a request line and headers may take, all together; a request with more is a 431. */
+/* The most bytes of a request line and its headers together; a request with more is a 431. */
 enum { MAX_HEAD = 16 * 1024 };
 
 /* For a new connection. Later the parser's data must be the request that is being read. */
 void framing_init(llhttp_t *parser);
 
-/* Reads until all is read, or until there is an event, which is left in the request. Returns how
- * many bytes were used. */
+/* Reads until the data ends, or until there is an event, which it leaves in the request. Returns
+ * how many bytes it used. */
 size_t framing_read(llhttp_t *parser, const char *data, size_t len);
 
 /* The length of the body that was announced; UINT64_MAX if it comes in chunks. */

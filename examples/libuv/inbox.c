@@ -19,7 +19,7 @@ static void take_all(struct inbox *inbox)
     struct inbox_entry *latest = take_list(inbox);
     struct inbox_entry *first = NULL;
 
-    while (latest != NULL) { /* who came first is taken first */
+    while (latest != NULL) { /* the first to come is taken first */
         struct inbox_entry *next = latest->next;
         latest->next = first;
         first = latest;
@@ -61,7 +61,7 @@ void inbox_put(struct inbox *inbox, struct inbox_entry *entry, struct request *r
     entry->next = inbox->list;
     inbox->list = entry;
     uv_mutex_unlock(&inbox->mutex);
-    /* From here on the request is the loop's. Of several calls the loop may see only one. */
+    /* From here on the request is the loop's. The loop may see several calls as one. */
     uv_async_send(&inbox->wake);
 }
 

@@ -8,7 +8,7 @@
 
 struct request;
 
-/* A request's place in an inbox; it is in each at most once. */
+/* A request's place in an inbox. A request is in each inbox at most once. */
 struct inbox_entry {
     struct inbox_entry *next;
     struct request *request;
@@ -16,7 +16,7 @@ struct inbox_entry {
 
 struct inbox {
     uv_mutex_t mutex;         /* guards `list` */
-    struct inbox_entry *list; /* which the loop has not taken yet, the latest first */
+    struct inbox_entry *list; /* of those that the loop has not taken yet, the latest first */
     uv_async_t wake;          /* tells the loop */
     void (*take)(struct request *request);
 };
@@ -24,10 +24,10 @@ struct inbox {
 /* Requests go to `take`, on the loop's thread. Returns 0, or an error code of libuv's. */
 int inbox_open(struct inbox *inbox, uv_loop_t *loop, void (*take)(struct request *request));
 
-/* From any thread. The request is the loop's from then on. */
+/* May be called on any thread. The request is the loop's from then on. */
 void inbox_put(struct inbox *inbox, struct inbox_entry *entry, struct request *request);
 
-/* Takes what is there. To be called when no more can come. */
+/* Takes what is left. Nothing may be put in any more. */
 void inbox_close(struct inbox *inbox);
 
 #endif

@@ -20,19 +20,17 @@ static const char help[] =
     "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--timeout SECONDS]\n"
     "                      [--idle SECONDS] [--head-time SECONDS] [--body-time SECONDS] [--demo]\n"
     "\n"
-    "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus), on "
-    "one\n"
-    "thread for all connections and N that write to the store.\n"
+    "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). One\n"
+    "thread serves all connections; others write to the store.\n"
     "\n"
     "  --store URI         memory:, sqlite:PATH or postgresql://...\n"
     "                      (default sqlite:bb-contacts.db, which is made if it is not there)\n"
     "  --listen HOST:PORT  where to listen; port 0 takes a free one, IPv6 is [::1]:8080\n"
     "                      (default 127.0.0.1:8080)\n"
-    "  --workers N         how many transactions are written at once; requests that arrive "
-    "together\n"
-    "                      share one (1 to 256, default 2)\n"
+    "  --workers N         how many transactions are written at once (1 to 256, default 2);\n"
+    "                      requests that arrive together share one\n"
     "  --timeout SECONDS   how long a request may wait for the store (default 10)\n"
-    "  --idle SECONDS      closes connections on which nothing moves for so long (default 75)\n"
+    "  --idle SECONDS      closes connections on which nothing moves for this long (default 75)\n"
     "  --head-time SECONDS how long a request's head may take to arrive (default 30)\n"
     "  --body-time SECONDS how long its body may take (default 300)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
@@ -40,11 +38,10 @@ static const char help[] =
     "                      printed\n"
     "  --help, --version\n"
     "\n"
-    "It speaks plain HTTP, without TLS: put a proxy in front of it. It has as many connections as\n"
-    "the system lets it open files (ulimit -H -n). It logs to standard error. SIGTERM and SIGINT\n"
-    "end it: it takes no new connections, and finishes what is in flight, for at most two seconds\n"
-    "more than --timeout.\n"
-    "bb-contacts-server makes chatbots and keys.\n"
+    "It speaks plain HTTP, without TLS: put a proxy in front of it. It takes as many connections\n"
+    "as the system lets it open files (ulimit -H -n). It logs to standard error. SIGTERM and\n"
+    "SIGINT end it: it takes no new connections, and finishes what is in flight, for at most two\n"
+    "seconds more than --timeout. bb-contacts-server makes chatbots and keys.\n"
     "\n"
     "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
 
@@ -85,10 +82,10 @@ static int check_options(const struct options *options)
                  {"--body-time", options->body_time, MAX_IDLE_SECONDS}};
 
     if (options->workers < 1 || options->workers > MAX_WORKERS)
-        return usage_error("1 to 256 can be had", "--workers");
+        return usage_error("must be 1 to 256", "--workers");
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i].seconds < 1 || times[i].seconds > times[i].most)
-            return usage_error("1 to 86400 seconds can be had", times[i].name);
+            return usage_error("must be 1 to 86400 seconds", times[i].name);
     return -1;
 }
 
@@ -140,7 +137,7 @@ static int read_options(int argc, char **argv, struct options *options)
     return check_options(options);
 }
 
-/* Opens what is served. The socket comes first, for its place may be taken. */
+/* Opens what is served. The socket comes first, since its port may be taken. */
 static int run(bb_storage *storage, const struct options *options)
 {
     struct serve_limits limits = {.connections = serve_allow_connections(),
@@ -156,8 +153,8 @@ static int run(bb_storage *storage, const struct options *options)
     if (listener < 0)
         return -listener;
     status = options->demo ? demo_prepare(storage, options->timeout * 1000) : EXIT_SUCCESS;
-    /* Each connection has one request at a time, and a chatbot half of the places: all may wait,
-     * and none is refused because of the others. */
+    /* Each connection has one request at a time, and a chatbot may fill half of the places. So the
+     * requests of all connections can wait, and none is refused because of the others. */
     if (status == EXIT_SUCCESS)
         status = endpoint_open(storage, (uint32_t)options->workers, 2 * limits.connections,
                                options->timeout * 1000, &contacts);

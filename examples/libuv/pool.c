@@ -1,5 +1,5 @@
 /*
- * pool.c: threads for what would keep the loop's busy for too long.
+ * pool.c: threads for work that would keep the loop's thread busy for too long.
  */
 #include "pool.h"
 

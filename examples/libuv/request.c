@@ -1,8 +1,8 @@
 /*
  * request.c: one request as it arrives: what is kept of its head, and its body.
  *
- * The parser hands over pieces of any size and keeps nothing; what is needed of them is kept here,
- * and the rest (the other headers) forgotten.
+ * The parser hands over pieces of any size and keeps nothing. What is needed of them is kept here;
+ * the rest, such as other headers, is forgotten.
  */
 #include "request.h"
 
@@ -149,8 +149,8 @@ int request_reserve(struct request *request, size_t len)
     return 1;
 }
 
-/* Makes room for `len` bytes in all, unless that is more than the server wants to hold. Large
- * bodies leave a quarter to small ones, which are most. */
+/* Makes room for `len` bytes in all, unless the server would hold too much then. Large bodies leave
+ * a quarter of the room to small ones, which are the most frequent. */
 static int make_room(struct request *request, size_t len)
 {
     size_t least = request->unasked > 0 ? request->unasked : 1024;
@@ -177,7 +177,7 @@ enum request_event request_take_body(struct request *request, const char *at, si
     size_t before = request->body_len;
 
     request->body_len += len;
-    if (!request->is_for_library) /* a small one then, which only has to be read */
+    if (!request->is_for_library) /* then it is a small body, which only has to be read */
         return NO_EVENT;
     if (len > bb_contacts_max_body(request->server->contacts) - before)
         return BODY_TOO_LARGE;

@@ -25,8 +25,8 @@ enum { MIN_CONNECTIONS = 16, MAX_CONNECTIONS = 100000 };
 
 /* -------------------------------------------------------------------------------- connections */
 
-/* Takes the connection that has arrived, if there may be one more. Until it is taken libuv lets the
- * others wait in the kernel's queue. */
+/* Accepts the connection that has arrived, if there may be one more. Until then libuv leaves the
+ * others in the kernel's queue. */
 static void accept_one(struct server *server)
 {
     server->is_accepting =
@@ -103,8 +103,8 @@ static void close_any(uv_handle_t *handle, void *server)
         connection_close(connection);
 }
 
-/* Idle connections are cut off after the first step, which is for requests that the kernel has and
- * the loop has not yet read; all others after the last. */
+/* Cuts off idle connections after the first step, in which the loop reads requests that the kernel
+ * has already, and all others after the last. */
 static void on_drain(uv_timer_t *drain)
 {
     struct server *server = drain->data;
@@ -123,13 +123,13 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     server->is_stopping = 1;
     server->stop_at = uv_now(&server->loop) + server->drain_ms;
-    uv_close((uv_handle_t *)&server->listener, NULL); /* clients are to go elsewhere now */
+    uv_close((uv_handle_t *)&server->listener, NULL); /* clients should go elsewhere now */
     uv_timer_start(&server->drain, on_drain, DRAIN_STEP_MS, DRAIN_STEP_MS);
 }
 
 /* ------------------------------------------------------------------------------------ beginning */
 
-/* Makes all handles. Returns 0, or an error code of libuv's; then the process is to end. */
+/* Makes all handles. Returns 0, or an error code of libuv's; then the process must end. */
 static int start(struct server *server, int listener)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
@@ -192,7 +192,7 @@ uint32_t serve_allow_connections(void)
 int serve(bb_contacts *contacts, int listener, const char *address,
           const struct serve_limits *limits)
 {
-    static struct server server; /* too large for a stack, and there is one */
+    static struct server server; /* too large for a stack, and there is only one */
     int status;
 
     server.contacts = contacts;

@@ -11,15 +11,15 @@ uint32_t serve_allow_connections(void);
 
 struct serve_limits {
     uint32_t connections; /* at once */
-    uint64_t idle_ms;     /* a connection on which nothing moves for so long is closed */
-    uint64_t head_ms;     /* so long a request's head may take to arrive, */
-    uint64_t body_ms;     /* so long its body, */
-    uint64_t drain_ms;    /* and so long all that is left after the signal */
+    uint64_t idle_ms;     /* for how long nothing may move on a connection */
+    uint64_t head_ms;     /* how long a request's head may take to arrive */
+    uint64_t body_ms;     /* how long its body may take */
+    uint64_t drain_ms;    /* how long all that is left may take after the signal */
 };
 
-/* Serves on a listening socket until SIGTERM or SIGINT has come and what was in flight is answered.
- * Socket and handle become its own. Says on standard output that it listens on `address`. Returns
- * the program's exit status. */
+/* Serves on a listening socket until SIGTERM or SIGINT has come and all requests in flight are
+ * answered. Takes over socket and handle. Says on standard output that it listens on `address`.
+ * Returns the program's exit status. */
 int serve(bb_contacts *contacts, int listener, const char *address,
           const struct serve_limits *limits);
 

@@ -1,6 +1,6 @@
 /*
- * server.h: what all connections share. All of it is the loop's thread's, but for what
- * inbox.h and pool.h guard.
+ * server.h: what all connections share. Only the loop's thread uses it, except what inbox.h and
+ * pool.h guard.
  */
 #ifndef BB_UV_SERVER_H
 #define BB_UV_SERVER_H
@@ -13,12 +13,12 @@
 
 #include <uv.h>
 
-/* The most bytes of bodies that are held for all connections together while they arrive; a request
- * for which there is no room is a 503. (What waits in the library, that bounds itself.) */
+/* The most bytes of arriving bodies that are held for all connections together; a request for which
+ * there is no room is a 503. (The library bounds what waits in its queue.) */
 #define MAX_HELD ((size_t)256 * 1024 * 1024)
 
-/* How much of it small bodies may take whose senders have not been asked for their keys; once that
- * is used up, they are asked. */
+/* How much of it small bodies may take whose senders' keys have not been checked. Once that is used
+ * up, the keys are checked first. */
 #define MAX_UNASKED (MAX_HELD / 8)
 
 /* The most that is read at once. */
@@ -38,20 +38,20 @@ struct server {
     size_t connections;
     size_t max_connections;
     size_t held;            /* bytes; see MAX_HELD */
-    size_t unasked;         /* bytes that may yet come; see MAX_UNASKED */
+    size_t unasked;         /* bytes that may still come; see MAX_UNASKED */
     size_t handing_over;    /* requests that the pool is submitting */
-    int is_accepting;       /* 0: one connection has arrived and has to wait */
+    int is_accepting;       /* 0: a connection has arrived and must wait */
     int is_stopping;        /* answers say `Connection: close` from now on */
     uint64_t drain_ms;      /* for how long requests may go on after the signal */
     uint64_t stop_at;       /* when the last connections are cut off */
     char date[40];          /* for the header (RFC 9110, 6.6.1) */
-    char buffer[READ_SIZE]; /* what was just read, from whichever connection */
+    char buffer[READ_SIZE]; /* what was just read from some connection */
 };
 
 /* A connection has been closed and freed. */
 void server_connection_gone(struct server *server);
 
-/* Ends the loop if it is to end and nothing is left to be done. */
+/* Ends the loop if the server is stopping and nothing is left to do. */
 void server_end_if_over(struct server *server);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * timeouts.c: which connections have been waited for long enough.
+ * timeouts.c: which connections have been waited for too long.
  */
 #include "timeouts.h"
 
@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* A client may have closed only its side and still read the answer, or be gone: TCP does not tell.
- * So an answer has a second to come by itself before the request is cancelled. */
+/* A client that has closed its side may still read the answer, or be gone: TCP does not tell. So an
+ * answer has a second to come before the request is cancelled. */
 enum { GONE_MS = 1000 };
 
 void timeouts_init(struct timeouts *timeouts)

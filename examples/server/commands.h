@@ -1,5 +1,5 @@
 /*
- * commands.h: the commands of the command line, and what it may say to them.
+ * commands.h: the commands of the command line, and their options.
  */
 #ifndef BB_SERVER_COMMANDS_H
 #define BB_SERVER_COMMANDS_H
@@ -11,7 +11,7 @@ struct options {
     const char *listen;
     int demo;
     int64_t workers; /* 0: none */
-    int64_t timeout; /* seconds; of a request, or of a command */
+    int64_t timeout; /* seconds, for a request or a command */
     int64_t idle;    /* seconds */
     int64_t workspace;
     int64_t chatbot; /* 0: none */
@@ -20,7 +20,7 @@ struct options {
     const char *key; /* "-": on standard input */
 };
 
-/* Each returns the program's exit status, and has said on standard error what went wrong. */
+/* Each says on standard error what went wrong, and returns the program's exit status. */
 int serve(bb_storage *storage, const struct options *options);
 int chatbot_add(bb_storage *storage, const struct options *options);
 int chatbot_archive(bb_storage *storage, const struct options *options);

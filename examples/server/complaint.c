@@ -1,11 +1,11 @@
 /*
  * complaint.c: answers what libmicrohttpd refuses by itself.
  *
- * What libmicrohttpd 0.9.75 cannot parse it answers with a page of HTML, and nobody is asked; after
- * a Content-Length that is no number the page even has two heads. But it says so in its log before,
- * on the connection's thread: so the answer that every other refusal has (A3) is sent from there.
- * Only what is wrong in the first line of a connection comes before this server knows which
- * connection it is, and gets libmicrohttpd's page.
+ * libmicrohttpd 0.9.75 answers what it cannot parse with a page of HTML, without asking its host;
+ * after a Content-Length that is no number the page even has two heads. But it first writes a line
+ * to its log, on the connection's thread. So this server sends JSON from there, as for every other
+ * refusal (A3). Only a fault in the first line of a connection gets libmicrohttpd's page, since
+ * this server does not know the connection yet.
  */
 #include "complaint.h"
 

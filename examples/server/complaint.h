@@ -8,11 +8,11 @@
 
 #include <stdarg.h>
 
-/* Tells whose requests this thread reads: a thread has one connection, as long as it lives. */
+/* Says whose requests this thread reads. A thread has the same connection all its life. */
 void complaint_expect(struct MHD_Connection *connection);
 
-/* For MHD_OPTION_EXTERNAL_LOGGER: if libmicrohttpd says that it will refuse a request, answers it
- * first, and leaves nothing of the connection that it could be answered on again. */
+/* For MHD_OPTION_EXTERNAL_LOGGER. If libmicrohttpd says that it will refuse a request, answers it
+ * first and shuts the connection down, so that libmicrohttpd's own answer reaches nobody. */
 void complaint_log(void *cls, const char *format, va_list args);
 
 #endif

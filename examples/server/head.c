@@ -1,12 +1,12 @@
 /*
  * head.c: the head of a request, which says where the request ends.
  *
- * libmicrohttpd 0.9.75 takes much that RFC 9112 does not let pass: lines that end in LF, values
- * that hold NUL, at which it cuts them, lines continued on the next one, which it appends to the
- * field's name, white space before the colon, and of two Content-Length fields the first. It parses
- * in place, and puts NUL where a line was split; its pointers lead into what was sent. So each byte
- * of the head can be accounted for: every field has to begin where the one before it has ended with
- * CRLF, and the last one to be followed by the head's end.
+ * libmicrohttpd 0.9.75 accepts much that RFC 9112 forbids: lines that end in LF; values with NUL,
+ * which it cuts there; continued lines, which it appends to the field's name; white space before
+ * the colon; and the first of two Content-Length fields. It parses in place, with NUL where it
+ * split a line, and its pointers lead into the bytes that were sent. So every byte of the head can
+ * be accounted for: each field must begin where the one before it ended with CRLF, and the head
+ * must end after the last.
  */
 #include "head.h"
 
@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether libmicrohttpd has put NUL for CRLF there. */
+/* Whether libmicrohttpd has replaced CRLF by NULs there. */
 static int is_line_end(const char *at)
 {
     return at[0] == '\0' && at[1] == '\0';
 }
 
-/* Whether field and line end are all that lies between the end of what was before and `*next`. */
+/* Whether a field and its line end are all that lies between `after` and `*next`. */
 static int is_whole_line(const char *after, const char *name, size_t name_len, const char *value,
                          size_t value_len, const char **next)
 {
@@ -47,11 +47,11 @@ static int read_field(struct head *head, const char *name, size_t name_len, cons
     if (http_is(name, name_len, MHD_HTTP_HEADER_CONTENT_ENCODING))
         head->is_encoded |= !http_is_identity(value, len);
     if (http_is(name, name_len, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
-        /* It has been found to fit into 64 bits. */
+        /* libmicrohttpd has made sure that it fits into 64 bits. */
         head->length = (size_t)strtoull(value, NULL, 10);
         return ++head->lengths == 1 && http_is_length(value, len);
     }
-    /* Only this very value makes libmicrohttpd read chunks: not with white space after it. */
+    /* libmicrohttpd reads chunks only for exactly this value, without white space after it. */
     if (http_is(name, name_len, MHD_HTTP_HEADER_TRANSFER_ENCODING))
         return ++head->codings == 1 && http_is(value, value_len, "chunked");
     return 1;

@@ -10,14 +10,14 @@
 
 struct head {
     size_t length;     /* of the body; SIZE_MAX: it comes in chunks */
-    int is_encoded;    /* the body's Content-Encoding is another than identity */
+    int is_encoded;    /* the body has a Content-Encoding other than identity */
     const char *after; /* for head.c */
     unsigned hosts, lengths, codings;
 };
 
-/* Reads the head that libmicrohttpd has parsed at `method`, and whose request line ends with
- * `version`. Returns 0 if it is not what RFC 9112 lets a request be; then the connection has no use
- * any more, as nobody can say where the next request begins. */
+/* Reads the head that libmicrohttpd has parsed: it begins at `method`, and its request line ends
+ * with `version`. Returns 0 if RFC 9112 does not allow it; then the connection is of no use any
+ * more, as nobody can say where the next request begins. */
 int head_read(struct MHD_Connection *connection, const char *method, const char *version,
               struct head *head);
 

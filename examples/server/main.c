@@ -24,20 +24,17 @@ static const char help[] =
     "       bb-contacts-server [--store URI] key revoke KEY\n"
     "       bb-contacts-server --store postgresql://... schema print\n"
     "\n"
-    "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). An\n"
-    "Idempotency-Key header gives contacts sent without external_id the same generated ids when "
-    "the\n"
-    "request is sent again.\n"
+    "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). With\n"
+    "the same Idempotency-Key header, contacts sent again without external_id get the same ids.\n"
     "\n"
     "  --store URI         memory: (serve only), sqlite:PATH or postgresql://...\n"
     "                      (default sqlite:bb-contacts.db)\n"
     "  --listen HOST:PORT  where to listen; port 0 takes a free one, IPv6 is [::1]:8080\n"
     "                      (default 127.0.0.1:8080)\n"
-    "  --workers N         how many transactions are written at once; requests that arrive "
-    "together\n"
-    "                      share one; 0: each request has its own (default 2)\n"
+    "  --workers N         how many transactions are written at once (default 2); requests that\n"
+    "                      arrive together share one; with 0 each request has its own\n"
     "  --timeout SECONDS   how long a request, or a command, may wait for the store (default 10)\n"
-    "  --idle SECONDS      closes connections on which nothing moves for so long (default 75)\n"
+    "  --idle SECONDS      closes connections on which nothing moves for this long (default 75)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -59,10 +56,10 @@ static const char help[] =
     "key revoke takes the key from standard input if KEY is -, which keeps it out of the process\n"
     "list.\n"
     "\n"
-    "serve, chatbot add and key add make an SQLite file that is not there; the others refuse.\n"
+    "serve, chatbot add and key add make a missing SQLite file; the other commands refuse.\n"
     "\n"
-    "schema print writes the SQL that makes the tables, for someone who may run it; no other\n"
-    "command then needs the right to create anything. It connects to nothing.\n"
+    "schema print writes the SQL that makes the tables, and connects to nothing. Once someone has\n"
+    "run it, no other command needs the right to create anything.\n"
     "\n"
     "Exit status: 0, 1 for a failure, 2 for a wrong command line.";
 
@@ -83,7 +80,7 @@ enum {
 };
 
 static const struct command {
-    const char *words[2];              /* the second is NULL if there is one only */
+    const char *words[2];              /* the second is NULL if there is only one */
     enum { NOTHING, ID, KEY } operand; /* what comes after the words */
     unsigned takes;                    /* options, besides --store and --timeout */
     unsigned needs;
@@ -99,7 +96,7 @@ static const struct command {
     {{"schema", "print"}, NOTHING, 0, 0, 0, NULL},
 };
 
-/* Takes in an option's value; `options` has -1 for a wrong number then. */
+/* Reads an option's value into `options`; a wrong number is -1 there. */
 static void read_value(int option, const char *value, struct options *options)
 {
     if (option == STORE)
@@ -145,7 +142,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
     };
     int option;
 
-    opterr = 0; /* wrong_option() says it */
+    opterr = 0; /* option_error() says it */
     while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
         if (option == '?' || option == ':')
             return option_error(argv, option);
@@ -157,13 +154,13 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         *given |= (unsigned)option;
     }
     if (options->workers < 0 || options->workers > MAX_WORKERS)
-        return usage_error("0 to 256 can be had", "--workers");
+        return usage_error("must be 0 to 256", "--workers");
     if (options->timeout < 1 || options->timeout > MAX_TIMEOUT)
-        return usage_error("1 to 86400 seconds can be had", "--timeout");
+        return usage_error("must be 1 to 86400 seconds", "--timeout");
     if (options->idle < 1 || options->idle > MAX_IDLE_SECONDS)
-        return usage_error("1 to 86400 seconds can be had", "--idle");
+        return usage_error("must be 1 to 86400 seconds", "--idle");
     if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
-        return usage_error("a positive number of at most 63 bits is needed",
+        return usage_error("must be a positive number of at most 63 bits",
                            options->workspace < 0 ? "--workspace"
                            : options->chatbot < 0 ? "--chatbot"
                                                   : "--expires");
@@ -182,7 +179,7 @@ static const struct command *find_command(int count, char **words, int *used)
     return NULL;
 }
 
-/* Says which word is missing, or wrong. */
+/* Says which word is missing or wrong. */
 static void no_command(int count, char **words)
 {
     if (count == 0)
@@ -197,7 +194,8 @@ static void no_command(int count, char **words)
         usage_error("not a command", words[0]);
 }
 
-/* Finds the command and checks what was said to it. Returns NULL, having said what is wrong. */
+/* Finds the command and checks its words and options. Says what is wrong and returns NULL, if
+ * something is. */
 static const struct command *read_command(int count, char **words, unsigned given,
                                           struct options *options)
 {

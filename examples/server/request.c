@@ -18,8 +18,9 @@
 
 struct request {
     enum route route;
-    const char *method;     /* libmicrohttpd's, valid as long as the request, as is the next one */
-    const char *target_end; /* NULL: the target is none */
+    const char *method;     /* this and the next are libmicrohttpd's, valid as long as the
+                               request */
+    const char *target_end; /* NULL: the target is not valid */
     int has_begun;          /* its head has arrived */
     int is_last;            /* the connection is closed after it */
     char *body;
@@ -74,7 +75,7 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **cont
     *context = NULL;
 }
 
-/* A header's value as it came; NULL if there is none. Of one that was sent twice, the first. */
+/* A header's value as it came; NULL if there is none. If it was sent twice, the first. */
 static const char *header(struct MHD_Connection *connection, const char *name, size_t *len)
 {
     const char *value = NULL;
@@ -97,7 +98,7 @@ static bb_request library_request(struct MHD_Connection *connection, const struc
     return to;
 }
 
-/* The answer to a request that has `len` bytes of body; they are not read if there are too many. */
+/* The answer to a request with `len` bytes of body, which are not read if they are too many. */
 static struct reply upsert(struct server *server, struct MHD_Connection *connection,
                            const struct request *request, size_t len)
 {
@@ -144,8 +145,8 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
         !head_read(connection, request->method, version, &head))
         reply = reply_bad_request();
     else if (wants_body(server, connection, request, &head, &reply)) {
-        /* libmicrohttpd 0.9.75 takes a bare LF for a chunk's CRLF. A proxy that does not sees the
-         * body end elsewhere; so what comes after it is never taken for another request. */
+        /* libmicrohttpd 0.9.75 takes a bare LF for a chunk's CRLF. A strict proxy sees the body end
+         * elsewhere. So nothing after such a body is taken for another request. */
         request->is_last = head.length == SIZE_MAX;
         return MHD_YES;
     }
@@ -205,7 +206,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
         return begin(server, connection, request, version);
     }
     if (len > 0) {
-        *upload_data_size = 0; /* how much of it is left for another call */
+        *upload_data_size = 0; /* the part that is left for another call */
         return receive(server, connection, request, upload_data, len);
     }
     if (route_is_for_library(request->route, request->method, server->contacts, &reply))

@@ -6,8 +6,8 @@
 
 #include <microhttpd.h>
 
-/* For MHD_OPTION_URI_LOG_CALLBACK: a request whose line has been read, whose target is as it was
- * sent; it becomes the access handler's context. NULL if there is no memory. */
+/* For MHD_OPTION_URI_LOG_CALLBACK: the request line has been read, and `target` is as it was sent.
+ * Returns the access handler's context; NULL if there is no memory. */
 void *request_new(void *cls, const char *target, struct MHD_Connection *connection);
 
 /* The MHD_AccessHandlerCallback; `cls` is the server. */

@@ -18,7 +18,7 @@ static void keep_static(void *nothing)
 
 enum MHD_Result send_reply(struct MHD_Connection *connection, struct reply *reply, int close)
 {
-    /* The body goes out from where it is; the last reference frees it. */
+    /* The body is sent without a copy; the last reference frees it. */
     struct MHD_IoVec body = {reply->body, reply->len};
     struct MHD_Response *response = MHD_create_response_from_iovec(
         &body, 1, reply->owned == NULL ? keep_static : reply->release, reply->owned);
@@ -74,15 +74,15 @@ void send_instead(int fd, struct reply *reply)
     size_t len =
         reply_head(reply, MHD_get_reason_phrase_for(reply->status), more, head, sizeof head);
 
-    /* Nothing else was sent for this request, so that this fits into the socket's buffer. */
+    /* Nothing else was sent for this request, so this fits into the socket's buffer. */
     if (send(fd, head, len, MSG_NOSIGNAL | MSG_MORE) == (ssize_t)len &&
         send(fd, reply->body, reply->len, MSG_NOSIGNAL) == (ssize_t)reply->len)
         linger(fd);
     reply_free(reply);
 }
 
-/* libmicrohttpd 0.9.75 takes an answer before a body or after it, not in between, and then closes
- * at once. */
+/* libmicrohttpd 0.9.75 takes an answer before or after a body, not in between, and then closes at
+ * once. */
 enum MHD_Result send_refusal(struct MHD_Connection *connection, struct reply *reply)
 {
     send_instead(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,

@@ -10,13 +10,13 @@
 
 /* All send the reply and free it; the first two return what the access handler is to return. */
 
-/* The request has arrived whole. `close`: the client is to open another connection for its next. */
+/* For a request that has arrived whole. `close`: the connection is closed after the answer. */
 enum MHD_Result send_reply(struct MHD_Connection *connection, struct reply *reply, int close);
 
-/* The request has not arrived whole, and what is missing of it is not wanted. */
+/* For a request that has not arrived whole, and whose rest is not wanted. */
 enum MHD_Result send_refusal(struct MHD_Connection *connection, struct reply *reply);
 
-/* To a socket, whatever libmicrohttpd makes of the request; waits until the client has read it. */
+/* Writes to the socket itself, past libmicrohttpd, and waits until the client has read it. */
 void send_instead(int fd, struct reply *reply);
 
 #endif

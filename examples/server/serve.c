@@ -21,14 +21,14 @@
 
 /*
  * A thread per connection, because bb_contacts_upsert() waits for the database: in a pool of event
- * loops each such wait would hold up every other connection of its loop. What slow clients can
- * cost is bounded: a connection on which nothing moves for a while is closed, and past 512 new ones
- * wait to be accepted, so that they and the store's files fit into the usual limit of 1024 open
- * files. (A server that faces the internet also has a proxy before it.)
+ * loops each such wait would hold up every other connection of its loop. The cost of slow clients
+ * is bounded: a connection on which nothing moves for a while is closed, and past 512 connections
+ * new ones wait to be accepted, so that they and the store's files fit into the usual limit of 1024
+ * open files. (A server that faces the internet also has a proxy in front.)
  *
- * With select(), for which this few files are not too many: with poll(), libmicrohttpd 0.9.75 goes
- * on accepting past the limit, and closes what it has accepted, and it keeps a core busy when no
- * more files can be opened.
+ * It uses select(), which can watch that many. With poll(), libmicrohttpd 0.9.75 goes on accepting
+ * past the limit and closes those connections, and it keeps a core busy when no more files can be
+ * opened.
  */
 static struct MHD_Daemon *start(int listener, struct server *server, int64_t idle)
 {
@@ -50,7 +50,7 @@ static void stop(struct MHD_Daemon *daemon, struct server *server, int64_t timeo
     int64_t drain_ms = timeout * 1000 + DRAIN_MORE_MS;
     int listener = MHD_quiesce_daemon(daemon);
 
-    /* It may be closed only after the daemon has stopped, but clients are to go elsewhere now. */
+    /* It may be closed only after the daemon has stopped, but clients should go elsewhere now. */
     shutdown(listener, SHUT_RDWR);
     atomic_store(&server->stopping, 1);
     /* The first step is for requests that the kernel has and the daemon has not yet read. */
@@ -62,7 +62,7 @@ static void stop(struct MHD_Daemon *daemon, struct server *server, int64_t timeo
     close(listener);
 }
 
-/* Signals are taken by sigwait() in this thread. All later threads inherit the mask. */
+/* sigwait() takes the signals in this thread. All later threads inherit the mask. */
 static void block_signals(sigset_t *signals)
 {
     sigemptyset(signals);

@@ -26,7 +26,8 @@ void bench_contacts_body(test_text *body, const bench_contact *contacts, unsigne
 /* The record of a request that sets all fields; it lasts as long as the contact. */
 bb_record bench_contact_record(const bench_contact *contact);
 
-/* A bb_put_fn that reads what it is given, as a client does: adds bytes to the size_t at `ctx`. */
+/* A put() of bb_write that reads what it is given, as a client does, and adds up bytes in the
+ * size_t at `ctx`. */
 int32_t bench_put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
                   const bb_contact *before);
 

@@ -72,7 +72,7 @@ class Usage(unittest.TestCase):
             (["serve", "--demo=secret"], "--demo: takes no value"),
         ):
             done = run("--store", NO_STORE, *words)
-            said = f"bb-contacts-server: {message} (--help tells more)\n"
+            said = f"bb-contacts-server: {message} (see --help)\n"
             self.assertEqual((done.returncode, done.stdout, done.stderr), (2, "", said))
 
     def test_memory_is_for_serve_alone(self):
