@@ -266,8 +266,7 @@ static const char *check_value(checker *c, const char *at)
     return at;
 }
 
-/* ---------------------------------------------------------------------------------- step by step
- */
+/* -------------------------------------------------------------------------------- step by step */
 
 void bb_json_checker_init(bb_json_checker *c, const bb_allocator *allocator, bb_slice text)
 {

@@ -89,8 +89,7 @@ size_t bb_json_depth(bb_slice value)
     return depth;
 }
 
-/* ---------------------------------------------------------------------- ends that are remembered
- */
+/* -------------------------------------------------------------------- ends that are remembered */
 
 /* Offsets in the text. While a span is open its `end` is the number of the one around it, from 1
  * on; 0: none. */

@@ -206,8 +206,7 @@ static int64_t expect_contact(const crowd *c, size_t index, const char *name)
     return number;
 }
 
-/* ------------------------------------------------------------------------------------- the cases
- */
+/* ----------------------------------------------------------------------------------- the cases */
 
 static void test_E3_many_at_once_share_transactions(void **state)
 {

@@ -51,8 +51,7 @@ static const json *send_body(const test_endpoint *endpoint, const test_text *bod
     return data;
 }
 
-/* --------------------------------------------------------------- a thousand contacts and a model
- */
+/* ------------------------------------------------------------- a thousand contacts and a model */
 
 enum { FIELDS = 5, KNOWN = 500, NEW = 400, ENTRIES = 1000, VALUES = 4 };
 
@@ -439,8 +438,7 @@ static void test_E11_store_that_cannot_be_reached_is_503(void **state)
     bb_storage_close(endpoint.store.storage);
 }
 
-/* --------------------------------------------------------------------------- a process that dies
- */
+/* ------------------------------------------------------------------------- a process that dies */
 
 /* Upserts contact after contact, and says so once each has been answered 200. */
 static void write_until_killed(const test_endpoint *endpoint, int to)

@@ -33,8 +33,7 @@ typedef struct bench {
     bench_series cjson;
 } bench;
 
-/* ---------------------------------------------------------------------- storage that keeps nothing
- */
+/* ------------------------------------------------------------------ storage that keeps nothing */
 
 static int32_t null_open(void *store, int64_t deadline, void **session, bb_error *error)
 {

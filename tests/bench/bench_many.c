@@ -244,8 +244,7 @@ static void run_rates(const many_bench *b)
     report_rates(b, all);
 }
 
-/* ----------------------------------------------------------------------------------- the program
- */
+/* --------------------------------------------------------------------------------- the program */
 
 static void add_key(many_bench *b)
 {

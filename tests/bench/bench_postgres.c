@@ -155,8 +155,7 @@ static void write_bare(bench *b)
     bb_pg_params_free(&params);
 }
 
-/* ----------------------------------------------------------------------------------- what is run
- */
+/* --------------------------------------------------------------------------------- what is run */
 
 static void run_sql(const bench *b, const char *sql, char *result, size_t size)
 {
@@ -245,8 +244,7 @@ static void close_all(bench *b)
     test_endpoint_close(&b->endpoint);
 }
 
-/* ------------------------------------------------------------------------------------- the report
- */
+/* ---------------------------------------------------------------------------------- the report */
 
 static void report(bench *b)
 {

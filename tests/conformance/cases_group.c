@@ -362,8 +362,7 @@ void case_group_many(bb_case *c)
     check_many(c, 20);
 }
 
-/* ------------------------------------------------------------------------------ one after another
- */
+/* --------------------------------------------------------------------------- one after another */
 
 void case_group_ordered(bb_case *c)
 {
@@ -401,8 +400,7 @@ void case_group_ordered(bb_case *c)
     kept_writes_free(kept, 4);
 }
 
-/* ------------------------------------------------------------------------------- what goes wrong
- */
+/* ----------------------------------------------------------------------------- what goes wrong */
 
 /* Three requests of two contacts, of which the second can't take its answer. */
 void case_group_failed_put(bb_case *c)
@@ -473,8 +471,7 @@ void case_group_deadline(bb_case *c)
               outcome_now(c, &access, &records[i]) == (code == BB_OK ? BB_UNCHANGED : BB_CREATED));
 }
 
-/* ----------------------------------------------------------------------------------- concurrency
- */
+/* --------------------------------------------------------------------------------- concurrency */
 
 void case_group_serial(bb_case *c)
 {

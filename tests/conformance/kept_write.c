@@ -88,8 +88,7 @@ void kept_write_free(kept_write *kept)
     memset(kept, 0, sizeof *kept);
 }
 
-/* ------------------------------------------------------------------------ what the backend is
- * given */
+/* ------------------------------------------------------------------- what the backend is given */
 
 /* A write that is ready, and what belongs to it. */
 typedef struct prepared {

@@ -9,8 +9,7 @@ static void fill(test_text *body, const char *text, size_t size)
     test_append_times(body, text, size / strlen(text) + 1);
 }
 
-/* -------------------------------------------------------------- values that the table can't spell
- */
+/* ----------------------------------------------------------- values that the table can't spell */
 
 /* Attributes as clients send them: more of them in larger entries. */
 static void write_ordinary(test_text *body, size_t size, size_t index)
@@ -149,8 +148,7 @@ static void write_closed_too_deep(test_text *body, size_t size, size_t index)
     test_append_text(body, "}]}");
 }
 
-/* -------------------------------------------------------------------------------------- the table
- */
+/* ----------------------------------------------------------------------------------- the table */
 
 #define ATTRIBUTES "custom_attributes"
 #define ONE_USER   "\"users\":[{\"external_id\":\"u\"}]}"

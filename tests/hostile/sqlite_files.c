@@ -369,8 +369,7 @@ static void test_E8_a_link_that_leads_elsewhere(void)
     lead_elsewhere(1);
 }
 
-/* ---------------------------------------------------------------------------- read-only at times
- */
+/* -------------------------------------------------------------------------- read-only at times */
 
 static void set_mode(const host *h, const char *suffix, mode_t mode)
 {
@@ -460,8 +459,7 @@ static void test_the_log_shrinks_once_nobody_reads(void)
     host_close(&h);
 }
 
-/* ---------------------------------------------------------------------------------- ids at their
- * end */
+/* ---------------------------------------------------------------------------- ids at their end */
 
 static void test_E11_no_more_ids(void)
 {

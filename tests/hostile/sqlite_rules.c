@@ -130,8 +130,7 @@ static void test_E11_triggers_that_refuse(void)
     host_close(&h);
 }
 
-/* ---------------------------------------------------------------------------- values handed over
- */
+/* -------------------------------------------------------------------------- values handed over */
 
 static void test_E1_a_value_that_is_handed_over(void)
 {
@@ -166,8 +165,7 @@ static void test_E1_a_value_that_is_handed_over(void)
     host_close(&h);
 }
 
-/* ---------------------------------------------------------- what the host wrote into the columns
- */
+/* -------------------------------------------------------- what the host wrote into the columns */
 
 static void test_A3_columns_that_no_answer_can_hold(void)
 {

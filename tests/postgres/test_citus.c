@@ -32,8 +32,7 @@ static int run_sql(const char *sql)
     return test_postgres_sql(conninfo, sql, NULL, 0) == 0;
 }
 
-/* -------------------------------------------------------------------------------- the statements
- */
+/* ------------------------------------------------------------------------------ the statements */
 
 static unsigned count_of(const char *text, const char *part)
 {
@@ -96,8 +95,7 @@ static void check_statements(void)
     bb_pg_names_free(&names);
 }
 
-/* ------------------------------------------------------------------------------------- the stores
- */
+/* ---------------------------------------------------------------------------------- the stores */
 
 static bb_storage *open_store(const bb_postgres_options *options)
 {
@@ -148,8 +146,7 @@ static int writes(bb_storage *storage)
     return good;
 }
 
-/* ------------------------------------------------------------------------------------- the schema
- */
+/* ---------------------------------------------------------------------------------- the schema */
 
 static const char stand_in[] =
     "SET allow_system_table_mods = on;"

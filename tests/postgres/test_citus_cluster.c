@@ -138,8 +138,7 @@ static int run_on_all_nodes(void)
     return failures == 0 && cases > 0 ? 0 : -1;
 }
 
-/* --------------------------------------------------------------------------- nodes that are down
- */
+/* ------------------------------------------------------------------------- nodes that are down */
 
 static double seconds_now(void)
 {

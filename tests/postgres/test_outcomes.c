@@ -126,8 +126,7 @@ static int32_t send_one(const test_endpoint *endpoint, const char *contact)
 #define ADA   "{\"external_id\":\"one\",\"name\":\"Ada\"}"
 #define GRACE "{\"external_id\":\"one\",\"name\":\"Grace\"}"
 
-/* ------------------------------------------------------------------- SQLSTATEs that mean two
- * things */
+/* -------------------------------------------------------------- SQLSTATEs that mean two things */
 
 /* Has a trigger raise an SQLSTATE for contacts of a name. */
 static int make_raise(const char *schema, const char *name, const char *sqlstate)
@@ -175,8 +174,7 @@ static void test_E11_what_the_host_raises_is_a_500_at_once(void)
     }
 }
 
-/* --------------------------------------------------------------------- rows that the table skips
- */
+/* ------------------------------------------------------------------- rows that the table skips */
 
 static int make_trigger(const char *schema, const char *when, const char *what)
 {
@@ -263,8 +261,7 @@ static void test_E11_expressions_that_fail(void)
     pg_close(&endpoint);
 }
 
-/* ------------------------------------------------------------------- keys that a trigger changes
- */
+/* ----------------------------------------------------------------- keys that a trigger changes */
 
 /* Found out before it is stored, whichever way the contact would go. */
 static void test_E2_a_key_that_a_trigger_changes(void)
@@ -410,8 +407,7 @@ static void test_E3_an_older_schema_that_is_prepared(void)
     pg_close(&endpoint);
 }
 
-/* -------------------------------------------------------------------------------------- the whole
- */
+/* ----------------------------------------------------------------------------------- the whole */
 
 /* A database, and a role that has no more than it is given. */
 static int set_up(void)

@@ -339,8 +339,7 @@ static void test_row_level_security(void)
     CHECK(is_sql("SELECT string_agg(name, ',') FROM tenants.contacts", "Grace"));
 }
 
-/* -------------------------------------------------------------------------------- printed schema
- */
+/* ------------------------------------------------------------------------------ printed schema */
 
 /* All that is in a schema, without its name. */
 static const char contents[] =
@@ -464,8 +463,7 @@ static void test_triggers_of_a_partition(void)
     pg_close(&endpoint);
 }
 
-/* --------------------------------------------------------------------------- rules of the host's
- */
+/* ------------------------------------------------------------------------- rules of the host's */
 
 /* The status of a request whose entries are these. */
 static int32_t status_of(const test_endpoint *endpoint, const char *users)
@@ -623,8 +621,7 @@ static void test_access_without_an_index(void)
     pg_close(&endpoint);
 }
 
-/* -------------------------------------------------------------------------------------- the whole
- */
+/* ----------------------------------------------------------------------------------- the whole */
 
 static int set_up(void)
 {

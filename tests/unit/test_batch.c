@@ -255,8 +255,7 @@ static void test_E5_a_record_whose_entries_agree_is_not_touched(void **state)
     expect_flags(json, COUNT_OF(json), BB_RECORD_WANT_BEFORE);
 }
 
-/* --------------------------------------------------------------------------------- generated ids
- */
+/* ------------------------------------------------------------------------------- generated ids */
 
 static void test_D_an_omitted_external_id_is_made_at_random(void **state)
 {

@@ -67,8 +67,7 @@ static void expect(bb_slice text, int32_t status, const char *issues)
 #define ISSUE(field, message) "{\"field\":\"" field "\",\"message\":\"" message "\"}"
 #define ISSUES(first, second) first "," second
 
-/* ---------------------------------------------------------------------------------------- C1, C2
- */
+/* -------------------------------------------------------------------------------------- C1, C2 */
 
 static void test_C1_what_is_no_JSON_object_is_refused(void **state)
 {
@@ -552,8 +551,7 @@ static void test_C6_a_number_that_no_store_holds_is_an_issue(void **state)
                  ISSUE("users[0].stripe_accounts[0].n", "Number out of range"));
 }
 
-/* -------------------------------------------------------------------------------------------- C7
- */
+/* ------------------------------------------------------------------------------------------ C7 */
 
 static void test_C7_an_entry_may_have_so_many_bytes(void **state)
 {

@@ -98,8 +98,7 @@ static int32_t authorize(host *h, int64_t timeout_ms)
     return status;
 }
 
-/* ---------------------------------------------------------------------------------- the happy way
- */
+/* ------------------------------------------------------------------------------- the happy way */
 
 static void test_E2_what_storage_hands_back_is_the_answer(void **state)
 {
@@ -226,8 +225,7 @@ static void test_B3_a_chatbot_id_that_is_none_is_a_404_after_the_key(void **stat
     close_host(&h);
 }
 
-/* ------------------------------------------------------------------------------ codes to statuses
- */
+/* --------------------------------------------------------------------------- codes to statuses */
 
 static const struct {
     int32_t code;
@@ -334,8 +332,7 @@ static void test_A5_no_key_is_logged(void **state)
     close_host(&h);
 }
 
-/* ----------------------------------------------------------------------------------------- retries
- */
+/* ------------------------------------------------------------------------------------- retries */
 
 static void test_E9_what_was_undone_is_done_again(void **state)
 {
@@ -503,8 +500,7 @@ static void test_E2_an_attempt_that_failed_leaves_nothing_in_the_answer(void **s
     close_host(&h);
 }
 
-/* ------------------------------------------------------------------------- backends with mistakes
- */
+/* ---------------------------------------------------------------------- backends with mistakes */
 
 static void test_E11_a_backend_that_puts_wrongly_makes_a_500(void **state)
 {
@@ -600,8 +596,7 @@ static void test_A3_put_without_memory_is_a_500(void **state)
     }
 }
 
-/* ----------------------------------------------------------------------------------------- threads
- */
+/* ------------------------------------------------------------------------------------- threads */
 
 /* Returns NULL for a success. */
 static void *send_in_thread(void *ctx)

@@ -497,8 +497,7 @@ static void test_C5_escaped_NUL_is_noticed_wherever_it_stands(void **state)
     }
 }
 
-/* ----------------------------------------------------------------------------------------- UTF-8
- */
+/* --------------------------------------------------------------------------------------- UTF-8 */
 
 static size_t put_utf8(char *to, uint32_t point)
 {
@@ -656,8 +655,7 @@ static void test_C5_every_character_is_json(void **state)
     }
 }
 
-/* ------------------------------------------------------------------------------------- structure
- */
+/* ----------------------------------------------------------------------------------- structure */
 
 static void test_C1_faulty_arrays_are_refused(void **state)
 {
@@ -750,8 +748,7 @@ static void test_C1_faulty_objects_are_refused(void **state)
     EXPECT_ALL(bad, 0);
 }
 
-/* ----------------------------------------------------------------------------------------- depth
- */
+/* --------------------------------------------------------------------------------------- depth */
 
 static void test_C7_a_hundred_thousand_levels_are_json(void **state)
 {

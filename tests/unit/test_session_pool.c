@@ -217,8 +217,7 @@ static void test_A3_a_pool_without_memory_is_reported(void **state)
     unit_memory_check(&memory);
 }
 
-/* ----------------------------------------------------------------------------------------- threads
- */
+/* ------------------------------------------------------------------------------------- threads */
 
 /* Returns NULL once it had a session. */
 static void *wait_for_session(void *ctx)

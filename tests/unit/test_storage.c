@@ -194,8 +194,7 @@ static void test_vtable_what_is_left_out_is_unsupported(void **state)
     script_destroy(&s);
 }
 
-/* --------------------------------------------------------------------------------------- openers
- */
+/* ------------------------------------------------------------------------------------- openers */
 
 static void test_open_URIs_name_their_backend(void **state)
 {

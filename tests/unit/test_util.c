@@ -216,8 +216,7 @@ static void test_alloc_copies_end_in_NUL(void **state)
     unit_memory_check(&memory);
 }
 
-/* ------------------------------------------------------------------------------ clock and random
- */
+/* ---------------------------------------------------------------------------- clock and random */
 
 static void test_deadlines(void **state)
 {
