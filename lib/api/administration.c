@@ -9,7 +9,7 @@
 
 enum { DEFAULT_TIMEOUT_MS = 10000, RETRY_PAUSE_MS = 5 };
 
-/* What is said where the backend says nothing. */
+/* The message if the backend gives none. */
 static const char *meaning_of(const bb_admin_command *command, int32_t code)
 {
     if (code == BB_ERR_NOT_FOUND && command->not_found != NULL)
@@ -39,7 +39,8 @@ static int32_t code_at_deadline(int32_t code)
     return code == BB_ERR_LOST ? BB_ERR_UNAVAILABLE : code;
 }
 
-/* Every administrative function may be repeated, so what was undone or lost is done again. */
+/* Every administrative function may be repeated, so it runs again after BB_ERR_RETRY and
+ * BB_ERR_LOST. */
 int32_t bb_administer(bb_storage *storage, bb_admin_command *command, int64_t timeout_ms,
                       bb_error *error)
 {

@@ -91,7 +91,7 @@ static int is_within_bounds(const bb_config *config)
            (config->allocator == NULL || bb_allocator_is_valid(config->allocator));
 }
 
-/* The configuration as this version knows it, defaults filled in. */
+/* The configuration as this version knows it, with defaults. */
 static int32_t read_config(const bb_config *given, bb_config *config, bb_error *error)
 {
     int32_t code = BB_OK;

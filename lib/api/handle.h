@@ -1,5 +1,5 @@
 /*
- * handle.h: what a bb_contacts handle is: one storage, limits, and the host's functions.
+ * handle.h: the bb_contacts handle: one storage, limits, and the host's functions.
  */
 #ifndef BB_CONTACTS_INTERNAL_H
 #define BB_CONTACTS_INTERNAL_H
@@ -21,8 +21,9 @@ struct bb_contacts {
     struct bb_dispatcher *dispatcher; /* NULL: without workers */
 };
 
-/* Not in a child that fork() has made: its locks may be held for ever, nobody works in it, and its
- * connections are the parent's. Nothing but this, the log and the allocator may be used there. */
+/* False in a child of fork(): there its locks may be held for ever, its threads are missing, and
+ * its connections are the parent's. Only this function, the log and the allocator may be used
+ * then. */
 int bb_contacts_is_usable(const bb_contacts *contacts);
 
 #endif

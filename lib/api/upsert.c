@@ -19,7 +19,7 @@ enum { MAX_IDEMPOTENCY_KEY = 255 };
 
 /* One request on its way, and its answer. */
 typedef struct exchange {
-    bb_job job; /* first, so that a job is its exchange */
+    bb_job job; /* first, so that a job's address is its exchange's */
     bb_contacts *contacts;
     bb_request request; /* as this version knows it */
     int only_authorizes;
@@ -27,13 +27,14 @@ typedef struct exchange {
     bb_arena arena; /* what the request needs until it is answered */
     bb_issues issues;
     bb_body body;
-    int32_t body_status; /* what is wrong with the body, for those who may know it */
+    int32_t body_status; /* what is wrong with the body, for callers who may know it */
     bb_batch batch;
     bb_done_fn done; /* the host's, of a submitted request */
     void *done_ctx;
 } exchange;
 
-/* A struct of the caller's as this version knows it; 0 if it cannot be used, which is logged. */
+/* Reads a struct of the caller's as this version knows it. Returns 0, after a line in the log, if
+ * it cannot be used. */
 static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, void *known,
                        const void *given)
 {
@@ -42,7 +43,7 @@ static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, 
     if (bb_struct_read(type, known, given, NULL) == BB_OK)
         return 1;
     bb_error_init(&error);
-    bb_struct_read(type, known, given, &error); /* again, for what it says */
+    bb_struct_read(type, known, given, &error); /* once more, for its message */
     bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
     return 0;
 }
@@ -69,7 +70,7 @@ static int32_t read_access(exchange *x)
 
     access->size = sizeof *access;
     access->now_us = x->contacts->clock(x->contacts->clock_ctx);
-    if (access->now_us < 0) /* which no clock should say; backends subtract from it */
+    if (access->now_us < 0) /* no clock should say so; backends subtract from it */
         access->now_us = 0;
     access->deadline =
         bb_deadline_in(request->timeout_ms > 0 ? request->timeout_ms : x->contacts->timeout_ms);
@@ -116,8 +117,8 @@ static int32_t make_batch(exchange *x)
     return BB_STATUS_SUCCESS;
 }
 
-/* Authorizes alone. A chatbot that can't exist is looked for too, as the key is judged first (A1),
- * but not found whatever the storage says. */
+/* Only authorizes. The store is asked about a chatbot that can't exist, too, as the key is judged
+ * first (A1), but the chatbot is not found whatever it says. */
 static int32_t authorize(exchange *x, bb_share share)
 {
     int32_t status = bb_job_authorize(&x->contacts->executor, &x->job, share);
@@ -126,7 +127,7 @@ static int32_t authorize(exchange *x, bb_share share)
                                                                         : status;
 }
 
-/* For a request that holds up nobody else. */
+/* The share of a request that holds up nobody else. */
 static bb_share whole_time(const exchange *x)
 {
     bb_share share = {.lock_deadline = x->job.access.deadline, .deadline = x->job.access.deadline};
@@ -140,7 +141,7 @@ static bb_result *answer_access(int32_t status)
     return status == BB_DEFERRED ? NULL : bb_response_plain(status);
 }
 
-/* The answer to a body that was refused, for those who may know that it was (A1). */
+/* The answer to a body that was refused, for a caller who may know that it was (A1). */
 static bb_result *refuse(exchange *x, int32_t body_status, bb_share share)
 {
     int32_t status = authorize(x, share);
@@ -152,7 +153,7 @@ static bb_result *refuse(exchange *x, int32_t body_status, bb_share share)
     return bb_response_plain(body_status);
 }
 
-/* What is left to be done once the request has been read, on the store. */
+/* What is left to do on the store once the request has been read. */
 static bb_result *execute(bb_executor *executor, bb_job *job, bb_share share)
 {
     exchange *x = (exchange *)job;
@@ -166,8 +167,8 @@ static bb_result *execute(bb_executor *executor, bb_job *job, bb_share share)
 
 /*
  * The stages before the store; a status other than SUCCESS is the answer. Authorization travels
- * with the write, so that one round trip is enough; a body is judged before, but its refusal is
- * kept from those who may not know.
+ * with the write, so that one round trip is enough. The body is judged before, but only callers who
+ * may know are told of its refusal.
  */
 static int32_t read_request(exchange *x)
 {
@@ -183,7 +184,7 @@ static int32_t read_request(exchange *x)
     return BB_STATUS_SUCCESS;
 }
 
-/* Leaves a body out that is not looked at, so that it is neither copied nor counted. */
+/* Leaves out a body that nobody will read, so that it is neither copied nor counted. */
 static void leave_body_out(exchange *x)
 {
     const bb_request *request = &x->request;
@@ -193,7 +194,7 @@ static void leave_body_out(exchange *x)
         x->request.body_len = 0;
 }
 
-/* Looked at before anything of the handle's is used. */
+/* Checked before anything of the handle's is used. */
 static int can_begin(const bb_contacts *contacts, const bb_request *request)
 {
     bb_error error;
@@ -208,7 +209,7 @@ static int can_begin(const bb_contacts *contacts, const bb_request *request)
     return 0;
 }
 
-/* 0 if there is nothing to go on: the answer is a 500. */
+/* Returns 0 if the request cannot go on: the answer is a 500. */
 static int begin(exchange *x, bb_contacts *contacts, const bb_request *request, int only_authorizes)
 {
     memset(x, 0, sizeof *x);
@@ -242,7 +243,7 @@ static void count_answer(const exchange *x, const bb_result *result)
 
 /* ------------------------------------------------------------------------------------- waiting */
 
-/* The stages, and what came of them. */
+/* Goes through all stages. */
 static bb_result *answer(exchange *x)
 {
     int32_t status = read_request(x);
@@ -283,7 +284,7 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
 
 /* ---------------------------------------------------------------------------------- submitting */
 
-/* Answers a submitted request, which is over then. */
+/* Answers a submitted request, which ends it. */
 static void finish(bb_job *job, bb_result *result)
 {
     exchange *x = (exchange *)job;
@@ -298,8 +299,8 @@ static void finish(bb_job *job, bb_result *result)
     done(done_ctx, result);
 }
 
-/* The host's bytes are there only until the call returns; slices of the body outlive it. All else
- * is read by then. */
+/* The host's bytes last only until the call returns, and slices of the body outlive it. All else
+ * has been read by then. */
 static int32_t keep_body(exchange *x)
 {
     size_t len = x->request.body_len;
@@ -315,7 +316,7 @@ static int32_t keep_body(exchange *x)
     return BB_STATUS_SUCCESS;
 }
 
-/* Lets a request wait for a worker, or says why it is over already. */
+/* Queues a request for a worker, or returns its answer if it is over already. */
 static int32_t queue(exchange *x, uint64_t *ticket)
 {
     int32_t status = keep_body(x);
@@ -350,7 +351,7 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
     x->done_ctx = done_ctx;
     status = queue(x, ticket);
     if (status == BB_STATUS_SUCCESS)
-        return NULL; /* and the exchange may be over by now */
+        return NULL; /* the exchange may be over by now */
     result = bb_response_plain(status);
     if (!only_authorizes)
         count_answer(x, result);

@@ -33,7 +33,7 @@ void bb_executor_log(const bb_executor *executor, int32_t level, const char *wha
         return;
     if ((size_t)len >= sizeof line)
         len = sizeof line - 1;
-    for (int i = 0; i < len; i++) { /* an engine's message may have several lines */
+    for (int i = 0; i < len; i++) { /* a storage engine's message may have several lines */
         if ((unsigned char)line[i] < 0x20)
             line[i] = ' ';
     }

@@ -93,7 +93,7 @@ static int is_known_table(const bb_storage_vtable *table)
            table->authorize != NULL && table->write != NULL;
 }
 
-/* How much of a table of this size is known here: whole versions. */
+/* How much of a table of this size is known here, in whole versions. */
 static size_t known_size(size_t size)
 {
     size_t count = sizeof table_sizes / sizeof table_sizes[0];
@@ -131,7 +131,7 @@ void bb_storage_close(bb_storage *storage)
 {
     if (storage == NULL)
         return;
-    if (bb_process_is_this(&storage->opener)) /* else the store is another process's to close */
+    if (bb_process_is_this(&storage->opener)) /* otherwise another process closes the store */
         storage->vtable.close(storage->store);
     bb_process_forget(&storage->opener);
     bb_free(&storage->allocator, storage);

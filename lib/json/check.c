@@ -1,8 +1,8 @@
 /*
  * check.c: whether bytes are JSON (C1): RFC 8259 in UTF-8 and nothing else, by the letter.
  *
- * One pass without recursion: what is open is a bit a level, array or object. Functions that check
- * something take the place where it begins and return the byte after it, or NULL for a fault.
+ * One pass without recursion: each open level is a bit, for array or object. The functions that
+ * check something take the place where it begins and return the byte after it, or NULL for a fault.
  */
 #include "json/check.h"
 
@@ -12,7 +12,7 @@
 
 typedef bb_json_checker checker;
 
-/* The byte there, or 0, which is no part of any grammar rule, at the end. */
+/* The byte there; at the end 0, which no grammar rule contains. */
 static unsigned char byte_at(const checker *c, const char *at)
 {
     return at < c->end ? (unsigned char)*at : 0;
@@ -221,7 +221,7 @@ static const char *check_name(checker *c, const char *at)
     return byte_at(c, at) == ':' ? at + 1 : NULL;
 }
 
-/* After a value: closes what ends here, down to level `outer`. If the depth is still greater then,
+/* After a value: closes the levels that end here, down to `outer`. If the depth is still greater,
  * another value is expected. */
 static const char *close_values(checker *c, const char *at, size_t outer)
 {

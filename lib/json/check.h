@@ -1,9 +1,9 @@
 /*
  * check.h: whether bytes are JSON (C1): RFC 8259 in UTF-8 and nothing else, by the letter.
  *
- * Refused besides faulty grammar: a byte order mark, invalid UTF-8, and unpaired surrogates (C5).
- * U+0000 is grammar, and left to those who know which field it stands in. Nesting is limited by
- * memory alone: an eighth of a byte a level.
+ * A byte order mark, invalid UTF-8 and unpaired surrogates (C5) are refused too. U+0000 is valid
+ * JSON; callers who know its field decide about it. Only memory limits nesting: a level takes an
+ * eighth of a byte.
  */
 #ifndef BB_JSON_CHECK_H
 #define BB_JSON_CHECK_H
@@ -11,7 +11,8 @@
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
 
-/* What the check learned on its way; later stages look for rare things only where there are any. */
+/* What the check has learned, so that later stages look for rare things only where there are
+ * any. */
 typedef struct bb_json_facts {
     size_t depth;         /* levels of arrays and objects */
     int has_nul;          /* some string spells U+0000 */
@@ -23,8 +24,8 @@ int bb_json_check(const bb_allocator *allocator, const char *text, size_t len,
                   bb_json_facts *facts);
 
 /*
- * The same for those who want to see some of the text while it is checked, so that it is gone over
- * once: they go into the arrays and objects whose parts they want, and past all other values.
+ * The same for callers who read the text while it is checked, so that one pass is enough: they
+ * enter the arrays and objects whose parts they want, and go past all other values.
  */
 enum { BB_JSON_FIRST_LEVELS = 512 };
 
@@ -32,15 +33,15 @@ typedef struct bb_json_checker {
     const char *at; /* what is checked next */
     const char *end;
     bb_json_facts facts;
-    size_t depth;    /* of what is open */
-    int is_first;    /* nothing has followed the bracket that was opened last */
+    size_t depth;    /* how many levels are open */
+    int is_first;    /* nothing has followed the last opening bracket */
     size_t capacity; /* levels that fit */
     uint8_t *levels; /* a bit a level: 1 for an object */
     uint8_t first_levels[BB_JSON_FIRST_LEVELS / 8];
     bb_allocator allocator;
 } bb_json_checker;
 
-/* What a container has next. */
+/* What comes next in a container. */
 typedef enum bb_json_step { BB_JSON_FAULT, BB_JSON_END, BB_JSON_MORE } bb_json_step;
 
 void bb_json_checker_init(bb_json_checker *checker, const bb_allocator *allocator, bb_slice text);
@@ -56,14 +57,14 @@ int bb_json_checker_value(bb_json_checker *checker, bb_slice *value);
  * ran out. */
 int bb_json_checker_enter(bb_json_checker *checker);
 
-/* To be asked after that, and after each value in there. BB_JSON_MORE: another value is next, in an
- * object with this name (in quotes). BB_JSON_END: the container has been left. */
+/* Call it after entering a container, and after each value in it. BB_JSON_MORE: another value is
+ * next, in an object with this name (in quotes). BB_JSON_END: the container has been left. */
 bb_json_step bb_json_checker_next(bb_json_checker *checker, bb_slice *name);
 
 /* Whether nothing but white space is left. */
 int bb_json_checker_at_end(bb_json_checker *checker);
 
-/* 1 if bytes that will be escaped to a string are UTF-8, otherwise 0. */
+/* Whether bytes that will become a JSON string are UTF-8. */
 int bb_json_check_text(bb_slice text);
 
 #endif

@@ -5,23 +5,24 @@
 
 #include <string.h>
 
-/* The value as it was sent is its own copy until something in it has to go. */
+/* Until something must be left out, no copy is made: the value as sent serves. */
 typedef struct compactor {
     bb_json_members *members;
     const char *at; /* what is read next */
     const char *end;
-    const char *run;    /* what was read from here on is not in the copy yet */
+    const char *run;    /* from here on, what was read is not in the copy yet */
     char *copy;         /* NULL until it is needed; never longer than the value */
     size_t len;         /* of the copy */
-    size_t safe_digits; /* a number of so many bytes, without exponent, is within the limits */
+    size_t safe_digits; /* a number of at most this many bytes, without exponent, is within the
+                           limits */
     int is_suspect;
     int is_out_of_memory;
 } compactor;
 
 static int32_t compact_value(compactor *c);
 
-/* Moves what was read to the copy, and goes on reading at `next`. Names that must be decoded go to
- * the arena too, so nothing of the copy can be trimmed at the end. */
+/* Moves what was read to the copy, and goes on reading at `next`. Decoded names go to the same
+ * arena, so the copy can't be trimmed at the end. */
 static void copy_run(compactor *c, const char *next)
 {
     size_t len = (size_t)(c->at - c->run);
@@ -49,7 +50,7 @@ static char next_byte(const compactor *c)
     return c->at < c->end ? *c->at : '\0';
 }
 
-/* How much the copy would have of what was read. */
+/* How many bytes of what was read the copy would have. */
 static size_t length_so_far(const compactor *c)
 {
     return c->len + (size_t)(c->at - c->run);

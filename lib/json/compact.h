@@ -10,9 +10,9 @@
 /*
  * `value` without white space and without members that a later one of the same name overrides (C4):
  * a part of the text itself if there are none, otherwise a copy in the members' arena. Everything
- * else stays as the client wrote it, so that numbers keep their value to the last digit (C6).
- * `value` has been checked and is not nested deeper than the stack bears: a level costs about 200
- * bytes of it.
+ * else stays as the client wrote it, so numbers keep their value to the last digit (C6). `value`
+ * must have been checked, and must not be nested deeper than the stack allows: a level takes about
+ * 200 bytes.
  *
  * Sets *is_suspect to 1 if bb_json_find_faults() might find something. BB_OK, or BB_ERR_NOMEM.
  */

@@ -7,9 +7,8 @@
 #include "json/check.h"
 #include "json/names.h"
 
-/* Deeper values are compared by their text alone: what is stored is never nested so deep, and the
- * comparison is recursive. In values that are less deep than the second, ends are not worth
- * remembering. */
+/* Values deeper than MAX_DEPTH are compared by their text alone: stored ones are never nested so
+ * deep, and the comparison is recursive. Below DEEP it does not pay to remember ends. */
 enum { MAX_DEPTH = 1024, DEEP = 4 };
 
 /* One of the two values. */
@@ -45,15 +44,14 @@ static int equal_strings(comparison *c, bb_slice a, bb_slice b)
     return bb_slice_equal(left, right);
 }
 
-/* A number taken apart: its significant digits, without zeros at either end, stand in the text
- * between `first` and `last` with perhaps a point among them; the value is
- * 0.d1d2d3... * 10^exponent. */
+/* A number taken apart: its significant digits, without zeros at either end, are the text between
+ * `first` and `last`, perhaps with a point among them; the value is 0.d1d2d3... * 10^exponent. */
 typedef struct decimal {
     const char *first;
     const char *last;
     int64_t exponent;
     int is_negative;
-    int is_exact; /* 0: the exponent is too large to be compared as a number */
+    int is_exact; /* 0: the exponent is too large to compare */
 } decimal;
 
 static int read_exponent(const char *at, const char *end, int64_t *exponent)
@@ -79,7 +77,7 @@ static decimal take_apart(bb_slice number)
     const char *at = number.data;
     const char *end = number.data + number.len;
     decimal d = {NULL, NULL, 0, 0, 1};
-    int64_t scale = 0; /* digits before the point, from the first that is not 0 on */
+    int64_t scale = 0; /* digits before the point, from the first nonzero one on */
     int is_past_point = 0;
 
     if (at < end && *at == '-') {
@@ -185,7 +183,7 @@ static bb_slice value_at(const side *s, size_t index, bb_slice object)
     return value;
 }
 
-/* Compares the members that were pushed last, from these indexes on. */
+/* Compares the members from these indexes on, which were pushed last. */
 static int equal_members(comparison *c, bb_slice a, size_t first_left, bb_slice b,
                          size_t first_right)
 {

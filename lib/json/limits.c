@@ -1,5 +1,5 @@
 /*
- * limits.c: finds what is JSON but can't be stored: U+0000 in text, and numbers past the limits.
+ * limits.c: finds JSON that can't be stored: U+0000 in text, and numbers past the limits.
  */
 #include "json/limits.h"
 
@@ -12,7 +12,7 @@ enum { MOST_EXPONENT = 1000000000 };
 
 typedef struct fault_finder {
     const bb_json_limits *limits;
-    size_t *expanded; /* bytes of the numbers so far, without exponents */
+    size_t *expanded; /* bytes that the numbers so far have without exponents */
     bb_json_report_fn report;
     void *report_ctx;
 } fault_finder;
@@ -40,14 +40,13 @@ static int64_t read_exponent(const char *at, const char *end)
     return is_negative ? -exponent : exponent;
 }
 
-/* Digits before and after the point that a number has when it is written without exponent. Zeros
- * count as they are written, except that a zero has no digits before its point whatever its
- * exponent says. */
+/* Digits before and after the point of a number written without exponent. Zeros count as they are
+ * written, except that a zero has no digits before its point, whatever its exponent. */
 static void count_digits(bb_slice number, int64_t *integer_digits, int64_t *fraction_digits)
 {
     const char *at = number.data;
     const char *end = number.data + number.len;
-    int64_t before = 0;  /* digits before the point from the first that is not 0 on */
+    int64_t before = 0;  /* digits before the point, from the first nonzero one on */
     int64_t leading = 0; /* zeros after the point before any other digit */
     int64_t after = 0;
     int64_t exponent = 0;
@@ -71,7 +70,7 @@ static void count_digits(bb_slice number, int64_t *integer_digits, int64_t *frac
     if (at < end)
         exponent = read_exponent(at + 1, end);
     *fraction_digits = after - exponent < 0 ? 0 : after - exponent;
-    if (is_zero) /* of an exponent past 30 bits PostgreSQL makes an error even here */
+    if (is_zero) /* PostgreSQL refuses an exponent past 30 bits even for zero */
         *integer_digits = exponent > MOST_EXPONENT ? exponent : 0;
     else if (before > 0)
         *integer_digits = before + exponent < 0 ? 0 : before + exponent;
@@ -98,16 +97,16 @@ static void find_in_number(fault_finder *f, bb_slice number, const bb_json_path 
         f->report(f->report_ctx, path, "Number out of range");
         return;
     }
-    /* 1e131071 is eight bytes here and 131072 in the answer: what a client may store is bounded by
-     * what has to be sent back (C7) */
+    /* 1e131071 is eight bytes here and 131072 in the answer, which bounds what a client may store
+     * (C7) */
     if ((size_t)(integer_digits + fraction_digits) > limits->max_expanded - *f->expanded)
         f->report(f->report_ctx, path, "Number too long without its exponent");
     else
         *f->expanded += (size_t)(integer_digits + fraction_digits);
 }
 
-/* These walk once over a compact value, so that depth costs no time: each returns the byte after
- * the value. */
+/* These walk over a compact value once, so depth costs no time. Each returns the byte after the
+ * value. */
 
 static const char *find_in_object(fault_finder *f, const char *at, const char *end,
                                   const bb_json_path *path)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Up to so many members are compared each with each, which is faster than sorting them. */
+/* Up to this many members, comparing each with each is faster than sorting. */
 enum { FEW = 12 };
 
 void bb_json_members_init(bb_json_members *members, const bb_allocator *allocator, bb_arena *arena)
@@ -37,8 +37,8 @@ static int32_t grow(bb_json_members *members)
     return BB_OK;
 }
 
-/* Replaces each U+0000 of a string (in quotes) by the bytes C0 80, which stand for nothing else: a
- * name with one will be refused, but until then is a name like any other. */
+/* Replaces each U+0000 of a string (in quotes) by the bytes C0 80, which mean nothing else: a name
+ * with U+0000 will be refused, but until then it is a name like any other. */
 static int spell_nul(bb_arena *arena, bb_slice *name)
 {
     char *copy = bb_arena_alloc_bytes(arena, name->len);

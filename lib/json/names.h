@@ -7,16 +7,16 @@
 #include "util/slice.h"
 #include "json/walk.h"
 
-/* A member: its name, decoded, and whatever its user needs to find it again. */
+/* A member: its decoded name, and what its user needs to find it again. */
 typedef struct bb_json_member {
     bb_slice name;
     size_t at;
 } bb_json_member;
 
-/* A stack of members: those of an object that is open lie above those of the objects around it. */
+/* A stack of members: those of an open object lie above those of the objects around it. */
 typedef struct bb_json_members {
     bb_allocator allocator;
-    bb_arena *arena; /* for names that have to be decoded */
+    bb_arena *arena; /* for decoded names */
     bb_json_member *list;
     size_t count;
     size_t capacity;
@@ -29,8 +29,9 @@ void bb_json_members_free(bb_json_members *members);
 int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at);
 
 /*
- * Finds repeated names among the members from `first` on. Sets *repeated to 1 and marks each member
- * that a later one overrides by a null name, or sets it to 0. BB_OK, or BB_ERR_NOMEM.
+ * Finds repeated names among the members from `first` on. If there are any, sets *repeated to 1 and
+ * the name of each member that a later one overrides to null; otherwise sets *repeated to 0. BB_OK,
+ * or BB_ERR_NOMEM.
  */
 int32_t bb_json_members_drop_repeated(bb_json_members *members, size_t first, int *repeated);
 

@@ -26,7 +26,7 @@ static size_t escape(unsigned char c, char *to)
     return 6;
 }
 
-/* The rest of a string in which something must be escaped at `at`. */
+/* The rest of a string, from the byte at `at` on, which must be escaped. */
 static void append_escaped(bb_buffer *buffer, const char *at, const char *end)
 {
     char text[6];

@@ -1,6 +1,5 @@
 /*
- * scan.h: finds the end of what needs no attention in JSON text: inside a string eight bytes a
- * step.
+ * scan.h: skips JSON text that needs no attention; eight bytes at a time inside a string.
  */
 #ifndef BB_JSON_SCAN_H
 #define BB_JSON_SCAN_H
@@ -36,9 +35,9 @@ static inline uint64_t bb_json_has_control(uint64_t word)
 }
 
 /* The index, in memory order, of the first byte that a mask of the tests above marks. The tests may
- * mark bytes wrongly, but only ones that come after a byte that is marked rightly, so the first is
- * always right; where it is not at the low end (big-endian machines) the caller searches bytewise:
- * 0. */
+ * mark bytes wrongly, but only after one that they mark rightly, so the first is always right. On
+ * big-endian machines, where the first is not at the low end, it returns 0, and the caller searches
+ * byte by byte. */
 static inline size_t bb_json_first_marked(uint64_t mask)
 {
 #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -46,7 +46,7 @@ static const char *skip_scalar(const char *at, const char *end)
     return at;
 }
 
-/* The byte after an array or object; tells its depth on the way if asked. */
+/* The byte after an array or object; also tells its depth if asked. */
 static const char *skip_container(const char *at, const char *end, size_t *deepest)
 {
     size_t depth = 0;
@@ -91,8 +91,8 @@ size_t bb_json_depth(bb_slice value)
 
 /* -------------------------------------------------------------------- ends that are remembered */
 
-/* Offsets in the text. While a span is open its `end` is the number of the one around it, from 1
- * on; 0: none. */
+/* Offsets in the text. While a span is open, its `end` is the number, from 1 on, of the span around
+ * it; 0: none. */
 typedef struct bb_json_span {
     uint32_t start;
     uint32_t end;
@@ -129,7 +129,8 @@ static int32_t add_span(bb_json_ends *ends, bb_json_span span)
     return BB_OK;
 }
 
-/* Closes a span, and forgets it if it is short: what was in it is shorter and forgotten already. */
+/* Closes a span, and forgets it if it is short: the spans in it are shorter and forgotten
+ * already. */
 static uint32_t close_span(bb_json_ends *ends, uint32_t number, uint32_t end)
 {
     bb_json_span *span = &ends->spans[number - 1];
@@ -273,7 +274,7 @@ int32_t bb_json_decode(bb_arena *arena, bb_slice string, bb_slice *out)
     out->len = string.len - 2;
     if (find_escape(string.data, string.data + string.len) == NULL)
         return BB_OK;
-    /* the text is valid, so all that can fail is memory */
+    /* the text is valid, so only memory can fail */
     node = cJSON_ParseWithLength(string.data, string.len);
     if (node == NULL || node->valuestring == NULL) {
         cJSON_Delete(node);

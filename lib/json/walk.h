@@ -1,8 +1,8 @@
 /*
  * walk.h: steps through JSON text that bb_json_check() has passed, without building a tree.
  *
- * Values and names are slices of the text, as they are written there. A walk over text that was not
- * checked never reads past its end, but what it finds there means nothing.
+ * Values and names are slices of the text, as written there. A walk over text that was not checked
+ * never reads past its end, but finds nothing meaningful.
  */
 #ifndef BB_JSON_WALK_H
 #define BB_JSON_WALK_H
@@ -31,8 +31,8 @@ const char *bb_json_skip_string(const char *at, const char *end);
 const char *bb_json_skip_value(const char *at, const char *end);
 
 /*
- * Where the arrays and objects of a text end. A walk that goes into a value and then past it, level
- * by level, would look at the innermost bytes once for each level; with this it does not.
+ * Where the arrays and objects of a text end. A walk that enters each value and then goes past it
+ * would read the innermost bytes once for each level; with this it does not.
  */
 typedef struct bb_json_ends {
     bb_allocator allocator;
@@ -42,21 +42,21 @@ typedef struct bb_json_ends {
     size_t capacity;
 } bb_json_ends;
 
-/* Of nothing, until they are found. */
+/* Empty until bb_json_ends_find() fills it. */
 void bb_json_ends_init(bb_json_ends *ends, const bb_allocator *allocator);
 void bb_json_ends_free(bb_json_ends *ends);
 
 /* Finds the ends in a text that bb_json_check() has passed. BB_OK, or BB_ERR_NOMEM. */
 int32_t bb_json_ends_find(bb_json_ends *ends, bb_slice text);
 
-/* As bb_json_skip_value(), and faster if the ends are known. `ends` may be NULL. */
+/* Like bb_json_skip_value(), but faster if the ends are known. `ends` may be NULL. */
 const char *bb_json_ends_skip(const bb_json_ends *ends, const char *at, const char *end);
 
 /* A place inside an array or object. */
 typedef struct bb_json_iterator {
     const char *at;
     const char *end;
-    const bb_json_ends *ends; /* NULL, or set by who has them */
+    const bb_json_ends *ends; /* optional; set by a caller who has them */
 } bb_json_iterator;
 
 /* Starts at the first element or member of `container`, an array or object. */

@@ -22,7 +22,7 @@ static values values_of_contact(const bb_contact *contact)
     return v;
 }
 
-/* What a contact has of which nothing was said (section D). */
+/* The values of a contact of which the request says nothing (section D). */
 static values values_of_new(void)
 {
     values v;
@@ -90,16 +90,16 @@ static int32_t sort_entries(bb_batch *batch, bb_arena *arena)
         return BB_ERR_NOMEM;
     for (size_t i = 0; i < count; i++)
         sorted[i] = &batch->entries[i];
-    if (!are_sorted(batch->entries, count)) /* as they often come, from a query or a file */
+    if (!are_sorted(batch->entries, count)) /* they often come sorted, from a query or a file */
         qsort(sorted, count, sizeof *sorted, by_key_then_place);
     for (size_t i = 0; i < count; i++)
         batch->order[i] = (uint32_t)(sorted[i] - batch->entries);
     return BB_OK;
 }
 
-/* Applies an entry to what its record says so far. A field that two entries set differently makes
- * the record one that writes, whatever the store has: as if applied one by one, one of them would
- * have (E1). */
+/* Applies an entry to its record so far. If two entries set a field differently, the record writes
+ * the contact whatever the store has: applied one by one, one of them would have changed it
+ * (E1). */
 static int32_t fold(bb_batch *batch, const bb_entry *entry, bb_record *record, values *folded)
 {
     for (int i = 0; i < BB_FIELD_COUNT; i++) {
@@ -195,7 +195,7 @@ int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, b
 
 /* ------------------------------------------------------------------------------------ outcomes */
 
-/* Applies an entry to a contact's values; tells whether that changed any. */
+/* Applies an entry to a contact's values; tells whether any changed. */
 static int32_t apply(bb_batch *batch, const bb_entry *entry, values *contact, int *changed)
 {
     *changed = 0;

@@ -18,12 +18,13 @@ typedef struct bb_batch {
     bb_allocator allocator;
     bb_entry *entries; /* as sent */
     size_t entry_count;
-    uint32_t *order;            /* entries by key, those of one key as sent */
-    uint32_t *first;            /* for each record, where its entries begin in `order`; one more */
+    uint32_t *order;            /* entries sorted by key, those of one key in the order sent */
+    uint32_t *first;            /* for each record, where its entries begin in `order`, and one
+                                   end */
     uint32_t *record_of;        /* for each entry, its record */
     uint8_t *outcomes;          /* for each entry, once its record is stored (E6) */
     bb_record *records;         /* the folded entries */
-    const bb_record **pointers; /* to them, as storage wants them */
+    const bb_record **pointers; /* to the records, as storage wants them */
     size_t record_count;
 } bb_batch;
 
@@ -31,8 +32,8 @@ typedef struct bb_batch {
 int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, bb_batch *batch);
 
 /*
- * Works out what became of each entry of a record (E6), as if they had been applied one by one:
- * `outcome` is the record's own, `before` the contact as it was, NULL if there was none. BB_OK, or
+ * Works out what became of each entry of a record (E6), as if they had been applied one by one.
+ * `outcome` is the record's, `before` the contact as it was, or NULL if there was none. BB_OK, or
  * BB_ERR_NOMEM.
  */
 int32_t bb_batch_set_outcomes(bb_batch *batch, size_t record, int32_t outcome,

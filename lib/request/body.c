@@ -24,30 +24,30 @@ static const bb_slice entry_names[NAME_COUNT] = {
 #undef XX
         {"external_id", 11}};
 
-/* What the body has under one of the names of the array. */
+/* The value that the body has under one of the array's names. */
 typedef struct array {
     bb_slice value;    /* null if there is no such name */
     bb_entry *entries; /* if it is an array */
-    size_t count;      /* of its elements, of which no more than BB_MAX_CONTACTS are kept */
+    size_t count;      /* all its elements; at most BB_MAX_CONTACTS are kept */
     size_t capacity;
 } array;
 
 /*
- * The body is gone over once, in outline(): it is checked, and the entries and the texts of their
- * fields are found. These are judged after that, when it is known that the body is JSON (C1), which
- * array counts (C2), and which of several values of a name (C4).
+ * outline() goes over the body once: it checks it, and finds the entries and the texts of their
+ * fields. These are judged after that, when it is known that the body is JSON (C1), which array
+ * counts (C2), and which of several values of a name counts (C4).
  */
 typedef struct reader {
     bb_json_checker checker;
     const bb_body_limits *limits;
     bb_arena *arena;
     bb_issues *issues;
-    bb_json_members members; /* of the objects that are being compacted */
+    bb_json_members members; /* of the objects being compacted */
     size_t expanded;         /* see bb_json_find_faults() */
     int is_out_of_memory;
 } reader;
 
-/* Where what an entry has under a name is kept until it is judged, and its value after that. */
+/* Where the text under a name of an entry is kept until it is judged, and its value after that. */
 static bb_slice *slot_of(bb_entry *entry, int name)
 {
     return name == EXTERNAL_ID ? &entry->external_id : &entry->value[name];
@@ -78,12 +78,12 @@ static int find_quoted(reader *r, bb_slice name, const bb_slice *names, int coun
         return -1;
     }
     found = find_name(decoded, names, count);
-    /* the decoded name is what was allocated last, with a NUL after it */
+    /* the decoded name is the last allocation, with a NUL after it */
     bb_arena_trim(r->arena, r->arena->at - (decoded.len + 1));
     return found;
 }
 
-/* The rest of these return 0 if the body is not JSON, or memory ran out. */
+/* The functions from here to outline() return 0 if the body is not JSON, or memory ran out. */
 
 /* The last of a repeated name counts (C4). */
 static int outline_members(reader *r, bb_entry *entry)
@@ -167,7 +167,7 @@ static int outline_array(reader *r, array *a)
     return step == BB_JSON_END;
 }
 
-/* A value that has one of the array's names: an array, or something else. */
+/* The value under one of the array's names: an array or not. */
 static int outline_root(reader *r, array *a)
 {
     bb_json_checker *c = &r->checker;
@@ -232,7 +232,7 @@ static int read_text(reader *r, bb_slice value, const bb_json_path *path, bb_sli
     return 1;
 }
 
-/* Characters, not bytes: every byte that does not continue a UTF-8 sequence begins one. */
+/* Characters, not bytes: every byte that does not continue a UTF-8 sequence begins a character. */
 static size_t count_characters(bb_slice text)
 {
     size_t count = 0;
@@ -339,7 +339,7 @@ static void read_entry(reader *r, const bb_json_path *path, bb_entry *entry)
         bb_issues_add(r->issues, path, message);
         return;
     }
-    /* the entry's own braces are one level, and are not inside it */
+    /* the entry's own braces are one level, which does not count */
     if (r->checker.facts.depth > limits->max_depth &&
         bb_json_depth(text) > (size_t)limits->max_depth + 1) {
         snprintf(message, sizeof message, "Nested deeper than %u levels",

@@ -12,9 +12,9 @@
 /* One element of the array, checked. */
 typedef struct bb_entry {
     bb_slice text;        /* as it was sent */
-    bb_slice external_id; /* null if one is to be made */
+    bb_slice external_id; /* null if one must be made */
     uint32_t fields;      /* which of the values the entry sends: BB_FIELD_... */
-    union {               /* text or null; compact JSON, "[]" or "{}" for null */
+    union {               /* text or null; or compact JSON, with "[]" or "{}" for null */
         bb_slice value[BB_FIELD_COUNT];
         struct {
 #define XX(name, NAME, KIND) bb_slice name;
@@ -24,7 +24,7 @@ typedef struct bb_entry {
     };
 } bb_entry;
 
-/* What the stage needs to know. */
+/* What the stage must know. */
 typedef struct bb_body_limits {
     size_t max_entry_bytes;
     uint32_t max_depth;
@@ -35,12 +35,12 @@ typedef struct bb_body_limits {
 typedef struct bb_body {
     bb_entry *entries;
     size_t count;
-    const char *root; /* the name that the array had: "users" or "contacts" (C2) */
+    const char *root; /* the array's name: "users" or "contacts" (C2) */
 } bb_body;
 
 /*
- * BB_STATUS_SUCCESS with entries; BB_STATUS_INVALID_DATA, with issues if it is about entries;
- * BB_STATUS_TOO_MANY_CONTACTS; BB_STATUS_INTERNAL_ERROR when memory ran out.
+ * BB_STATUS_SUCCESS with entries; BB_STATUS_INVALID_DATA, with issues if entries are at fault;
+ * BB_STATUS_TOO_MANY_CONTACTS; BB_STATUS_INTERNAL_ERROR if memory ran out.
  */
 int32_t bb_body_read(bb_slice text, const bb_body_limits *limits, bb_arena *arena,
                      bb_issues *issues, bb_body *body);

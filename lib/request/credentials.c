@@ -57,7 +57,7 @@ static bb_slice trim(bb_slice value)
     return value;
 }
 
-/* What follows "Bearer" and one space or more; null if that is not how the value begins. */
+/* What follows "Bearer" and one or more spaces; null if the value does not begin so. */
 static bb_slice bearer_token(bb_slice value)
 {
     static const char scheme[] = "bearer";

@@ -19,7 +19,7 @@ int64_t bb_chatbot_id_read(bb_slice segment);
 /* Whether a token is of the form oc_<env>_<random> (B1). */
 int bb_key_is_well_formed(bb_slice key);
 
-/* Bytes of the longest token that is looked at; a header with more is not a key's. */
+/* Bytes of the longest token that is read; a longer one is no key. */
 enum { BB_MAX_KEY = 512 };
 
 /* SHA-256 of a key. */

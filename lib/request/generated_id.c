@@ -51,7 +51,7 @@ void bb_generated_id_derived(int64_t chatbot_id, bb_slice idempotency_key, size_
     uint8_t digest[crypto_hash_sha256_BYTES];
     crypto_hash_sha256_state state;
 
-    /* every part has a fixed length or is preceded by it, so no two triples hash the same bytes */
+    /* every part has a fixed length or follows its length, so no two triples hash the same bytes */
     crypto_hash_sha256_init(&state);
     crypto_hash_sha256_update(&state, domain, sizeof domain);
     add_u64(&state, (uint64_t)chatbot_id);

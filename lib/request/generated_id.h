@@ -9,10 +9,10 @@
 /* Characters of a UUID. */
 enum { BB_UUID_LENGTH = 36 };
 
-/* A random one (version 4). 0 for success; what `random` answers otherwise. */
+/* A random one (version 4). Returns 0 for success, otherwise what `random` returned. */
 int32_t bb_generated_id_random(bb_random_fn random, void *ctx, char out[BB_UUID_LENGTH]);
 
-/* One that is the same whenever chatbot, idempotency key and position are (version 8). */
+/* The same one for the same chatbot, idempotency key and position (version 8). */
 void bb_generated_id_derived(int64_t chatbot_id, bb_slice idempotency_key, size_t position,
                              char out[BB_UUID_LENGTH]);
 

@@ -24,7 +24,7 @@ void bb_issues_free(bb_issues *issues)
     bb_buffer_free(&issues->json);
 }
 
-/* The length of the escape at `at`: that of a surrogate pair is twice that of another \u. */
+/* The length of the escape at `at`; a surrogate pair counts as one. */
 static size_t escape_length(bb_slice name, size_t at)
 {
     if (at + 3 >= name.len || name.data[at + 1] != 'u')
@@ -71,8 +71,8 @@ static void append_step(bb_buffer *json, const bb_json_path *step)
         bb_buffer_append_text(json, "...");
 }
 
-/* Appends a path from its outermost step on. Returns 0 once it has been cut. The recursion is as
- * deep as the path, which is as deep as an entry may be. */
+/* Appends a path from its outermost step on. Returns 0 once it has cut it. The recursion is as deep
+ * as the path, and so as an entry may be. */
 static int append_path(bb_buffer *json, const bb_json_path *path, size_t start)
 {
     if (path->outer != NULL && !append_path(json, path->outer, start))

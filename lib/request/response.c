@@ -28,7 +28,7 @@ bb_result *bb_response_plain(int32_t status)
 #undef XX
     };
 
-    /* callers own what they are given; bb_result_free() knows these and leaves them alone */
+    /* callers own their results; bb_result_free() knows these and leaves them alone */
     owned.constant = &results[status];
     return owned.given;
 }
@@ -134,11 +134,11 @@ int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *
     return BB_OK;
 }
 
-/* The length of the whole body; 0 if no size_t can hold it, which duplicates of a large contact
- * could bring about. */
+/* The length of the whole body; 0 if it overflows size_t, as duplicates of a large contact could
+ * make it. */
 static size_t success_length(const bb_batch *batch, const bb_rendered *rendered)
 {
-    size_t total = sizeof success_head + sizeof success_tail; /* with a NUL to spare */
+    size_t total = sizeof success_head + sizeof success_tail; /* with room for a NUL */
 
     for (size_t i = 0; i < batch->entry_count; i++) {
         size_t len = rendered->len[batch->record_of[i]] + 1;

@@ -11,23 +11,23 @@ struct bb_result {
     bb_allocator allocator;
     int32_t status;
     int32_t is_static; /* one of the results below, which are never freed */
-    const char *body;  /* NUL after it */
-    char *owned;       /* the same, if it is to be freed */
+    const char *body;  /* with a NUL after it */
+    char *owned;       /* the same, if it must be freed */
     size_t body_len;
     uint8_t *outcomes; /* one for each entry */
     size_t entry_count;
     size_t counts[3]; /* by bb_outcome */
 };
 
-/* The result that says a status and its message and nothing else. Takes no memory, so that running
- * out of it can be told. */
+/* The result with a status, its message and nothing else. It takes no memory, so that it can say
+ * that memory ran out. */
 bb_result *bb_response_plain(int32_t status);
 
 /* A 400 with its issues (A3); `root` is the array's name. A plain 500 if memory runs out. */
 bb_result *bb_response_issues(const bb_allocator *allocator, const bb_issues *issues,
                               const char *root);
 
-/* The contacts that storage handed back, as JSON, until the response can be put together. */
+/* The contacts that storage handed back, as JSON, until the response is put together. */
 typedef struct bb_rendered {
     bb_buffer json;
     size_t *start; /* for each record, where it lies in json */
@@ -38,7 +38,7 @@ typedef struct bb_rendered {
 int32_t bb_rendered_init(bb_rendered *rendered, size_t record_count, bb_arena *arena);
 void bb_rendered_free(bb_rendered *rendered);
 
-/* Writes a contact (E3) as that of a record. BB_OK or BB_ERR_NOMEM. */
+/* Writes the contact (E3) of a record. BB_OK or BB_ERR_NOMEM. */
 int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact);
 
 /* A 200 with one contact for each entry (A4, E2). A plain 500 if memory runs out. */

@@ -34,8 +34,8 @@ void bb_arena_free(bb_arena *arena)
     bb_arena_init(arena, &arena->allocator);
 }
 
-/* Makes a chunk with room for `size` bytes the one in use. Chunks double up to a bound, so that a
- * small request takes little and a large one few. */
+/* Takes a new chunk with room for `size` bytes into use. Chunks double in size up to a bound, so a
+ * small request takes little memory, and a large one few chunks. */
 static int add_chunk(bb_arena *arena, size_t size)
 {
     size_t capacity = FIRST_CHUNK;

@@ -1,7 +1,7 @@
 /*
  * arena.h: memory that is handed out piece by piece and given back all at once.
  *
- * What a request needs until it is answered lives in one arena; its addresses never move.
+ * All that a request needs until it is answered lives in one arena. Addresses never move.
  */
 #ifndef BB_UTIL_ARENA_H
 #define BB_UTIL_ARENA_H
@@ -12,7 +12,7 @@ typedef struct bb_arena_chunk bb_arena_chunk;
 
 typedef struct bb_arena {
     bb_allocator allocator;
-    bb_arena_chunk *chunk; /* the one in use; it knows those before it */
+    bb_arena_chunk *chunk; /* the one in use, which links to those before it */
     char *at;              /* the next free byte of the chunk */
     char *end;             /* the first byte past the chunk */
 } bb_arena;
@@ -29,8 +29,7 @@ void *bb_arena_alloc_array(bb_arena *arena, size_t count, size_t size);
 /* `size` bytes, aligned for chars only. */
 char *bb_arena_alloc_bytes(bb_arena *arena, size_t size);
 
-/* Gives back what was not needed of the last bb_arena_alloc_bytes(): `from` is where the unused
- * part begins. */
+/* Gives back the unused part of the last bb_arena_alloc_bytes(), which begins at `from`. */
 void bb_arena_trim(bb_arena *arena, char *from);
 
 #endif

@@ -83,7 +83,7 @@ void bb_buffer_append_i64(bb_buffer *buffer, int64_t value)
     size_t at = sizeof digits;
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 
-    do { /* two digits a step, since the division is what takes time */
+    do { /* two digits a step, since division takes the time */
         at -= 2;
         memcpy(digits + at, pairs + rest % 100 * 2, 2);
         rest /= 100;

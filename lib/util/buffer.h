@@ -1,7 +1,7 @@
 /*
  * buffer.h: one growing run of bytes with a hard cap, which remembers that it failed.
  *
- * Appends after a failure do nothing, so that a writer checks once, at the end.
+ * Appends after a failure do nothing, so a writer checks once, at the end.
  */
 #ifndef BB_UTIL_BUFFER_H
 #define BB_UTIL_BUFFER_H
@@ -22,11 +22,11 @@ typedef struct bb_buffer {
 void bb_buffer_init(bb_buffer *buffer, const bb_allocator *allocator, size_t max);
 void bb_buffer_free(bb_buffer *buffer);
 
-/* Empties it and forgets a failure; the memory is kept for what comes next. */
+/* Empties it and forgets a failure, but keeps the memory. */
 void bb_buffer_reset(bb_buffer *buffer);
 
-/* Makes room for `extra` more bytes and returns where they go, or NULL. The caller writes there and
- * then calls bb_buffer_wrote(). */
+/* Makes room for `extra` more bytes and returns it, or NULL. The caller writes there and then calls
+ * bb_buffer_wrote(). */
 char *bb_buffer_reserve(bb_buffer *buffer, size_t extra);
 void bb_buffer_wrote(bb_buffer *buffer, size_t len);
 

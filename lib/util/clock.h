@@ -9,7 +9,7 @@
 /* Microseconds since 1970, not negative. */
 int64_t bb_wall_clock_us(void);
 
-/* Microseconds of the clock that deadlines are of. */
+/* Microseconds of the clock of deadlines. */
 int64_t bb_monotonic_us(void);
 
 /* Lets this thread sleep for so long; less if a signal comes. */

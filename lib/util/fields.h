@@ -1,9 +1,9 @@
 /*
  * fields.h: the fields of a contact besides its key, one line each.
  *
- * Whatever goes over them is made from this list: how an entry is read, folded, compared and
- * answered, and the columns of every backend. By hand stay the public structs and bits
- * (storage.h), the steps of the backends' schemas, and the contract; lib/README.md has the recipe.
+ * All code that goes over them uses this list: it reads, folds, compares and answers entries, and
+ * has the columns of every backend. Written by hand are the public structs and bits (storage.h),
+ * the steps of the backends' schemas, and the contract; lib/README.md has the recipe.
  */
 #ifndef BB_UTIL_FIELDS_H
 #define BB_UTIL_FIELDS_H
@@ -49,7 +49,7 @@ typedef struct bb_field {
     bb_slice name;
     bb_field_kind kind;
     uint32_t bit;      /* in bb_record.fields */
-    bb_slice initial;  /* what a new contact gets of which nothing was said */
+    bb_slice initial;  /* what a new contact gets if the request says nothing */
     size_t in_record;  /* where a bb_record has it */
     size_t in_contact; /* where a bb_contact has it */
 } bb_field;

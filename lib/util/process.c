@@ -1,9 +1,9 @@
 /*
- * process.c: tells a process from those that fork() makes of it.
+ * process.c: tells a process from its children by fork().
  *
- * getpid() alone would do, nearly: a process may get the id of one that has ended, or the same id
- * in another namespace, and it is a system call for each request. Linux 4.14 and later clear a page
- * in the child on request; see MADV_WIPEONFORK in madvise(2).
+ * getpid() alone would nearly do. But a process may get the id of one that has ended, or the same
+ * id in another namespace, and it costs a system call for each request. Linux 4.14 and later clear
+ * a page in the child if asked to; see MADV_WIPEONFORK in madvise(2).
  */
 #include "util/process.h"
 
@@ -20,7 +20,8 @@ static size_t page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* An emulator of a kernel may take any advice and heed none, so one that there is not is tried. */
+/* An emulator of a kernel may accept any advice and follow none. So this first tries advice that
+ * does not exist. */
 static int is_wiped_on_fork(void *page)
 {
     return madvise(page, page_size(), UNKNOWN_ADVICE) != 0 &&

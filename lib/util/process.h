@@ -1,8 +1,8 @@
 /*
- * process.h: tells a process from those that fork() makes of it.
+ * process.h: tells a process from its children by fork().
  *
- * A child has its parent's handles in memory, but neither the threads that would answer nor the
- * right to use the connections, and locks that another thread held stay locked in it for ever.
+ * A child has its parent's handles in memory, but not the threads that would answer, and it must
+ * not use the connections. Locks that another thread held stay locked in it for ever.
  */
 #ifndef BB_UTIL_PROCESS_H
 #define BB_UTIL_PROCESS_H
@@ -17,10 +17,11 @@ typedef struct bb_process {
 /* Remembers the process that calls this. Never fails. */
 void bb_process_remember(bb_process *process);
 
-/* Whether this is still it. Any thread; no system call where the kernel clears the page. */
+/* Whether this is still that process. Any thread may ask; no system call where the kernel clears
+ * the page. */
 int bb_process_is_this(const bb_process *process);
 
-/* Gives the page back, in any process. */
+/* Frees the page, in any process. */
 void bb_process_forget(bb_process *process);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * slice.h: what is done with bytes that someone else owns.
+ * slice.h: functions for bytes that someone else owns.
  */
 #ifndef BB_UTIL_SLICE_H
 #define BB_UTIL_SLICE_H
@@ -16,7 +16,7 @@ static inline bb_slice bb_slice_of(const char *data, size_t len)
     return slice;
 }
 
-/* Byte by byte, a prefix before what it begins: the order of keys and names everywhere here.
+/* Compares byte by byte; a prefix comes first. This is the order of keys and names everywhere.
  * Neither may be null. */
 static inline int bb_slice_compare(bb_slice a, bb_slice b)
 {
@@ -26,7 +26,8 @@ static inline int bb_slice_compare(bb_slice a, bb_slice b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Whether both are null, or have the same bytes. Bytes at the same address are not looked at. */
+/* Whether both are null or have the same bytes, which are not read if they are at the same
+ * address. */
 static inline int bb_slice_equal(bb_slice a, bb_slice b)
 {
     if (a.data == NULL || b.data == NULL)

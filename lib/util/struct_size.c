@@ -1,5 +1,5 @@
 /*
- * struct_size.c: reads and fills structs of callers who were built with another version of them.
+ * struct_size.c: reads and fills structs of callers that were built with another version of them.
  */
 #include "util/struct_size.h"
 

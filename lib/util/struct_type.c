@@ -3,10 +3,10 @@
  */
 #include "util/struct_type.h"
 
-/* Larger ones are taken for garbage, and what they claim to hold is not looked at. */
+/* Larger sizes are taken for garbage, and nothing at those addresses is read. */
 enum { LARGEST_STRUCT = 4096 };
 
-/* What sizeof said in a version whose last member this was. */
+/* sizeof in a version whose last member this was. */
 #define SIZE_WITH(type, last) \
     ((BB_END_OF(type, last) + _Alignof(type) - 1) / _Alignof(type) * _Alignof(type))
 

@@ -8,9 +8,9 @@
 #include "bb_contacts/storage.h"
 
 /*
- * The structs as version 0.1 released them: XX(type, last member then, size then where pointers
- * have 64 bits). These sizes are accepted for ever, so a line is never changed. A struct that comes
- * later gets a line with what it was in its first release.
+ * The structs as version 0.1 released them: XX(type, its last member then, its size then with
+ * 64-bit pointers). These sizes are accepted for ever, so a line never changes. A later struct gets
+ * a line that says how it was first released.
  */
 #define BB_FIRST_RELEASE_MAP(XX)           \
     XX(bb_error, message, 272)             \
@@ -29,7 +29,7 @@
     XX(bb_key_record, now_us, 48)          \
     XX(bb_storage_vtable, write_group, 120)
 
-/* The last byte of a member lies before this. */
+/* The offset after the last byte of a member. */
 #define BB_END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
 /* One type of these, in two versions. */
@@ -44,10 +44,11 @@ typedef struct bb_struct_type {
 BB_FIRST_RELEASE_MAP(XX)
 #undef XX
 
-/* What a struct says its size is. */
+/* The size that a struct says it has. */
 size_t bb_struct_size(const void *given);
 
-/* Whether a struct has the size of any version, so that what the first one had can be used. */
+/* Whether a struct has the size of some version, so that the members of the first one can be
+ * used. */
 int bb_struct_is_known(const bb_struct_type *type, const void *given);
 
 #endif

@@ -1,9 +1,8 @@
 /*
- * memory.c: the reference storage backend, a hash table in this process under one lock.
+ * memory.c: the reference storage backend: a hash table in this process, under one lock.
  *
- * It shows authors of backends what the functions of storage.h have to do, with nothing of a
- * database in the way. Sessions are the store itself: its lock is held for short times only, so
- * that no deadline is looked at.
+ * It shows authors of backends what the functions of storage.h must do, without a database in the
+ * way. Sessions are the store itself. Its lock is held only briefly, so deadlines are ignored.
  */
 #include <pthread.h>
 
@@ -32,7 +31,7 @@ typedef struct api_key {
 } api_key;
 
 /* A contact, in one block with its strings. It never changes: an update links a new row in its
- * place, so that a write that fails half way has only to drop its new rows. */
+ * place, so a write that fails half way only has to drop its new rows. */
 typedef struct row {
     struct row *next; /* in the same bucket */
     uint64_t hash;
@@ -76,8 +75,8 @@ static chatbot *find_chatbot(const memory_store *store, int64_t id)
     return NULL;
 }
 
-/* memcmp() need not take constant time here: what its time tells is about a SHA-256, which nobody
- * can steer towards that of a key they don't have. */
+/* memcmp() need not take constant time here: its time tells about a SHA-256, which nobody can steer
+ * towards that of a key they don't have. */
 static api_key *find_key(const memory_store *store, const uint8_t *hash)
 {
     for (size_t i = 0; i < store->key_count; i++) {
@@ -87,7 +86,7 @@ static api_key *find_key(const memory_store *store, const uint8_t *hash)
     return NULL;
 }
 
-/* Makes room for one more item in an array; NULL if there is no memory, and nothing has changed. */
+/* Makes room for one more item in an array; NULL, and no change, if there is no memory. */
 static void *grow_array(const bb_allocator *allocator, void *items, size_t count, size_t *capacity,
                         size_t item_size)
 {
@@ -149,7 +148,7 @@ static const row *find_row(const memory_store *store, int64_t chatbot_id, bb_sli
     return NULL;
 }
 
-/* Makes sure that there is a bucket for each row once `added` more are in. */
+/* Makes sure that there are enough buckets for `added` more rows. */
 static int32_t reserve_buckets(memory_store *store, size_t added)
 {
     size_t count = store->bucket_count == 0 ? FIRST_BUCKETS : store->bucket_count;
@@ -397,8 +396,8 @@ static int32_t memory_write(void *session, const bb_write *write, bb_error *erro
     return code;
 }
 
-/* There is no price of a commit to be shared here: nobody comes in between, but each write stands
- * or falls by itself. */
+/* Here is no price of a commit to share. Nobody comes in between, but each write stands or falls by
+ * itself. */
 static int32_t memory_write_group(void *session, const bb_write_group *group, bb_error *error)
 {
     memory_store *store = session;

@@ -42,8 +42,8 @@ static int32_t find_chatbot(bb_sqlite_session *session, int64_t id, chatbot *out
     return code;
 }
 
-/* The index compares digests in a time that depends on them, which tells nothing: nobody can steer
- * a SHA-256 towards that of a key they don't have. */
+/* The index compares digests in a time that depends on them. That tells nothing, since nobody can
+ * steer a SHA-256 towards that of a key they don't have. */
 static int32_t find_key(bb_sqlite_session *session, const uint8_t *hash, api_key *out,
                         bb_error *error)
 {

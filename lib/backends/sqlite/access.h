@@ -6,7 +6,7 @@
 
 #include "backends/sqlite/session.h"
 
-/* B1 to B3, inside a transaction of the caller's or without one. */
+/* B1 to B3, with or without a transaction of the caller's. */
 int32_t bb_sqlite_check_access(bb_sqlite_session *session, const bb_access *access,
                                bb_error *error);
 

@@ -2,11 +2,11 @@
  * checkpoint.c: moves what the write-ahead log holds into the database.
  *
  * SQLite does that by itself, after the commit and without the write lock. Up to 3.51.2 that can
- * damage the database when another connection begins the log anew at the same moment: frames of the
- * new log are then taken for ones that are in the database already.
- * https://www.sqlite.org/wal.html#walresetbug
- * Who holds the write lock keeps all others from beginning the log anew. A connection cannot do
- * both in SQLite, hence two of them: one takes the lock, the other moves the pages.
+ * damage the database if another connection begins the log anew at the same moment: SQLite then
+ * takes frames of the new log for ones that are in the database already.
+ * https://www.sqlite.org/wal.html#walresetbug The holder of the write lock keeps all others from
+ * beginning the log anew. In SQLite one connection cannot both hold it and move pages. So there are
+ * two: one takes the lock, the other moves the pages.
  */
 #include "backends/sqlite/checkpoint.h"
 
@@ -52,7 +52,7 @@ void bb_sqlite_checkpoint_if_long(bb_sqlite_session *session)
 
     if (session->log_pages < LONG_LOG)
         return;
-    /* nobody is waited for: the write is over, and its answer is due */
+    /* it waits for nobody: the write is over, and its answer is due */
     session->deadline = 0;
     if (open_checkpointer(session, NULL) == BB_OK &&
         bb_sqlite_execute(session, session->statements[BB_SQLITE_BEGIN], NULL) == BB_OK) {
@@ -69,7 +69,7 @@ int32_t bb_sqlite_checkpoint_lost_log(bb_sqlite_session *session, bb_error *erro
     int result;
 
     if (!bb_sqlite_files_own_the_log(&session->writer.files))
-        return BB_OK; /* others have begun another one: what it holds has been overtaken */
+        return BB_OK; /* others have begun a new log: what this one holds is in the file */
     result = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (result != SQLITE_OK)
         return bb_error_set(error, BB_ERR_UNAVAILABLE,

@@ -6,12 +6,13 @@
 
 #include "backends/sqlite/session.h"
 
-/* After a commit, in the process's turn to write: moves the log into the database if it is long.
- * Failing means that the log stays until after the next commit. */
+/* After a commit, in the process's turn to write: moves the log into the database if it is long. If
+ * that fails, the log stays until after the next commit. */
 void bb_sqlite_checkpoint_if_long(bb_sqlite_session *session);
 
-/* For a session whose log was deleted: moves all that it holds, which nobody else will ever read,
- * into the database. Any code but BB_OK: it is still only there, and the session must stay. */
+/* For a session whose log was deleted, so that nobody else will ever read it: moves all that it
+ * holds into the database. If the code is not BB_OK, it is still only in the log, and the session
+ * must stay. */
 int32_t bb_sqlite_checkpoint_lost_log(bb_sqlite_session *session, bb_error *error);
 
 #endif

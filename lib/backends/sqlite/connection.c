@@ -1,5 +1,5 @@
 /*
- * connection.c: one connection to the SQLite file, opened the way that all of ours are.
+ * connection.c: one connection to the SQLite file, opened as all of ours are.
  */
 #include "backends/sqlite/connection.h"
 
@@ -9,7 +9,7 @@
 #include "backends/sqlite/result_code.h"
 
 /* How long to sleep between two tries for a lock that another process holds. Short and always the
- * same: a busy process frees the lock for moments only, and a longer sleep misses most of them. */
+ * same: a busy process frees the lock only for moments, and a longer sleep misses most of them. */
 enum { LOCK_PAUSE_NS = 500000 };
 
 static void pause_for_lock(void)
@@ -19,7 +19,7 @@ static void pause_for_lock(void)
     nanosleep(&pause, NULL);
 }
 
-/* SQLite's busy handler: whether to try again. */
+/* SQLite's busy handler: returns whether to try again. */
 static int wait_for_lock(void *deadline_, int tries)
 {
     const int64_t *deadline = deadline_;
@@ -32,8 +32,8 @@ static int wait_for_lock(void *deadline_, int tries)
 }
 
 /*
- * Switches the file to WAL mode, where it stays. The switch does not always ask the busy handler
- * when two processes try it at once, so it is tried again here.
+ * Switches the file to WAL mode, in which it stays. If two processes try it at once, SQLite does
+ * not always ask the busy handler, so this tries again.
  * https://www.sqlite.org/pragma.html#pragma_journal_mode
  */
 static int32_t use_wal(sqlite3 *db, int64_t deadline, bb_error *error)
@@ -62,9 +62,9 @@ static int32_t use_wal(sqlite3 *db, int64_t deadline, bb_error *error)
 }
 
 /*
- * The limit is what a log that has grown large, as it does while somebody reads for long, is cut to
- * when it next starts from the beginning: well above what it has ordinarily, so that it is not cut
- * and made anew all the time. The last statement reads, so that log and index are open from now on.
+ * A log that has grown large, as while somebody reads for long, is cut to this limit when it next
+ * starts from the beginning. The limit is well above a log's ordinary size, so that it is not cut
+ * and made anew all the time. The last statement reads, so log and index are open from now on.
  */
 static const char pragmas[] = "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;"
                               "PRAGMA journal_size_limit = 16777216; PRAGMA user_version";
@@ -76,7 +76,7 @@ static int32_t configure(sqlite3 *db, const bb_sqlite_target *target, bb_error *
 
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_handler(db, wait_for_lock, target->deadline);
-    /* what a tampered file's schema could do to us: https://www.sqlite.org/security.html */
+    /* against the schema of a tampered file: https://www.sqlite.org/security.html */
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_wal_autocheckpoint(db, 0); /* see checkpoint.c */
@@ -87,7 +87,8 @@ static int32_t configure(sqlite3 *db, const bb_sqlite_target *target, bb_error *
     return result == SQLITE_OK ? BB_OK : bb_sqlite_error(db, result, error);
 }
 
-/* Of the calling thread's own: no mutex, no shared cache even if the host turned that on. */
+/* Opens it for one thread at a time: no mutex, and no shared cache even if the host turned that
+ * on. */
 static int32_t open_database(sqlite3 **db, const char *path, int may_create, bb_error *error)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
@@ -97,7 +98,7 @@ static int32_t open_database(sqlite3 **db, const char *path, int may_create, bb_
         return bb_error_set(error, bb_sqlite_code(result), "%s (SQLite %d, errno %d): %s",
                             sqlite3_errstr(result), result,
                             *db != NULL ? sqlite3_system_errno(*db) : 0, path);
-    /* before it is read: a connection that can only read makes an index that can only be read */
+    /* before it reads: a connection that can only read makes an index that can only be read */
     if (sqlite3_db_readonly(*db, "main") != 0)
         return bb_error_set(error, BB_ERR_UNAVAILABLE, "the file can only be read: %s", path);
     return BB_OK;

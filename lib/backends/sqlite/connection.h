@@ -1,6 +1,6 @@
 /*
- * connection.h: one connection to the SQLite file, opened the way that all of ours are, and the
- * files that it has open.
+ * connection.h: one connection to the SQLite file, opened as all of ours are, and the files that it
+ * has open.
  */
 #ifndef BB_SQLITE_CONNECTION_H
 #define BB_SQLITE_CONNECTION_H
@@ -17,14 +17,14 @@ typedef struct bb_sqlite_connection {
 
 /* How to open one. */
 typedef struct bb_sqlite_target {
-    const char *path; /* must outlive the connection, as must the rest */
+    const char *path; /* this and the rest must outlive the connection */
     const bb_allocator *allocator;
-    int64_t *deadline; /* how long locks are waited for; read whenever one is met */
+    int64_t *deadline; /* until when to wait for locks; read at each */
 } bb_sqlite_target;
 
 /*
- * Opens the file in WAL mode, which an empty one is put in. Makes none unless `may_create`. On
- * failure nothing stays open. BB_ERR_UNAVAILABLE if the file is not there or can only be read;
+ * Opens the file and puts it into WAL mode if it is empty. Makes no file unless `may_create`. On
+ * failure nothing stays open. BB_ERR_UNAVAILABLE if the file is missing or can only be read;
  * BB_ERR_LOST if it was replaced meanwhile.
  */
 int32_t bb_sqlite_connect(bb_sqlite_connection *connection, const bb_sqlite_target *target,

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 
 /* https://www.sqlite.org/walformat.html: bytes of the log's head; bytes of the index that are
- * mapped at once; and where in it the number of the log's frames is, in 32-bit words. */
+ * mapped at once; and the 32-bit word in it that counts the log's frames. */
 enum { LOG_HEAD = 32, INDEX_REGION = 32768, INDEX_FRAMES = 4 };
 
 enum { WRITE_BITS = S_IWUSR | S_IWGRP | S_IWOTH, ALL_BITS = 07777 };
 
-/* 0 for a file that is not there, or that nothing can be learned of. */
+/* Returns 0 for a file that is missing or cannot be examined. */
 static int identify(const char *path, bb_sqlite_file *file)
 {
     struct stat state;
@@ -36,7 +36,7 @@ static int still_means(const char *path, const bb_sqlite_file *file)
     return identify(path, &now) && is_same(&now, file);
 }
 
-/* Whether the log is not there, or holds nothing. */
+/* Whether the log is missing or empty. */
 static int is_empty_log(const char *path)
 {
     struct stat state;
@@ -77,7 +77,7 @@ static void mend_mode(const char *path, mode_t wanted)
 {
     struct stat state;
 
-    /* which fails if it is not ours; then SQLite says what it misses */
+    /* chmod() fails if the file is not ours; then SQLite says what is wrong */
     if (stat(path, &state) == 0 && (wanted & WRITE_BITS & ~state.st_mode) != 0)
         (void)chmod(path, (state.st_mode | (wanted & WRITE_BITS)) & ALL_BITS);
 }
@@ -92,7 +92,7 @@ void bb_sqlite_files_mend_modes(const bb_sqlite_files *files)
     mend_mode(files->index_path, database.st_mode);
 }
 
-/* SQLite follows a link once, and knows only whether what it found then is still in its place. */
+/* SQLite follows a link once, and later only knows whether that file is still in its place. */
 static int learn_database(bb_sqlite_files *files, sqlite3 *db)
 {
     int moved = 1;
@@ -102,7 +102,7 @@ static int learn_database(bb_sqlite_files *files, sqlite3 *db)
            sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved;
 }
 
-/* Frames that the index says the log has. */
+/* The number of the log's frames, as the index has it. */
 static uint32_t frames_in_index(sqlite3 *db)
 {
     sqlite3_file *file = NULL;
@@ -116,10 +116,10 @@ static uint32_t frames_in_index(sqlite3 *db)
 }
 
 /*
- * Whether the log is gone that other connections, which still run, write to: their index, which
- * this connection shares, tells of frames, and the log that it has found, or just made, has none.
- * What it wrote there would be lost. The head is written before the index tells of a frame, and
- * the index is cleared before the log is cut, so that one look on each side of the size suffices.
+ * Whether the log to which other connections write is gone: the index, which this connection shares
+ * with them, tells of frames, and the log that this one has found or just made has none. What it
+ * wrote there would be lost. SQLite writes the head before the index tells of a frame, and clears
+ * the index before it cuts the log, so one look before and one after the log's size are enough.
  */
 static int is_without_log(const bb_sqlite_files *files, sqlite3 *db)
 {

@@ -2,9 +2,9 @@
  * files.h: the three files that a connection has open (the database, its log and the log's index),
  * and whether their names still mean them.
  *
- * What is written to a file that was moved, deleted or replaced is acknowledged and lost (E8). Only
- * stat() is used: closing a descriptor of a file that SQLite has open, even one of our own, would
- * drop SQLite's locks on it. https://www.sqlite.org/howtocorrupt.html
+ * A write to a file that was moved, deleted or replaced would be acknowledged and lost (E8). Only
+ * stat() is used: closing any descriptor of a file that SQLite has open, even our own, would drop
+ * SQLite's locks on it. https://www.sqlite.org/howtocorrupt.html
  */
 #ifndef BB_SQLITE_FILES_H
 #define BB_SQLITE_FILES_H
@@ -21,15 +21,16 @@ typedef struct bb_sqlite_file {
 } bb_sqlite_file;
 
 typedef struct bb_sqlite_files {
-    const char *path;     /* of the database, as the host gave it; a link is followed */
-    const char *log_path; /* beside what that led to when it was opened; the connection's */
+    const char *path;     /* the database's, as the host gave it; may be a link */
+    const char *log_path; /* beside the file that `path` led to when it was opened; owned by the
+                             connection */
     char *index_path;     /* likewise; allocated */
     bb_sqlite_file database;
     bb_sqlite_file log;
     bb_sqlite_file index;
 } bb_sqlite_files;
 
-/* What has become of them; of several things the first. */
+/* What has become of them; if several things apply, the first. */
 typedef enum bb_sqlite_place {
     BB_SQLITE_IN_PLACE,
     BB_SQLITE_DATABASE_AWAY, /* moved, deleted or replaced, or a link leads elsewhere */
@@ -40,31 +41,31 @@ typedef enum bb_sqlite_place {
 /* Whether there is a file of this name, or a link to one. */
 int bb_sqlite_file_exists(const char *path);
 
-/* The names, for a connection to `path` that has just been opened and has read nothing. */
+/* Finds the names, for a connection to `path` that has just been opened and has read nothing. */
 int32_t bb_sqlite_files_init(bb_sqlite_files *files, sqlite3 *db, const char *path,
                              const bb_allocator *allocator, bb_error *error);
 void bb_sqlite_files_free(bb_sqlite_files *files, const bb_allocator *allocator);
 
-/* Lets those write to log and index who may write to the database. To be called before anything is
- * read. SQLite makes the two with the mode that the database has at that moment; one that was
- * read-only for a while would keep an index that nobody can write to. */
+/* Lets all who may write to the database write to log and index. Call it before anything is read.
+ * SQLite gives the two the mode that the database has when it makes them. Without this, a database
+ * that was read-only for a while would keep an index that nobody can write to. */
 void bb_sqlite_files_mend_modes(const bb_sqlite_files *files);
 
-/* Learns what `db` has open, which must have read something by now. BB_ERR_LOST if the names mean
- * something else meanwhile, BB_ERR_UNAVAILABLE if the log is not the one that others write to. */
+/* Learns which files `db` has open; it must have read something by now. BB_ERR_LOST if the names
+ * mean other files by now, BB_ERR_UNAVAILABLE if the log is not the one that others write to. */
 int32_t bb_sqlite_files_learn(bb_sqlite_files *files, sqlite3 *db, bb_error *error);
 
-/* These ask what the names mean now. */
+/* These check what the names mean now. */
 bb_sqlite_place bb_sqlite_files_check(const bb_sqlite_files *files);
 
-/* Whether the log that the connection has open is still the one that all others write to, or the
- * last one that they did: then it may be moved into the database. */
+/* Whether the connection's log is the one to which all others write, or last wrote: then it may be
+ * moved into the database. */
 int bb_sqlite_files_own_the_log(const bb_sqlite_files *files);
 
 /* Whether two connections have the same files open. */
 int bb_sqlite_files_equal(const bb_sqlite_files *a, const bb_sqlite_files *b);
 
-/* Fills `error` with what has become of them. */
+/* Fills `error` with what has become of the files. */
 int32_t bb_sqlite_files_error(const bb_sqlite_files *files, bb_sqlite_place place, int32_t code,
                               bb_error *error);
 

@@ -1,8 +1,8 @@
 /*
  * kept.h: keeps what became of each record until all records of a write are written.
  *
- * For tables with triggers of the host's. One may change a value after it was written, also that of
- * another contact of the same request, so that nothing can be put before all is done.
+ * For tables with triggers of the host's. A trigger may change a value after it was written, even
+ * that of another contact of the request, so nothing can be put before all is done.
  */
 #ifndef BB_SQLITE_KEPT_H
 #define BB_SQLITE_KEPT_H
@@ -11,7 +11,7 @@
 
 typedef struct bb_sqlite_kept_record {
     int32_t outcome;
-    bb_contact *before; /* or NULL; its strings are behind it, but the key is the record's */
+    bb_contact *before; /* or NULL; its strings follow it, but the key is the record's */
 } bb_sqlite_kept_record;
 
 typedef struct bb_sqlite_kept {

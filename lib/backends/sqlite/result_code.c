@@ -3,7 +3,7 @@
  */
 #include "backends/sqlite/result_code.h"
 
-/* Codes whose extension says more than their class. */
+/* Extended codes that mean something else than their class. */
 static int32_t exact_code(int result)
 {
     switch (result) {
@@ -13,7 +13,7 @@ static int32_t exact_code(int result)
         return BB_ERR_NOMEM;
     case SQLITE_READONLY_DBMOVED: /* since this transaction began */
         return BB_ERR_LOST;
-    case SQLITE_CONSTRAINT_UNIQUE: /* ours can't fail, so it is the host's (E10) */
+    case SQLITE_CONSTRAINT_UNIQUE: /* our rules can't be broken, so it is one of the host's (E10) */
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
         return BB_ERR_CONFLICT;
@@ -33,7 +33,7 @@ int32_t bb_sqlite_code(int result)
         return BB_ERR_NOMEM;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL: /* lost the race for the WAL's locks too often */
+    case SQLITE_PROTOCOL: /* it lost the race for the WAL's locks too often */
         return BB_ERR_BUSY;
     case SQLITE_CANTOPEN:
     case SQLITE_FULL:
@@ -42,13 +42,13 @@ int32_t bb_sqlite_code(int result)
     case SQLITE_PERM:
     case SQLITE_READONLY:
         return BB_ERR_UNAVAILABLE;
-    case SQLITE_ERROR: /* our statements are fixed: the tables they name are missing, or other ones
-                        */
+    case SQLITE_ERROR: /* our statements are fixed, so the tables that they name are missing or
+                          differen */
     case SQLITE_SCHEMA:
         return BB_ERR_SCHEMA;
     default:
         /* CORRUPT and NOTADB are among these: E11 has 503 for what may pass, and a damaged file
-         * does not heal by trying again */
+         * does not heal by itself */
         return BB_ERR_INTERNAL;
     }
 }

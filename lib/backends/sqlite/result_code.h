@@ -11,8 +11,8 @@
 /* The bb_code for an extended result code that is a failure. */
 int32_t bb_sqlite_code(int result);
 
-/* The same, and SQLite's message about it in `error`: to be called before anything else is done
- * with `db`. `db` NULL: the code's general text. */
+/* The same, and writes SQLite's message to `error`. Call it before anything else is done with `db`.
+ * If `db` is NULL, the message is the code's general text. */
 int32_t bb_sqlite_error(sqlite3 *db, int result, bb_error *error);
 
 #endif

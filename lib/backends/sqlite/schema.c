@@ -10,8 +10,8 @@
 #include "backends/sqlite/result_code.h"
 
 /*
- * The step at index n takes version n to n + 1. No IF NOT EXISTS: version and tables are made in
- * one transaction, so a table that is there already is someone else's.
+ * The step at index n leads from version n to n + 1. They have no IF NOT EXISTS: version and tables
+ * are made in one transaction, so a table that is there already is someone else's.
  *
  * AUTOINCREMENT is what keeps an id from being used again (E3). external_id has the default
  * collation, BINARY, which compares bytes. STRICT tables would need SQLite 3.37.
@@ -47,8 +47,8 @@ static const char *const steps[] = {
 
 enum { CURRENT_VERSION = sizeof steps / sizeof steps[0] };
 
-/* A query for one value: whether there was a row, and its value as a number and as the beginning of
- * a text. */
+/* The result of a query for one value: whether there was a row, and the value as a number and as
+ * the beginning of a text. */
 typedef struct single_value {
     const char *sql;
     int found;
@@ -118,7 +118,7 @@ static int32_t check_encoding(sqlite3 *db, bb_error *error)
     return code;
 }
 
-/* Under the write lock: whoever else wants to upgrade waits, and then finds it done. */
+/* Takes the write lock: others that want to upgrade wait, and then find it done. */
 static int32_t upgrade(bb_sqlite_session *session, int64_t *from, bb_error *error)
 {
     char record[64];
@@ -142,9 +142,9 @@ static int32_t upgrade(bb_sqlite_session *session, int64_t *from, bb_error *erro
     return result == SQLITE_OK ? BB_OK : bb_sqlite_error(session->writer.db, result, error);
 }
 
-/* Opens the file for a session that has found none, and makes it. Beside the log of a file that was
- * moved away SQLite would begin by deleting that log, with all that was not in the file yet (E8).
- */
+/* Makes and opens the file for a session that has found none. Beside the log of a file that was
+ * moved away, SQLite would begin by deleting that log, with all that was not in the file yet
+ * (E8). */
 static int32_t make_file(bb_sqlite_session *session, bb_error *error)
 {
     const char *path = session->store->path;
@@ -160,7 +160,7 @@ static int32_t make_file(bb_sqlite_session *session, bb_error *error)
     return bb_sqlite_session_connect(session, 1, error);
 }
 
-/* Makes the session ready to look at the file, whether there is one already or not. */
+/* Makes the session ready to read the file, and makes the file if it is missing. */
 static int32_t start(bb_sqlite_session *session, int64_t deadline, bb_error *error)
 {
     session->deadline = deadline;
@@ -177,8 +177,8 @@ int32_t bb_sqlite_migrate(void *session_, int64_t deadline, bb_error *error)
 
     if (code != BB_OK)
         return code;
-    /* up to date: one read, which works on a read-only file too. Any failure of it comes up again
-     * below if it is more than a missing table. */
+    /* If it is up to date, one read is enough, which works on a read-only file too. A failure that
+     * is more than a missing table comes up again below. */
     code = read_version(session->writer.db, &version, NULL);
     if (code == BB_OK && version == CURRENT_VERSION)
         return BB_OK;

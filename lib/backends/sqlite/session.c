@@ -59,8 +59,8 @@ static int note_log(void *session_, sqlite3 *db, const char *schema, int pages)
     return SQLITE_OK;
 }
 
-/* SQLite asks this about all that a statement does when it compiles it, so that it costs nothing
- * while statements run. The last argument names the trigger that does it. */
+/* SQLite calls this about all that a statement does when it compiles it, so it costs nothing while
+ * statements run. The last argument names the trigger that does it. */
 static int note_triggers(void *session_, int action, const char *what, const char *of_what,
                          const char *schema, const char *trigger)
 {
@@ -83,7 +83,8 @@ static void disconnect(bb_sqlite_session *session)
     bb_sqlite_disconnect(&session->writer, &session->store->allocator);
 }
 
-/* BEGIN, COMMIT and ROLLBACK are there from the start: undoing must not fail for want of memory. */
+/* BEGIN, COMMIT and ROLLBACK are prepared at the start: undoing must not fail for want of
+ * memory. */
 static int32_t prepare_transaction(bb_sqlite_session *session, bb_error *error)
 {
     const bb_sqlite_statement first[] = {BB_SQLITE_BEGIN, BB_SQLITE_COMMIT, BB_SQLITE_ROLLBACK};
@@ -130,7 +131,7 @@ int32_t bb_sqlite_session_open(void *store_, int64_t deadline, void **session_, 
         bb_free(&store->allocator, session);
         return bb_error_set(error, BB_ERR_INTERNAL, "pthread_cond_init failed");
     }
-    /* migrating needs a session, too; with others the first call then says what is missing */
+    /* migrating needs a session, too; for others, the first call says what is missing */
     code =
         bb_sqlite_file_exists(store->path) ? bb_sqlite_session_connect(session, 0, error) : BB_OK;
     if (code == BB_OK)

@@ -40,14 +40,13 @@ typedef enum bb_sqlite_statement {
 
 typedef struct bb_sqlite_session {
     bb_sqlite_store *store;
-    bb_sqlite_connection writer;       /* what it reads and writes by; not open while there is no
-                                          file */
+    bb_sqlite_connection writer;       /* reads and writes; not open while there is no file */
     bb_sqlite_connection checkpointer; /* not open until it is needed; see checkpoint.c */
     int64_t deadline;                  /* of the call that is under way */
-    int is_spent;     /* something failed that opening the file anew may mend, as its mode may */
-    int has_triggers; /* a statement of ours was compiled that fires triggers of the host's */
-    int has_written;  /* the last commit has added to the log */
-    int log_pages;    /* in the log since then */
+    int is_spent;     /* something failed that opening the file anew may mend, such as its mode */
+    int has_triggers; /* a statement of ours fires triggers of the host's */
+    int has_written;  /* the last commit added to the log */
+    int log_pages;    /* pages in the log after it */
     bb_sqlite_waiter waiter;
     sqlite3_stmt *statements[BB_SQLITE_STATEMENTS]; /* NULL until first used */
 } bb_sqlite_session;
@@ -56,15 +55,15 @@ typedef struct bb_sqlite_session {
 int32_t bb_sqlite_session_open(void *store, int64_t deadline, void **session, bb_error *error);
 void bb_sqlite_session_close(void *session);
 
-/* Opens the file for a session that was opened while there was none: BB_ERR_UNAVAILABLE if there is
- * still none, unless `may_create`. */
+/* Opens the file for a session that was opened while it was missing: BB_ERR_UNAVAILABLE if it still
+ * is, unless `may_create`. */
 int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb_error *error);
 
 /* A statement, prepared when first asked for. */
 int32_t bb_sqlite_prepared(bb_sqlite_session *session, bb_sqlite_statement which,
                            sqlite3_stmt **statement, bb_error *error);
 
-/* Lets a statement be prepared again when it is next asked for. */
+/* Forgets a statement, so that it is prepared again when next asked for. */
 void bb_sqlite_forget(bb_sqlite_session *session, bb_sqlite_statement which);
 
 /* Runs a statement that gives no rows, and resets it. */
@@ -78,15 +77,16 @@ void bb_sqlite_log(const bb_sqlite_store *store, int32_t level, const char *form
 #endif
     ;
 
-/* To be called before reading outside of a write transaction. BB_ERR_LOST if what the path means is
- * not what this session has open, or this session cannot write to it though another might. */
+/* Call it before reading outside of a write transaction. BB_ERR_LOST if the path no longer means
+ * the file that this session has open, or if this session cannot write to it though a new one
+ * might. */
 int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *error);
 
 /*
- * A write transaction: begin takes the process's turn and then the file's write lock, BB_ERR_BUSY
- * if it can't until the deadline. If it returned BB_OK, end is called with what became of the work:
- * commits for BB_OK, otherwise undoes all and returns `code`. BB_OK from end: what was written is
- * in the file that the path means.
+ * A write transaction. begin takes the process's turn and then the file's write lock; BB_ERR_BUSY
+ * if it can't by the deadline. After a BB_OK from it, call end with the work's code: it commits for
+ * BB_OK, otherwise undoes all and returns `code`. If end returns BB_OK, what was written is in the
+ * file that the path means.
  */
 int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *error);
 int32_t bb_sqlite_end(bb_sqlite_session *session, int32_t code, bb_error *error);

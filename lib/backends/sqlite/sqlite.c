@@ -1,9 +1,9 @@
 /*
  * sqlite.c: the storage backend over one SQLite file, in WAL mode with synchronous=FULL.
  *
- * A session is a connection. Writers of this process queue in writer_queue.c; another process's
- * are waited for by trying again. Deadlines bound all waiting; what they can't bound is a disk that
- * is slow to sync a commit.
+ * A session is a connection. Writers of this process queue in writer_queue.c; for those of other
+ * processes it tries again and again. Deadlines bound all waiting, except for a disk that is slow
+ * to sync a commit.
  */
 #include <limits.h>
 #include <string.h>
@@ -48,9 +48,9 @@ static const bb_storage_vtable sqlite_vtable = {
 };
 
 /*
- * The path with its directory. An absolute one means the same file for every session even if the
- * process changes directory in between, and SQLite takes nothing special from it, as it would from
- * ":memory:" and, where the host turned URIs on, from "file:".
+ * Puts the directory before the path. An absolute path means the same file for every session even
+ * if the process changes directory in between, and SQLite sees nothing special in it, as it would
+ * in ":memory:" and, if the host turned URIs on, in "file:".
  */
 static int32_t make_absolute(bb_sqlite_store *store, const char *path, size_t len, bb_error *error)
 {

@@ -49,8 +49,9 @@ int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *
     return code;
 }
 
-/* Commits. What was written counts only if it is in the files that the names mean now, for it would
- * be acknowledged and lost (E8). What happens to them from then on happens to stored contacts. */
+/* Commits. What was written counts only if it is in the files that the names mean now; otherwise it
+ * would be acknowledged and lost (E8). What happens to the files later happens to stored
+ * contacts. */
 static int32_t commit(bb_sqlite_session *session, bb_error *error)
 {
     int32_t code;

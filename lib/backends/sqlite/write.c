@@ -1,9 +1,9 @@
 /*
  * write.c: stores the contacts of one write, or of several together, in SQLite.
  *
- * A statement per record: SQLite is in this process, so a statement costs no round trip, and a
- * look-up first is what tells unchanged records from changed ones (E5) and draws ids for inserts
- * only (E4), which ON CONFLICT DO UPDATE does not.
+ * A statement per record: SQLite is in this process, so a statement costs no round trip. A look-up
+ * before it tells unchanged records from changed ones (E5) and lets only inserts draw ids (E4),
+ * which ON CONFLICT DO UPDATE does not.
  */
 #include "backends/sqlite/write.h"
 
@@ -14,10 +14,10 @@
 #include "util/alloc.h"
 #include "util/fields.h"
 
-/* How many records are written between two looks at the clock. */
+/* How many records are written between two checks of the deadline. */
 enum { RECORDS_PER_LOOK = 64 };
 
-/* More ids than a transaction can want. */
+/* More ids than a transaction can need. */
 enum { FEW_IDS = 1000000 };
 
 /* Parameters of the look-up, the insert and the update; see session.c. */
@@ -50,8 +50,8 @@ static int32_t fail(const write_job *job, int result)
     return bb_sqlite_error(job->session->writer.db, result, job->error);
 }
 
-/* SQLITE_STATIC: the bytes stay where they are until the statement has run. Statements keep such
- * pointers after that, but never read them: every run binds all anew. */
+/* SQLITE_STATIC: the bytes stay in place until the statement has run. Statements keep such pointers
+ * after that, but never read them: every run binds all anew. */
 static int bind_slice(sqlite3_stmt *statement, int index, bb_slice value)
 {
     if (value.data == NULL)
@@ -69,8 +69,8 @@ static int bind_fields(sqlite3_stmt *statement, const bb_contact *contact)
     return result;
 }
 
-/* A column of the current row. NULL for null, and where memory for it was wanting, which
- * read_contact() finds out. */
+/* A column of the current row. NULL means null, or that memory ran out, which read_contact() finds
+ * out. */
 static bb_slice column_slice(sqlite3_stmt *statement, int column)
 {
     bb_slice slice = {(const char *)sqlite3_column_text(statement, column), 0};
@@ -113,7 +113,7 @@ static int32_t put(const write_job *job, size_t index, int32_t outcome, const bb
     return code == BB_OK ? BB_OK : bb_error_set(job->error, code, "%s", bb_code_text(code));
 }
 
-/* Hands back a record that is written, now or when all are. */
+/* Hands back a written record, now or when all are written. */
 static int32_t conclude(write_job *job, size_t index, int32_t outcome, const bb_contact *contact,
                         const bb_contact *before)
 {
@@ -133,7 +133,7 @@ static int32_t fail_unstored(const write_job *job, const bb_record *record)
                         record->external_id.data);
 }
 
-/* Runs the insert or the update of one record, which a trigger may skip without a word. */
+/* Runs the insert or the update of one record, which a trigger may skip in silence. */
 static int32_t store(const write_job *job, sqlite3_stmt *statement, const bb_record *record)
 {
     int32_t code = bb_sqlite_execute(job->session, statement, job->error);
@@ -143,7 +143,7 @@ static int32_t store(const write_job *job, sqlite3_stmt *statement, const bb_rec
     return code;
 }
 
-/* SQLite says of ids what it says of a disk: that it is full. */
+/* If ids run out, SQLite gives the same code as for a full disk. */
 static int32_t explain_insert(const write_job *job, int32_t code)
 {
     sqlite3 *db = job->session->writer.db;
@@ -179,7 +179,7 @@ static int32_t insert_record(write_job *job, size_t index)
     return conclude(job, index, BB_CREATED, &made, NULL);
 }
 
-/* For a record whose contact `find` stands on. */
+/* Writes a record if it changes the contact on which `find` stands. */
 static int32_t update_record(write_job *job, size_t index)
 {
     const bb_record *record = job->write->records[index];
@@ -209,7 +209,7 @@ static int32_t update_record(write_job *job, size_t index)
     return code == BB_OK ? conclude(job, index, BB_UPDATED, &after, shown) : code;
 }
 
-/* Looks a record's contact up: `find` stands on it for SQLITE_ROW. */
+/* Looks up a record's contact; for SQLITE_ROW `find` stands on it. */
 static int find_contact(const write_job *job, size_t index)
 {
     int result =
@@ -236,9 +236,9 @@ static int32_t write_record(write_job *job, size_t index)
 /* ------------------------------------------------------------------------------------- a write */
 
 /*
- * Records come in the order of their keys, but count as if in that of the request (E1): one may
- * take over a value that a later one gives up. So one that breaks a rule of the host's is left for
- * the end. SQLite has undone it alone, unless the rule is one that undoes all.
+ * Records come in the order of their keys, but must have the effect of the request's order (E1):
+ * one may take over a value that a later one gives up. So a record that breaks a rule of the host's
+ * is left for the end. SQLite has undone it alone, unless the rule undoes all.
  */
 static int32_t postpone(write_job *job, size_t index)
 {
@@ -253,7 +253,7 @@ static int32_t postpone(write_job *job, size_t index)
     return BB_OK;
 }
 
-/* Writes a record if the host's rules let it in by now. */
+/* Writes a record, or postpones it if it breaks a rule of the host's. */
 static int32_t write_or_postpone(write_job *job, size_t index)
 {
     int32_t code = write_record(job, index);
@@ -261,7 +261,7 @@ static int32_t write_or_postpone(write_job *job, size_t index)
     return code == BB_ERR_CONFLICT ? postpone(job, index) : code;
 }
 
-/* As long as one of them gets in, the next may. */
+/* Goes on as long as a round writes at least one of them. */
 static int32_t write_postponed(write_job *job)
 {
     int32_t code = BB_OK;
@@ -290,7 +290,7 @@ static int32_t write_all(write_job *job)
     return code == BB_OK ? write_postponed(job) : code;
 }
 
-/* Hands back what is stored, now that no trigger will run any more. */
+/* Hands back what is stored, now that no more triggers will run. */
 static int32_t put_kept(write_job *job)
 {
     int32_t code = BB_OK;
@@ -312,9 +312,9 @@ static int32_t put_kept(write_job *job)
 }
 
 /*
- * Whether triggers fire is known once the statements that fire them are compiled. SQLite compiles
- * what runs anew when it finds that the tables have changed, and the look-up of the chatbot, which
- * has run by now, is the first to find that.
+ * Compiling the statements shows whether they fire triggers. But if the tables have changed, SQLite
+ * compiles a statement anew only when it runs it. The look-up of the chatbot, which has run by now,
+ * is the first to find such a change.
  */
 static void forget_old_statements(bb_sqlite_session *session)
 {
@@ -381,8 +381,8 @@ static int is_refusal(int32_t code)
     return code == BB_ERR_UNKNOWN_KEY || code == BB_ERR_NOT_FOUND;
 }
 
-/* One after the other in one transaction. A refusal comes before anything of its write is stored,
- * so that there is nothing to undo; any other failure undoes all. */
+/* Does the writes one after the other in one transaction. A refusal comes before anything of its
+ * write is stored, so there is nothing to undo; any other failure undoes all. */
 static int32_t write_each(bb_sqlite_session *session, const bb_write_group *group, bb_error *error)
 {
     for (size_t i = 0; i < group->write_count; i++) {

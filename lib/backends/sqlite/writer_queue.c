@@ -71,7 +71,7 @@ int bb_sqlite_writer_queue_enter(bb_sqlite_writer_queue *queue, bb_sqlite_waiter
         append(queue, waiter);
         while (!waiter->has_turn && bb_condition_wait(&waiter->turn_came, &queue->mutex, deadline))
             continue;
-        came = waiter->has_turn; /* which may have come at the last moment */
+        came = waiter->has_turn; /* its turn may have come at the last moment */
         if (!came)
             take_out(queue, waiter);
     }
@@ -86,7 +86,7 @@ void bb_sqlite_writer_queue_leave(bb_sqlite_writer_queue *queue)
     pthread_mutex_lock(&queue->mutex);
     next = queue->first;
     if (next != NULL) {
-        /* `taken` stays: handed over, so that no one can step in between */
+        /* `taken` stays set: the turn is handed over, and no one can step in between */
         take_out(queue, next);
         next->has_turn = 1;
         pthread_cond_signal(&next->turn_came);

@@ -1,9 +1,9 @@
 /*
  * writer_queue.h: lets the sessions of one process write one after the other, in order of arrival.
  *
- * SQLite has one writer at a time. Its own way of waiting is to sleep and try again, which wastes
- * time and lets a late comer overtake; within a process we can do better. Between processes the
- * file's lock decides.
+ * SQLite has one writer at a time. It waits by sleeping and trying again, which wastes time and
+ * lets late comers overtake; within a process we can do better. Between processes the file's lock
+ * decides.
  */
 #ifndef BB_SQLITE_WRITER_QUEUE_H
 #define BB_SQLITE_WRITER_QUEUE_H
@@ -32,11 +32,11 @@ int bb_sqlite_waiter_init(bb_sqlite_waiter *waiter);
 void bb_sqlite_writer_queue_destroy(bb_sqlite_writer_queue *queue);
 void bb_sqlite_waiter_destroy(bb_sqlite_waiter *waiter);
 
-/* Waits for the turn to write, until `deadline`; whether it came. */
+/* Waits for the turn to write, until `deadline`. Returns whether it came. */
 int bb_sqlite_writer_queue_enter(bb_sqlite_writer_queue *queue, bb_sqlite_waiter *waiter,
                                  int64_t deadline);
 
-/* Gives the turn to who has waited longest. */
+/* Gives the turn to the one that has waited longest. */
 void bb_sqlite_writer_queue_leave(bb_sqlite_writer_queue *queue);
 
 #endif
