@@ -1,8 +1,10 @@
 /*
- * stranger.c: the smallest program that uses the installed library; see install.sh.
+ * stranger.c: the smallest program that serves a request on SQLite; C and C++. See strangers.sh.
+ *
+ *     stranger PATH         serves one with the database PATH, and prints the answer
+ *     stranger --version    prints the version of the library that is loaded
  */
 #include <bb_contacts/backends.h>
-#include <bb_contacts/bb_contacts.h>
 #include <stdio.h>
 
 int main(int argc, char **argv)
@@ -15,11 +17,12 @@ int main(int argc, char **argv)
     bb_result *result;
     int status;
 
-    if (argc > 1) {
-        (void)argv;
+    if (argc != 2)
+        return 2;
+    if (strcmp(argv[1], "--version") == 0)
         return puts(bb_version()) < 0;
-    }
-    if (bb_storage_open("memory:", 7, NULL, &storage, NULL) != BB_OK ||
+    if (bb_storage_open_sqlite(argv[1], strlen(argv[1]), NULL, &storage, NULL) != BB_OK ||
+        bb_storage_migrate(storage, 0, NULL) != BB_OK ||
         bb_storage_chatbot_add(storage, 123, 1, 0, NULL) != BB_OK ||
         bb_contacts_open(storage, NULL, &contacts, NULL) != BB_OK)
         return 1;
