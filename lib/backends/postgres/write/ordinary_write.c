@@ -181,7 +181,7 @@ static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
     w->given = given;
     w->is_partitioned = atomic_load(&session->store->table_kind) == BB_PG_TABLE_PARTITIONED;
     w->wants_values = w->is_partitioned || atomic_load(&session->store->has_triggers) != 0;
-    w->is_careful = w->wants_values;
+    w->is_careful = w->wants_values != 0;
     bb_pg_params_init(&w->locks, allocator);
     bb_pg_params_init(&w->records, allocator);
     code = bb_pg_group_init(&w->group, allocator, given->writes, given->write_count, error);
