@@ -1,5 +1,5 @@
 /*
- * test_backend.c: a backend of an author's, of one version, under a library of another.
+ * test_backend.c: an author's backend of one version, under a library of another.
  *
  * It keeps one contact. Whatever version it was built with, it gets each request's record and hands
  * back the contact; see CMakeLists.txt for the versions.
@@ -15,7 +15,7 @@
 
 #include "bb_contacts/storage.h"
 
-/* What is told to a backend reaches at least to the end of version 0.1. */
+/* Structs that a backend is given reach at least to the end of version 0.1. */
 enum { RECORD_0_1 = 112, ACCESS_0_1 = 56, WRITE_0_1 = 48, GROUP_0_1 = 48, KEY_0_1 = 48 };
 
 typedef struct store {
@@ -60,7 +60,7 @@ static bb_contact contact_of(const store *s)
                           .custom_attributes = {"{}", 2}};
 
 #ifdef BB_TEST_OF_A_VERSION_TO_COME
-    contact.of_a_version_to_come = 1; /* which the library does without */
+    contact.of_a_version_to_come = 1; /* the library does without this */
 #endif
     return contact;
 }

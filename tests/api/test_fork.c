@@ -3,8 +3,8 @@
  *
  *     test_fork BACKEND
  *
- * A child has its parent's handles, but not its threads, and its connections are not the child's to
- * use. Whatever it does with the handles is answered at once, and the parent never notices.
+ * A child has its parent's handles, but not its threads, and must not use its connections. Every
+ * use of the handles is answered at once, and the parent never notices.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +26,7 @@ typedef struct host {
     test_endpoint endpoint;
     atomic_int is_over;
     atomic_uint answered; /* 200 */
-    atomic_uint logged;   /* lines that say which process the handle is of; in this process */
+    atomic_uint logged;   /* this process's lines that say that the handle is another process's */
 } host;
 
 typedef struct client {
@@ -65,7 +65,7 @@ static void *run_client(void *arg)
     return NULL;
 }
 
-/* What was answered is there, once. */
+/* All that was answered is there, once. */
 static void check_store(host *h, const client *clients)
 {
     for (unsigned i = 0; i < THREADS; i++) {
@@ -161,8 +161,8 @@ static void administer(bb_storage *storage)
     EXPECT(contacts == NULL);
 }
 
-/* As it should be done: by the child itself. Not with SQLite, which keeps what it knows of an open
- * file in the process; see backends.h. */
+/* As it should be done: the child opens its own. Not with SQLite, whose state of open files the
+ * child has inherited; see backends.h. */
 static void open_its_own(const host *h)
 {
     const test_store *parent = &h->endpoint.store;
@@ -209,7 +209,7 @@ static int has_ended(void *ctx)
     return waitpid(c->id, &c->status, WNOHANG) == c->id;
 }
 
-/* 0 if it does not end well, or not at all. */
+/* Returns 0 if the child fails or does not end. */
 static int run_one(host *h, unsigned number)
 {
     child c = {.status = -1};

@@ -24,7 +24,7 @@ enum { MOST = 400 };
 
 static const char *backend;
 
-/* Requests under way, and what they were answered. */
+/* Requests under way, and their answers. */
 typedef struct crowd {
     test_endpoint endpoint;
     pthread_mutex_t mutex;
@@ -32,7 +32,7 @@ typedef struct crowd {
     size_t sent;
     size_t answers;
     int is_held;
-    int is_inside;      /* a worker waits until it is not */
+    int is_inside;      /* a worker waits in the callback until it is 0 */
     int64_t timeout_ms; /* of requests to come; 0: the handle's */
     void *lock;         /* what the host has locked, or NULL */
     bb_result *results[MOST];
@@ -88,8 +88,8 @@ static void close_crowd(crowd *c)
     pthread_mutex_destroy(&c->mutex);
 }
 
-/* Holds the worker up, when it has done the first request, until all have been submitted: so the
- * rest gathers. */
+/* Holds the worker after the first request until all have been submitted, so that the rest
+ * gathers. */
 static void done(void *ctx, bb_result *result)
 {
     const struct place *place = ctx;
@@ -145,7 +145,7 @@ static void submit_contact(crowd *c, const char *chatbot, const char *key, const
     submit(c, chatbot, key, body);
 }
 
-/* Until what is submitted from now on gathers. */
+/* Waits until the worker is held, so that requests gather from now on. */
 static void wait_for_the_worker(crowd *c)
 {
     pthread_mutex_lock(&c->mutex);
@@ -233,8 +233,8 @@ static void test_E3_many_at_once_share_transactions(void **state)
     assert_int_equal(stats_of(c).contacts[BB_CREATED], MOST);
 }
 
-/* One contact, over and over: each answer shows what its own request made of it, and one of them
- * made it. */
+/* One contact, over and over: each answer shows what its own request made of it, and only one
+ * request created it. */
 static void test_E1_requests_for_one_contact(void **state)
 {
     crowd *c = *state;
@@ -274,7 +274,7 @@ static void test_B1_B3_refused_ones_among_others(void **state)
         snprintf(id, sizeof id, "u%d", i);
         submit_contact(c, "123", NULL, id, id);                    /* 200 */
         submit_contact(c, "124", KEY, id, id);                     /* 200 */
-        submit_contact(c, "123", KEY, id, "theirs");               /* another than the key's own */
+        submit_contact(c, "123", KEY, id, "theirs");               /* not the key's own */
         submit_contact(c, "900", NULL, id, "theirs");              /* another workspace's */
         submit_contact(c, "123", "oc_test_unknown", id, "theirs"); /* no key */
         submit_contact(c, "777", NULL, id, "theirs");              /* no chatbot */
@@ -294,8 +294,8 @@ static void test_B1_B3_refused_ones_among_others(void **state)
     assert_true(stats_of(c).grouped_requests > 0);
 }
 
-/* Those that break a rule of the host's own are 409; who shared a transaction with them is stored,
- * and as one would expect without them. */
+/* Requests that break a rule of the host's own are 409; those that shared a transaction with them
+ * are stored, as if they had come alone. */
 static void test_E10_A2_conflicts_among_others(void **state)
 {
     static const char *const index[] = {
@@ -378,10 +378,10 @@ static void test_E11_cancelled_ones_are_not_stored(void **state)
     assert_int_equal(stats_of(c).contacts[BB_CREATED], 200 - cancelled);
 }
 
-/* A share of the time is a tenth of this, and waited for more than once. */
+/* A share of the time is a tenth of this, and the test waits for several. */
 enum { ENOUGH_MS = 30000 };
 
-/* The host has locked a contact: a request for it waits, and takes nobody along, neither those that
+/* The host has locked a contact. A request for it waits, and holds up nobody, neither those that
  * shared a group with it nor those that come later. All others are answered while it waits. */
 static void test_E11_others_are_written_while_a_row_is_locked(void **state)
 {
@@ -418,8 +418,8 @@ static void test_E11_others_are_written_while_a_row_is_locked(void **state)
     expect_contact(c, LOCKED, "u2");
 }
 
-/* Another process writes to the file for long. One that has little time is told when that is over,
- * whoever it waits with; the others go on waiting. */
+/* Another process writes to the file for a long time. A request with little time is answered at its
+ * deadline, whichever others it waits with; those go on waiting. */
 static void test_E11_each_has_its_own_deadline_while_the_file_is_locked(void **state)
 {
     enum { URGENT = 2, ALL = 8 };

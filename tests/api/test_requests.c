@@ -162,7 +162,8 @@ static void expand_keys(const run *r, const char *text, size_t len, test_text *t
     }
 }
 
-/* {"repeat": TEXT, "times": N, "separator": TEXT}: TEXT so many times, $i being which. */
+/* {"repeat": TEXT, "times": N, "separator": TEXT}: TEXT, N times, with $i for the number of
+ * each. */
 static void append_repeated(const json *part, test_text *to)
 {
     const char *text = json_text(part, "repeat", "");
@@ -315,7 +316,7 @@ static int check_outcomes(const bb_result *result, const json *expected)
     return ok;
 }
 
-/* bb_contacts_authorize() says the same as bb_contacts_upsert() wherever it says no. */
+/* Wherever bb_contacts_authorize() says no, it says the same as bb_contacts_upsert(). */
 static int check_authorize(const run *r, const prepared *p, const bb_result *result)
 {
     bb_result *alone = bb_contacts_authorize(r->contacts, &p->request);

@@ -1,13 +1,13 @@
 /*
  * test_threads.c: 16 threads upsert overlapping batches through one handle (E7), over one backend.
  *
- * Every entry sets the name to its request's own number and some set the email too, so the table
- * that is left tells who wrote each field last. Whoever else wrote that field came before; if these
- * orders have no cycle, some serial order of the requests gives this table.
+ * Every entry sets the name to its request's number, and some set the email too, so the table in
+ * the end tells which request wrote each field last. All other requests that wrote the field came
+ * before that; if these orders have no cycle, some serial order of the requests gives this table.
  *
  *     test_threads BACKEND [CONTACTS]
  *
- * CONTACTS is how many each request has: 50 of 200, or fewer of as many fewer.
+ * CONTACTS is how many each request has: 50, of 200 in all, or fewer of proportionally fewer.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 
 enum { THREADS = 16, REQUESTS = 200, MOST_CONTACTS = 50, MOST_KEYS = 200, FIELDS = 2, NOBODY = -1 };
 
-/* What one request set: bit i of sets[key] for field i. */
+/* What one request has set: bit i of sets[key] stands for field i. */
 typedef struct sent_request {
     unsigned char sets[MOST_KEYS];
 } sent_request;
@@ -139,7 +139,7 @@ static int read_table(const load *shared, table *left)
     return ok ? 0 : -1;
 }
 
-/* Whether the field's last writer is one that wrote it, and there is one if anybody did. */
+/* Whether the field's last writer did write it, and there is one if any request did. */
 static int is_explained(const load *shared, const table *left, int key, int field)
 {
     int32_t last = left->last[key][field];
@@ -185,8 +185,8 @@ static size_t last_writers(const load *shared, const table *left,
     return count;
 }
 
-/* Takes away, again and again, a writer that no other one that is left must precede. What can't be
- * taken away is in a cycle. */
+/* Removes, again and again, a writer that none of the others must precede. Those that can't be
+ * removed are in a cycle. */
 static int has_serial_order(const load *shared, const table *left)
 {
     int32_t writers[MOST_KEYS * FIELDS];

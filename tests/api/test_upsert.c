@@ -39,7 +39,7 @@ static int close_endpoint(void **state)
     return 0;
 }
 
-/* Sends a body that has to be answered 200; freed with bb_result_free() and json_free(). */
+/* Sends a body that must be answered 200; freed with bb_result_free() and json_free(). */
 static const json *send_body(const test_endpoint *endpoint, const test_text *body,
                              bb_result **result, json **answer)
 {
@@ -178,7 +178,7 @@ static void choose_entries(uint64_t *random)
     }
 }
 
-/* On a fresh store n contacts have the numbers 1 to n if nothing but an insert draws one (E4). */
+/* On a fresh store, n contacts have the numbers 1 to n if only inserts draw them (E4). */
 static void check_numbers(void)
 {
     static char seen[KNOWN + NEW + 1];
@@ -364,8 +364,8 @@ static void test_B2_only_the_hash_of_a_key_is_stored(void **state)
     assert_int_equal(test_store_holds(store, "oc_live", 7), 0);
 }
 
-/* Sends a request while the store is locked; how long the answer takes, which is not sooner than
- * the deadline. */
+/* Sends a request while the store is locked. Returns how long the answer takes, which must not be
+ * less than until the deadline. */
 static int64_t wait_in_vain(const test_endpoint *endpoint, const bb_request *request)
 {
     int64_t start = test_now_ms();
@@ -401,7 +401,7 @@ static void test_E11_busy_past_the_deadline_is_503(void **state)
     request.timeout_ms = 0;
     result = bb_contacts_upsert(endpoint->contacts, &request);
     assert_int_equal(bb_result_http_status(result), 200);
-    /* A server that is later than its client in giving up has stored what came last (E9). */
+    /* A server that gives up later than its client has stored what came last (E9). */
     assert_int_not_equal(bb_result_outcome(result, 0), BB_UPDATED);
     bb_result_free(result);
 }
@@ -419,7 +419,7 @@ static void test_E11_store_that_cannot_be_reached_is_503(void **state)
     if (strcmp(backend, "memory") == 0)
         skip();
     bb_config_init(&config);
-    config.timeout_ms = 2000; /* which it may use up */
+    config.timeout_ms = 2000; /* it may use that up */
     if (strcmp(backend, "sqlite") == 0) {
         snprintf(place, sizeof place, "%s/contacts.db", nowhere);
         code = bb_storage_open_sqlite(place, strlen(place), NULL, &endpoint.store.storage, NULL);
@@ -440,7 +440,7 @@ static void test_E11_store_that_cannot_be_reached_is_503(void **state)
 
 /* ------------------------------------------------------------------------- a process that dies */
 
-/* Upserts contact after contact, and says so once each has been answered 200. */
+/* Upserts contact after contact, and reports each once it has been answered 200. */
 static void write_until_killed(const test_endpoint *endpoint, int to)
 {
     for (uint32_t i = 0;; i++) {
@@ -482,7 +482,7 @@ typedef struct answers {
     uint32_t last;
 } answers;
 
-/* Takes the next one; 0 if the child has ended, or says nothing for very long. */
+/* Takes the next report; 0 if the child has ended, or says nothing for very long. */
 static int take_answer(answers *a)
 {
     struct pollfd ready = {.fd = a->from, .events = POLLIN};
@@ -494,8 +494,8 @@ static int take_answer(answers *a)
     return 1;
 }
 
-/* Lets the child write, and kills it in the middle of it: at some time after it has been answered a
- * few times, as nobody knows how soon that is. */
+/* Lets the child write, and kills it in the middle: some time after a few answers, as nobody knows
+ * how soon these come. */
 static void kill_while_it_writes(pid_t child, answers *a)
 {
     enum { FIRST_ANSWERS = 5, MORE_MS = 100 };

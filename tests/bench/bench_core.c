@@ -1,5 +1,5 @@
 /*
- * bench_core.c: what the library itself costs, from request bytes to response bytes with nothing
+ * bench_core.c: the cost of the library itself, from request bytes to response bytes with nothing
  * stored, beside cJSON's parse and delete of the same body, in turn in one run.
  *
  *     bench_core [--rounds N] [--shape N] [--only-library]
@@ -102,7 +102,7 @@ static void append_ordinary(test_text *body, unsigned i)
                 i * 7919 % 1000000, i, i, 100 + i);
 }
 
-/* As a program with an indenting printer sends it, and with more of everything. */
+/* As a program that indents its JSON sends it, and with more of everything. */
 static void append_full(test_text *body, unsigned i)
 {
     test_append(
@@ -205,7 +205,7 @@ static double time_of(const bench *b, void (*run)(const bench *), unsigned times
 
 static void measure(bench *b, const shape *s)
 {
-    unsigned times = s->contacts == 1 ? 500 : 1; /* what a clock can tell */
+    unsigned times = s->contacts == 1 ? 500 : 1; /* enough for the clock */
 
     fill(&b->body, s);
     b->library.count = 0;

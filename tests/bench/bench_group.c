@@ -1,6 +1,6 @@
 /*
- * bench_group.c: what requests of one contact each cost the PostgreSQL backend when they share a
- * transaction, beside one write each and beside one write of as many contacts, in turn in one run.
+ * bench_group.c: the cost of requests of one contact on PostgreSQL when they share a transaction,
+ * beside one write each and beside one write of as many contacts, in turn in one run.
  *
  *     bench_group [--rounds N] [--rows N] [--askers N] [--sizes N,N,...] [--threads N --seconds N]
  *
@@ -56,7 +56,7 @@ typedef struct bench {
     double busy[KINDS][WAYS];
 } bench;
 
-/* How long a process was on a processor, in microseconds; 0 where that is not told. */
+/* How long a process was on a processor, in microseconds; 0 where the system does not tell. */
 static double busy_us(long pid)
 {
     char path[64];
@@ -210,7 +210,7 @@ static void open_all(bench *b)
     b->pid = strtol(pid, NULL, 10);
 }
 
-/* One request has one asker; and one by one takes long. */
+/* One request has one asker; and many writes one by one take too long. */
 static int is_measured(const bench *b, int way, unsigned n)
 {
     return way == WHOLE ? b->askers == 1 : way == GROUP || n <= 128;

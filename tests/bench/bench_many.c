@@ -9,9 +9,9 @@
  * --keys, and every write changes its row. --workers and --group are bb_config's workers and
  * max_group_requests (0: the library's default). Prints tables in Markdown.
  *
- * Besides the rates it tells the processors' time for a request, client and server together. On a
- * machine that others use too, the rates also depend on how many processes ask for a turn, of which
- * pgbench with 64 connections has 64 more.
+ * Besides rates it prints the processors' time for a request, client and server together. On a
+ * shared machine, the rates also depend on the number of processes, of which pgbench with 64
+ * connections has 64 more.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -26,7 +26,7 @@
 #include "measure.h"
 #include "server_time.h"
 
-/* All requests are to be answered 200, however long they have to wait on a slow machine. */
+/* All requests must be answered 200, however long they wait on a slow machine. */
 enum { MOST_THREADS = 256, PATIENCE_MS = 600000 };
 
 /* A thread that sends one contact after the other. */
@@ -103,7 +103,7 @@ static void write_script(const many_bench *b)
         bench_stop(b->script, "cannot be written");
 }
 
-/* Transactions a second, connecting left out. */
+/* Transactions a second, without connecting. */
 static double rate_of_pgbench(const many_bench *b, unsigned clients)
 {
     char command[700];
@@ -140,7 +140,7 @@ static double seconds_of(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-/* Of this process and of those that it started and waited for. */
+/* The time of this process and of those that it started and waited for. */
 static double client_cpu_ms(void)
 {
     struct rusage own, children;

@@ -9,7 +9,7 @@
 
 #include "measure.h"
 
-/* The queue is the library's default; half of it waits, and what is being written comes on top. */
+/* The queue is the library's default; half of it waits, besides what is being written. */
 enum { MAX_QUEUED = 4096, MOST_OPEN = 8192, LONE_REQUESTS = 300 };
 
 void many_fill(const many_bench *b, uint64_t *random, test_text *body)
@@ -46,8 +46,8 @@ void many_send(const many_bench *b, bb_contacts *contacts, const test_text *body
 
 /* --------------------------------------------------------------------------- a half full queue */
 
-/* As many requests are kept open as make the queue half full: each that is answered is followed by
- * another. */
+/* Enough requests are kept open to fill half of the queue: each answer is followed by another
+ * request. */
 typedef struct flood {
     const many_bench *bench;
     pthread_mutex_t mutex;
@@ -124,7 +124,7 @@ static void keep_flooding(flood *f, unsigned most_open)
     double end = bench_now_ms() + f->bench->seconds * 1e3;
     uint64_t random = (uint64_t)end;
 
-    /* on a slow machine longer, until the queue has been half full for a while */
+    /* longer on a slow machine, until the queue has been half full for a while */
     for (unsigned i = 0; bench_now_ms() < end || i < 2 * most_open; i++) {
         pthread_mutex_lock(&f->mutex);
         while (f->open >= most_open)
@@ -150,7 +150,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Those sent while the queue filled up, who did not wait as long, are left out. */
+/* Requests sent while the queue filled up are left out, as they waited less. */
 static void run_flood(const many_bench *b)
 {
     flood f = {.bench = b, .room = 4000000};

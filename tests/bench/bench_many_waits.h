@@ -6,7 +6,7 @@
 
 #include "contacts.h"
 
-/* Chatbots 123 and so on: enough that none has more than its share of a queue that is half full. */
+/* Chatbots 123 and so on: enough that none has more than its share of a half full queue. */
 enum { MANY_CHATBOTS = 4, MANY_DEFAULT_GROUP = 128 };
 
 typedef struct many_bench {

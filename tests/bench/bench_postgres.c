@@ -1,5 +1,5 @@
 /*
- * bench_postgres.c: what 1000 contacts cost through the library, beside a bare libpq loop that
+ * bench_postgres.c: the cost of 1000 contacts through the library, beside a bare libpq loop that
  * upserts the same rows, in turn in one run.
  *
  *     bench_postgres [--contacts N] [--rounds N] [--rows N] [--fillfactor N]
@@ -39,7 +39,7 @@ typedef struct bench {
     unsigned rounds;
     unsigned long rows;
     unsigned fillfactor;
-    size_t read; /* bytes of results, so that they are looked at */
+    size_t read; /* bytes of results, so that they are read */
     bench_contact data[MOST_CONTACTS];
     test_text body;
     bench_series times[KINDS][WAYS];
@@ -172,8 +172,8 @@ static double timed(bench *b, int way)
     return bench_now_ms() - start;
 }
 
-/* Each way goes first, second and last equally often. All have keys of their own but for the two
- * of the library's, which share a table: so the repeats of one are not the updates of another. */
+/* Each way goes first, second and last equally often. All have keys of their own, since two of the
+ * library's ways share a table, where the repeats of one must not be the updates of the other. */
 static void run_round(bench *b, unsigned round)
 {
     for (int kind = 0; kind < KINDS; kind++) {
@@ -266,7 +266,7 @@ static void report(bench *b)
     }
 }
 
-/* Ends the handle's sessions, so that the server's statistics have all that they counted. */
+/* Ends the handle's sessions, so that the server's statistics have all their counts. */
 static void end_sessions(bench *b)
 {
     bb_error error;
@@ -279,7 +279,7 @@ static void end_sessions(bench *b)
     sleep(1); // NOLINT(concurrency-mt-unsafe)
 }
 
-/* What an unchanged batch writes. The least of several, and more if that was something, as the
+/* What an unchanged batch writes: the least of several, and of more if that was not nothing, as the
  * server also writes on its own. */
 static int report_repeats(bench *b)
 {

@@ -1,13 +1,13 @@
 /*
- * bench_sqlite.c: what 1000 contacts cost through the library on SQLite, beside bare loops over a
+ * bench_sqlite.c: the cost of 1000 contacts through the library on SQLite, beside bare loops over a
  * prepared INSERT ... ON CONFLICT DO UPDATE in one transaction, in turn in one run.
  *
  *     bench_sqlite [--contacts N] [--rounds N] [--rows N] [--folder PATH]
  *
- * One bare loop has RETURNING, as one that has to answer must; the other is told nothing. All have
- * a file of their own with the same tables, indexes, pragmas and rows; --rows puts so many contacts
- * into each before. The files are made in --folder, or the current folder, and removed. Prints a
- * table in Markdown; times are in milliseconds.
+ * One bare loop has RETURNING, which an answer needs; the other does without. All have a file of
+ * their own with the same tables, indexes, pragmas and rows; --rows puts this many contacts into
+ * each before. The files are made in --folder, or the current folder, and removed. Prints a table
+ * in Markdown; times are in milliseconds.
  */
 #include <getopt.h>
 #include <sqlite3.h>
@@ -41,7 +41,7 @@ typedef struct bench {
     unsigned contacts;
     unsigned rounds;
     unsigned long rows;
-    size_t read; /* bytes of results, so that they are looked at */
+    size_t read; /* bytes of results, so that they are read */
     bench_contact data[MOST_CONTACTS];
     test_text body;
     bench_series times[KINDS][WAYS];
@@ -79,7 +79,7 @@ static void run_bare(const bare *loop, sqlite3_stmt *statement)
     sqlite3_reset(statement);
 }
 
-/* Looks at a row that was returned. */
+/* Reads a row that was returned. */
 static size_t read_row(sqlite3_stmt *row)
 {
     size_t read = (size_t)sqlite3_column_int64(row, 0);
@@ -221,7 +221,7 @@ static void close_bare(bare *loop)
     sqlite3_finalize(loop->begin);
     sqlite3_finalize(loop->upsert);
     sqlite3_finalize(loop->commit);
-    sqlite3_close(loop->db); /* which removes the -wal and -shm */
+    sqlite3_close(loop->db); /* this removes -wal and -shm */
 }
 
 static void open_all(bench *b)

@@ -20,7 +20,7 @@ typedef struct bench_contact {
 /* Contact `number`, about 255 bytes as JSON; `version` changes its values but not its key. */
 void bench_contact_make(bench_contact *contact, unsigned number, unsigned version);
 
-/* The request's body for so many of them. */
+/* The request's body for this many of them. */
 void bench_contacts_body(test_text *body, const bench_contact *contacts, unsigned count);
 
 /* The record of a request that sets all fields; it lasts as long as the contact. */

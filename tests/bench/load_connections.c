@@ -10,8 +10,8 @@
  *
  * is the whole of it: 10,000 connections, each one request a second for 30 seconds. (--rate is of
  * all connections together, and by default their number.) Every request changes the connection's
- * own contact. Requests are due at fixed times, spread evenly, and latency counts from then, though
- * an earlier answer on the connection may be late: what a client would have waited is not left out.
+ * own contact. Requests are due at fixed times, spread evenly, and latency counts from then, even
+ * if an earlier answer on the connection is late, as a client would have waited for that, too.
  * Prints a Markdown table; exit status 1 if any answer was not a 200, or missing.
  */
 #include <arpa/inet.h>
@@ -36,7 +36,7 @@ enum {
     MOST_ARGUMENTS = 60,
     READY = 512,         /* events taken at once */
     LATE_ANSWERS_S = 60, /* how long answers are waited for after the last request */
-    SETTLE_US = 1000000  /* after which memory is looked at */
+    SETTLE_US = 1000000  /* after which memory is measured */
 };
 
 static const char key[] = "oc_test_0123456789abcdefghijklmnopqrstuv";
@@ -44,7 +44,7 @@ static const char key[] = "oc_test_0123456789abcdefghijklmnopqrstuv";
 typedef struct connection {
     int fd;
     unsigned turn;  /* requests sent */
-    unsigned owed;  /* requests that are due and not sent, for an answer is awaited */
+    unsigned owed;  /* requests that are due and not sent, as an answer is awaited */
     int is_waiting; /* for an answer */
     size_t missing; /* bytes of the answer's body */
 } connection;
@@ -99,7 +99,7 @@ static double memory_of(const server *s, const char *name)
     return line == NULL ? 0 : strtod(line + strlen(name), NULL);
 }
 
-/* Becomes the program, its standard output the pipe. */
+/* Becomes the program, with the pipe as its standard output. */
 static _Noreturn void become(char **arguments, const int pipe_[2])
 {
     if (dup2(pipe_[1], STDOUT_FILENO) < 0)
@@ -142,7 +142,7 @@ static void start(server *s, int count, char **program)
     bench_stop(program[0], "does not start");
 }
 
-/* Ends it, and says what processor time it took, in seconds. */
+/* Ends it, and returns its processor time in seconds. */
 static double stop(server *s)
 {
     struct rusage used;
@@ -244,8 +244,8 @@ static void take_answer(load *l, connection *c)
     }
 }
 
-/* The body's length, from a head that has arrived in one piece, as the server sends it; -1 if that
- * is not so. */
+/* The body's length, from a head that must have arrived in one piece, as the server sends it;
+ * otherwise -1. */
 static long body_length(const char *head, const char **body)
 {
     const char *length = strstr(head, "Content-Length: ");

@@ -1,6 +1,5 @@
 /*
- * measure.c: times of things that are done in turn, and what is said of them: medians, spread,
- * ratios.
+ * measure.c: times of things that are done in turn, and their medians, spread and ratios.
  */
 #include "measure.h"
 

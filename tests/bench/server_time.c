@@ -1,5 +1,5 @@
 /*
- * server_time.c: what a PostgreSQL server on this machine has used of the processors.
+ * server_time.c: the processor time of a PostgreSQL server on this machine.
  */
 #include "server_time.h"
 
@@ -20,7 +20,7 @@ long bench_postmaster(const test_store *store)
     return (long)bench_number(pid, INT32_MAX);
 }
 
-/* What a line of /proc/PID/stat says; see proc(5). */
+/* The contents of a line of /proc/PID/stat; see proc(5). */
 typedef struct process {
     long parent;
     unsigned long own;      /* ticks in user mode and in the kernel */

@@ -3,7 +3,7 @@
  */
 #include "cases.h"
 
-/* What a write of one record, made for this alone, answers. */
+/* The answer to a write of one record, which is made only for this. */
 static int32_t write_code(bb_case *c, const bb_access *access)
 {
     bb_record record = record_of("authorize");

@@ -24,8 +24,8 @@ void case_serial(bb_case *c)
     history_run(c, &plan);
 }
 
-/* Few keys and two values: most records change nothing on one key while another write changes it,
- * which is where a backend that does not lock unchanged contacts goes wrong. */
+/* Few keys and two values: most records change nothing on a key while another write changes it. A
+ * backend that does not lock unchanged contacts goes wrong there. */
 void case_serial_skew(bb_case *c)
 {
     history_plan plan = {.prefix = "skew ",
@@ -154,7 +154,7 @@ static void *write_and_wait(void *arg)
         vtable->session_close(session);
     }
     pthread_mutex_lock(&b->lock);
-    b->entered = 1; /* also where put() never was called, so that nobody waits for it */
+    b->entered = 1; /* set even if put() was never called, so that nobody waits for it */
     pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->lock);
     return NULL;

@@ -26,8 +26,9 @@ static group_member ordinary(const bb_case *c, const bb_record *records, size_t 
     return member_of(principal_access(c, WORKSPACE, 0, CHATBOT), records, count);
 }
 
-/* Writes a group at the case's time, which then moves on by a second, and fails the case unless it
- * has gone through and each record of a stored request was put once, and none of the others. */
+/* Writes a group at the case's time, which then moves on by a second. Fails the case unless the
+ * group has gone through, and each record of a stored request was put once, and no other record
+ * was. */
 static void write_members(bb_case *c, const group_member *members, size_t count, kept_write *kept)
 {
     bb_error error;
@@ -45,8 +46,8 @@ static void write_members(bb_case *c, const group_member *members, size_t count,
     }
 }
 
-/* Opens a store as fixture_open() does; skips the case if it writes no groups, which it may also
- * say when it is asked to. */
+/* Opens a store as fixture_open() does. Skips the case if the backend writes no groups; it may say
+ * so only when asked to write one. */
 static int open_for_groups(bb_case *c)
 {
     bb_record records[2] = {record_of("probe a"), record_of("probe b")};
@@ -73,7 +74,7 @@ static int open_for_groups(bb_case *c)
     return code == BB_OK;
 }
 
-/* What a write of this record alone makes of it now. */
+/* The outcome of a write of this record alone now. */
 static int32_t outcome_now(bb_case *c, const bb_access *access, const bb_record *record)
 {
     bb_access later = *access;
@@ -220,8 +221,8 @@ static bb_access access_of(const bb_case *c, const asked *a)
                        : principal_access(c, a->workspace_id, a->key_chatbot_id, a->chatbot_id);
 }
 
-/* Writes these kinds of requests in one group, each with a contact of its own, and looks at what
- * was stored. */
+/* Writes these kinds of requests in one group, each with a contact of its own, and checks what was
+ * stored. */
 static void check_kinds(bb_case *c, const asked *kinds, size_t count, const char *prefix)
 {
     char keys[2 * KINDS][40];
@@ -312,8 +313,8 @@ void case_group_chatbots(bb_case *c)
 
 /* ------------------------------------------------------------------------------------- many */
 
-/* MANY requests of `each` records with names of their own, in no order of keys; the records of
- * every other request are known. */
+/* MANY requests of `each` records with names of their own, in no order of keys; every second
+ * request's records are known. */
 static void check_many(bb_case *c, size_t each)
 {
     size_t total = MANY * each;
@@ -402,7 +403,7 @@ void case_group_ordered(bb_case *c)
 
 /* ----------------------------------------------------------------------------- what goes wrong */
 
-/* Three requests of two contacts, of which the second can't take its answer. */
+/* Three requests of two contacts each; the second request can't take its answer. */
 void case_group_failed_put(bb_case *c)
 {
     bb_record records[6] = {record_of("a1"), record_of("a2"), record_of("b1"),
@@ -505,7 +506,7 @@ void case_group_serial_skew(bb_case *c)
         history_run(c, &plan);
 }
 
-/* Many more records than fit into what a backend may lock one by one. */
+/* Many more records than a backend may lock one by one. */
 void case_group_serial_large(bb_case *c)
 {
     history_plan plan = {.prefix = "large groups ",

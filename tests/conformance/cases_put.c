@@ -1,5 +1,5 @@
 /*
- * cases_put.c: a put() that fails, wherever it does, undoes the write (A2).
+ * cases_put.c: a put() that fails, whichever it is, undoes the write (A2).
  */
 #include "cases.h"
 

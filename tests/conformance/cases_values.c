@@ -152,7 +152,7 @@ static void expect_field(bb_case *c, set_field set, uint32_t field, int sent, co
     kept_write_free(&kept);
 }
 
-/* Takes one field through all that can be said of it: `none` is its value when cleared. */
+/* Takes one field through omitted, null and values; `none` is its value when cleared. */
 static void check_field(bb_case *c, set_field set, uint32_t field, const char *none, const char *a,
                         const char *b)
 {
@@ -333,7 +333,7 @@ void case_numbers(bb_case *c)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         check_number(c, others[i], 0);
     CHECK_GOOD(c);
-    /* the largest and the smallest that the table declares, or where it declares none, enough */
+    /* the largest and the smallest that the table allows, or large enough if it sets no limit */
     snprintf(number, sizeof number, "1e%u",
              vtable->max_integer_digits != 0 ? vtable->max_integer_digits - 1 : 400000);
     check_number(c, number, 0);
@@ -393,7 +393,7 @@ void case_large_values(bb_case *c)
     bb_record record;
 
     fixture_open(c);
-    for (uint32_t i = 0; i < KEY_CHARACTERS; i++) /* not to be compressed below an index's limit */
+    for (uint32_t i = 0; i < KEY_CHARACTERS; i++) /* can't be compressed below an index's limit */
         end = put_utf8(end, 0x10000 + i * 2654435761u % 0xfffff);
     *end = '\0';
     if (large != NULL && json != NULL && c->outcome == BB_CONFORMANCE_PASSED) {

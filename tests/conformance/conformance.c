@@ -8,7 +8,7 @@
 enum { DEFAULT_THREADS = 16, DEFAULT_WRITES = 200 };
 
 typedef struct case_entry {
-    const char *name; /* begins with the rule of the contract that it holds */
+    const char *name; /* begins with the contract's rule */
     void (*run)(bb_case *c);
 } case_entry;
 

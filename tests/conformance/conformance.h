@@ -1,9 +1,9 @@
 /*
- * conformance.h: checks a storage backend against what storage.h asks of it.
+ * conformance.h: checks that a storage backend does what storage.h asks of it.
  *
- * For authors of backends. The suite drives a backend's table of functions directly, the way that
- * the library does, with sessions in several threads; it needs nothing but the public headers and
- * POSIX threads, and no test framework. Each case starts on an empty store and is reported once:
+ * For authors of backends. The suite calls a backend's table of functions directly, as the library
+ * does, with sessions in several threads. It needs only the public headers and POSIX threads, and
+ * no test framework. Each case starts on an empty store and is reported once:
  *
  *     bb_conformance_options options;
  *     bb_conformance_options_init(&options);
@@ -19,14 +19,15 @@
 
 #include "bb_contacts/storage.h"
 
-/* put() is called when the write is already durable, so a put() that fails can't undo it. */
+/* The backend calls put() when the write is already durable, so a put() that fails can't undo
+ * it. */
 #define BB_CONFORMANCE_PUT_AFTER_COMMIT (1u << 0)
 
-/* Ids of new contacts are unique and never reused, but have gaps that nobody can foretell, as
- * those of a cluster whose nodes draw from ranges of their own. E4 is then not checked. */
+/* Ids of new contacts are unique and never reused, but have unpredictable gaps, as in a cluster
+ * whose nodes draw from ranges of their own. E4 is then not checked. */
 #define BB_CONFORMANCE_IDS_HAVE_GAPS (1u << 1)
 
-/* The store locks for moments only, whatever the load, and doesn't look at the deadline. */
+/* The store holds its locks only briefly, whatever the load, and ignores deadlines. */
 #define BB_CONFORMANCE_NO_LOCK_WAIT (1u << 2)
 
 /* A store to be tested. The table must have migrate() and the administrative functions; a backend

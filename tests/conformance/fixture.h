@@ -86,7 +86,7 @@ void fixture_open(bb_case *c);
 void fixture_open_bare(bb_case *c); /* without schema, chatbots and key */
 void fixture_close(bb_case *c);
 
-/* A time by which anything that does not wait is done. */
+/* A deadline by which anything that does not wait is done. */
 int64_t soon(void);
 
 /* How late an answer may come after its deadline, on a machine that is busy or stands still for a
@@ -118,8 +118,8 @@ void set_custom_attributes(bb_record *record, const char *json);
 /* Orders two keys byte by byte, as a write's records must be. */
 int compare_keys(bb_slice a, bb_slice b);
 
-/* Writes records, which it sorts, as `access` asks; the outcome keeps the order given. Repeats what
- * the backend wants repeated. Freed with kept_write_free(). */
+/* Sorts records and writes them as `access` asks; the outcome keeps the order given. Repeats the
+ * write if the backend asks for that. Freed with kept_write_free(). */
 kept_write write_as(void *session, const bb_storage_vtable *vtable, const bb_access *access,
                     const bb_record *records, size_t count, size_t fail_at);
 
@@ -139,8 +139,8 @@ typedef struct group_member {
     size_t fail_at; /* as in kept_write */
 } group_member;
 
-/* Writes a group, each member's records sorted, and repeats what the backend wants repeated. Each
- * member's outcome goes to kept[], to be freed with kept_writes_free(). Returns write_group()'s
+/* Writes a group, with each member's records sorted, and repeats it if the backend asks for that.
+ * Each member's outcome goes to kept[]; free it with kept_writes_free(). Returns write_group()'s
  * code, which is every member's unless it is BB_OK. */
 int32_t write_group_as(void *session, const bb_storage_vtable *vtable, const group_member *members,
                        size_t count, kept_write *kept, bb_error *error);

@@ -219,8 +219,8 @@ static int32_t write_alone(const history *h, void *session, write_entry *entry,
     return code;
 }
 
-/* The same with each record in a request of its own, in the opposite order. The history takes a
- * group for one write, as its requests have one time and are one transaction. */
+/* The same with each record in a request of its own, in the opposite order. The history counts a
+ * group as one write, as its requests have one time and are one transaction. */
 static int32_t write_in_group(const history *h, void *session, write_entry *entry,
                               const bb_access *access, const bb_record *records, bb_error *error)
 {
@@ -247,7 +247,7 @@ static int32_t write_in_group(const history *h, void *session, write_entry *entr
 }
 
 /* Does write `index` on a session and notes the answer. A group that the backend gives up is
- * written as one request, which also leaves all of it or nothing. */
+ * written as one request, which also stores all of it or nothing. */
 static int32_t do_write(history *h, void *session, uint32_t index, bb_error *error)
 {
     write_entry *entry = &h->writes[index];
@@ -343,7 +343,7 @@ static int32_t *next_of(const history *h, uint32_t key, int32_t writer)
     return &h->next[(size_t)key * (h->write_count + 1) + (size_t)(writer + 1)];
 }
 
-/* Whether an answer makes sense by itself, and names writes that there are. */
+/* Whether an answer makes sense by itself and names existing writes. */
 static int is_plausible(const history *h, const operation *op, int32_t self)
 {
     if (op->after.writer < 0 || op->after.writer >= (int32_t)h->write_count ||
@@ -362,8 +362,8 @@ static int is_plausible(const history *h, const operation *op, int32_t self)
     }
 }
 
-/* Notes for each key which write changed what which other had left: two that changed the same
- * thing would be a lost update. */
+/* Notes for each key which write changed the state that which other write had left. Two that
+ * changed the same state would be a lost update. */
 static int link_changes(history *h)
 {
     for (size_t i = 0; i < ((size_t)h->write_count + 1) * h->plan->keys; i++)
@@ -427,7 +427,7 @@ static edge *make_edges(history *h, size_t *count)
     return edges;
 }
 
-/* Kahn's algorithm: takes writes that nothing undone has to precede. Returns how many it could
+/* Kahn's algorithm: takes writes that no remaining one must precede. Returns how many it could
  * take; if not all, the rest is in a cycle. first[w] is where the edges from w begin. */
 static uint32_t take_in_order(history *h, const edge *edges, const size_t *first)
 {
@@ -474,7 +474,7 @@ static int find_order(history *h)
 
 /* --------------------------------------------------------------------------------- the replay */
 
-/* What the contract makes of a record. */
+/* Applies a record as the contract says. */
 static int32_t apply(state *model, const operation *op, int32_t self)
 {
     int32_t outcome = model->writer == NO_WRITE ? BB_CREATED : BB_UNCHANGED;

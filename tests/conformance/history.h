@@ -1,11 +1,11 @@
 /*
- * history.h: many threads write at once; then it is shown that some serial order gives the same.
+ * history.h: many threads write at once; then some serial order must explain the result.
  *
- * Each write carries a time of its own, so a contact's updated_at names the write that left it so.
- * With what put() said about each record (before, after, outcome) that tells which write came after
- * which on each key. If these orders have no cycle, one order of all writes agrees with them; the
- * writes are then done again in that order on a model of the contract, and everything that was
- * answered, and what is stored in the end, must be the same (E7).
+ * Each write has a time of its own, so a contact's updated_at names the write that left it so.
+ * Together with what put() said about each record (before, after, outcome), that tells the order of
+ * writes on each key. If these orders have no cycle, one order of all writes agrees with them. The
+ * writes are then repeated in that order on a model of the contract, and all answers and all stored
+ * contacts must be the same (E7).
  */
 #ifndef BB_CONFORMANCE_HISTORY_H
 #define BB_CONFORMANCE_HISTORY_H
@@ -24,7 +24,7 @@ typedef struct history_plan {
     uint64_t seed;
 } history_plan;
 
-/* Runs a plan and fails the case if a write fails or no serial order explains what was seen. */
+/* Runs a plan, and fails the case if a write fails or no serial order explains the answers. */
 void history_run(bb_case *c, const history_plan *plan);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * kept_write.c: writes, alone or in a group, that keep what was put.
+ * kept_write.c: does writes, alone or in a group, and keeps what was put.
  */
 #include <stdlib.h>
 

@@ -15,8 +15,8 @@
 #include "support/endpoint.h"
 #include "support/wait.h"
 
-/* How late an answer may come after the deadline has passed, on a machine that is busy or stands
- * still for a while. What forgets its deadline comes later, or never. */
+/* How late an answer may come after its deadline, on a machine that is busy or stands still for a
+ * while. An answer that ignores its deadline comes later, or never. */
 enum { GRACE_MS = 20000, PRINTED_ERRORS = 4000 };
 
 /* ------------------------------------------------------------------------------ the target */
@@ -226,7 +226,7 @@ static void *write_on(void *arg)
             atomic_store(&w->last_success_begin_ms, request->begin_ms);
         if (request->status == 503) {
             atomic_store(&w->last_failure_ms, request->end_ms);
-            test_pause_ms(5); /* a client that was told so does not come back at once */
+            test_pause_ms(5); /* a client that gets a 503 does not come back at once */
         }
     }
     return NULL;
@@ -254,7 +254,7 @@ void load_stop(load *l)
     l->started = 0;
 }
 
-/* What is waited for, of one writer after the other. */
+/* The answer for which all writers are waited for, one after the other. */
 typedef struct awaited {
     load *load;
     int64_t begin;

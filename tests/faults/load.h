@@ -17,7 +17,7 @@ typedef struct load_target {
 } load_target;
 
 /* Opens all on an empty or a used database; 0 for success. `max_sessions` 0: the library's default.
- * What the library logs as an error is printed, the first few times. */
+ * Prints the first few errors that the library logs. */
 int load_target_open(load_target *target, const char *conninfo, int64_t timeout_ms,
                      uint32_t max_sessions);
 void load_target_close(load_target *target);
@@ -25,9 +25,8 @@ void load_target_close(load_target *target);
 /* Sends one request; the result is freed by the caller. */
 bb_result *load_target_send(const load_target *target, const char *body, size_t len);
 
-/* Sends one contact, with the target's timeout or another one; the HTTP status, or -1 if the
- * request took longer than it may. How long it took is written to `*took_ms`, unless that is NULL.
- */
+/* Sends one contact, with the target's timeout or another one. Returns the HTTP status, or -1 if
+ * the request took longer than allowed. Writes its duration to `*took_ms`, unless that is NULL. */
 int32_t load_target_send_one(const load_target *target, const char *external_id, const char *name,
                              int64_t *took_ms);
 int32_t load_target_send_within(const load_target *target, const char *external_id,
@@ -39,11 +38,11 @@ typedef struct load load;
 typedef enum load_order {
     /* a later request's values are never replaced by an earlier one's */
     LOAD_ORDERED,
-    /* a request that nobody waits for any more may still be done by the server, at any time */
+    /* the server may still do a request for which nobody waits any more, at any time */
     LOAD_LATE_WRITES
 } load_order;
 
-/* Prepares `threads` writers, which number their requests through all runs; NULL on failure. */
+/* Prepares `threads` writers, which number their requests across runs; NULL on failure. */
 load *load_new(const load_target *target, uint32_t threads);
 void load_free(load *l);
 
@@ -56,10 +55,10 @@ void load_stop(load *l);
  * many milliseconds that took, or -1 if it took longer than TEST_PATIENCE_MS. */
 int64_t load_wait_for_success(load *l);
 
-/* Waits until every writer has been answered 503 after now; 0 if that took longer than that. */
+/* Waits until every writer has been answered 503 after now; 0 if that took longer. */
 int load_wait_for_failure(load *l);
 
-/* Whether all answers so far were 200 or 503, within the deadline, and how many; says so if not. */
+/* Whether all answers so far were 200 or 503, and within the deadline; prints what was not. */
 int load_check_answers(const load *l);
 
 /* Compares the tables of the database with the answers: of the last run, or of all runs. 0 if

@@ -166,7 +166,7 @@ static void check_own(tables *t, uint32_t thread, uint32_t number, load_order or
         complain(t, "E8: answered 200 and undone", thread, (uint32_t)last);
 }
 
-/* The contacts that all write to: nobody who was answered began after the last one had ended. */
+/* The contacts that all write to: no answered request began after the last writer's had ended. */
 static void check_shared(tables *t, uint32_t number, load_order order)
 {
     const load *l = t->load;

@@ -48,7 +48,7 @@ static void become(const pg_server *server, char *const argv[], int log)
     _exit(127);
 }
 
-/* Starts a program of PostgreSQL's, its output in the log; the first argument is its name. */
+/* Starts a program of PostgreSQL's, with its output in the log; the first argument is its name. */
 static pid_t spawn(const pg_server *server, const char *const arguments[])
 {
     char *argv[MAX_ARGUMENTS] = {NULL};
@@ -102,7 +102,7 @@ static int run(const pg_server *server, const char *const arguments[])
 
 /* ------------------------------------------------------------------------ making and removing */
 
-/* Who the server runs as, if this process is root's. */
+/* Finds the user that the server runs as, if this process is root's. */
 static int find_user(pg_server *server)
 {
     static const char *const names[] = {"postgres", "nobody"};
@@ -239,7 +239,7 @@ void pg_server_remove(pg_server *server)
         pg_server_kill(server, 1);
     }
     remove_memory(server);
-    /* what is left of it may still write for a moment */
+    /* its last processes may still write for a moment */
     for (int i = 0; i < 500 && server->folder[0] != '\0' && access(server->folder, F_OK) == 0;
          i++) {
         if (remove_tree(server->folder) != 0)
@@ -268,7 +268,7 @@ static pid_t spawn_server(const pg_server *server)
     const char *arguments[MAX_ARGUMENTS] = {
         "postgres", "-D", "data", "-k", server->folder, "-p", "5432", "-c",
         "listen_addresses=", "-c", "logging_collector=off", "-c", "shared_buffers=32MB", "-c",
-        /* in the folder, so that it goes with it */
+        /* in the folder, so that it is removed with it */
         "dynamic_shared_memory_type=mmap", "-c", "lc_messages=C"};
     size_t count = 17;
 
@@ -293,7 +293,7 @@ int pg_server_start(pg_server *server)
     server->pid = spawn_server(server);
     for (int waited = 0; waited < START_SECONDS * 1000; waited += 10) {
         if (has_ended(server)) {
-            /* processes of a killed one still use its memory */
+            /* processes of a killed server still use its memory */
             pause_ms(10);
             server->pid = spawn_server(server);
         } else if (pg_server_is_ready(server) && !has_ended(server)) {

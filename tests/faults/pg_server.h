@@ -12,7 +12,7 @@ enum { PG_SERVER_PATH = 80, PG_SERVER_OPTIONS = 8 };
 typedef struct pg_server {
     char folder[PG_SERVER_PATH]; /* its data, its log and its socket are in it */
     char bindir[200];
-    uid_t user; /* who it runs as: root may not */
+    uid_t user; /* the user it runs as, who may not be root */
     gid_t group;
     pid_t pid;                              /* 0: it is not running */
     const char *options[PG_SERVER_OPTIONS]; /* settings as "name=value", for the next start */
@@ -31,8 +31,8 @@ int pg_server_create_standby(pg_server *standby, const pg_server *primary);
 /* Stops the server, whatever its state, and removes its folder. */
 void pg_server_remove(pg_server *server);
 
-/* Starts it and waits until it takes connections, as long as what is left of the last one keeps it
- * from starting. 0 for success. */
+/* Starts it, again while processes of the last one keep it from starting, and waits until it takes
+ * connections. 0 for success. */
 int pg_server_start(pg_server *server);
 
 /* Stops it as an administrator would: sessions are ended. */

@@ -22,7 +22,7 @@
 
 enum { MAX_CONNECTIONS = 128, CHUNK = 65536, MAX_QUEUED = 4 << 20 };
 
-/* Bytes that were read together. */
+/* Bytes of one read. */
 typedef struct chunk {
     struct chunk *next;
     int64_t due_us; /* when they may be forwarded */
@@ -49,9 +49,9 @@ typedef struct connection {
     int is_open;
     stream up;         /* client to server */
     stream down;       /* server to client */
-    int is_mute;       /* answers are thrown away, and it is cut after the next whole one */
+    int is_mute;       /* it throws away answers, and is cut after the next whole one */
     uint64_t ready;    /* of the server's messages when it became mute */
-    proxy_fault fault; /* that made it so */
+    proxy_fault fault; /* that made it mute */
     size_t poll_index; /* of the client's descriptor; the server's comes after it */
     int is_new;        /* not in this round's poll */
 } connection;
@@ -156,7 +156,7 @@ static void accept_client(proxy *p)
         return;
     fcntl(client, F_SETFD, FD_CLOEXEC);
     server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* a silent proxy stands for a machine that is gone: its server may be dead too */
+    /* a silent proxy stands for a machine that is gone, and so its server may be */
     if (server >= 0 &&
         (connect(server, (const struct sockaddr *)&p->server, sizeof p->server) == 0 ||
          p->is_silent)) {
@@ -201,7 +201,7 @@ static int read_some(const proxy *p, stream *s)
     return 1;
 }
 
-/* The fault that is waiting for the next COMMIT in this direction, if that is it. */
+/* The fault for the next COMMIT in this direction, if one is set. */
 static int waits_for_commit(const proxy *p, const connection *c, const stream *s)
 {
     proxy_fault_kind kind = p->fault.kind;
@@ -223,7 +223,7 @@ static void meet_commit(proxy *p, connection *c)
         cut(c, c->fault.is_reset);
 }
 
-/* How many bytes may be forwarded now, of those at hand. */
+/* How many of the bytes at hand may be forwarded now. */
 static size_t allowed(proxy *p, connection *c, const stream *s, size_t len)
 {
     proxy_fault_kind counted = s == &c->up ? PROXY_CUT_TO_SERVER : PROXY_CUT_TO_CLIENT;
@@ -499,7 +499,7 @@ uint32_t proxy_faults(proxy *p)
     return faults;
 }
 
-/* What the client sent, or its end, may still lie unread in the socket. */
+/* The client's last bytes, or its end, may still be unread in the socket. */
 static int is_busy(const connection *c)
 {
     struct pollfd client = {.fd = c->up.from, .events = POLLIN};

@@ -13,7 +13,7 @@ typedef enum proxy_fault_kind {
     PROXY_NO_FAULT,
     PROXY_CUT_TO_SERVER,     /* after `bytes` more bytes from clients were forwarded */
     PROXY_CUT_TO_CLIENT,     /* after `bytes` more bytes from the server were forwarded */
-    PROXY_CUT_BEFORE_COMMIT, /* all before a COMMIT was forwarded, the COMMIT is not */
+    PROXY_CUT_BEFORE_COMMIT, /* everything before a COMMIT was forwarded, the COMMIT is not */
     PROXY_CUT_IN_COMMIT,     /* the COMMIT was forwarded; nobody waits for the answer */
     PROXY_CUT_BEFORE_ANSWER, /* all answers but that to the COMMIT were forwarded */
     PROXY_CUT_AFTER_COMMIT   /* the server has answered the COMMIT; no answer is forwarded */
@@ -34,21 +34,21 @@ void proxy_close(proxy *p);
 /* Where it listens on 127.0.0.1. */
 unsigned proxy_port(const proxy *p);
 
-/* Sets the fault to come, which replaces one that has not come. */
+/* Sets the next fault, in place of one that has not come. */
 void proxy_set_fault(proxy *p, proxy_fault fault);
 
 /* How many faults there have been. */
 uint32_t proxy_faults(proxy *p);
 
-/* How many connections there are on which something is on its way to the server, or that are about
- * to be closed. A client that has only kept its connection does not count. */
+/* How many connections have something on its way to the server, or are about to be closed. A client
+ * that only keeps its connection does not count. */
 uint32_t proxy_busy_connections(proxy *p);
 
-/* While it is silent, connections are accepted and nothing is forwarded, either way. */
+/* While it is silent, it accepts connections and forwards nothing either way. */
 void proxy_set_silent(proxy *p, int is_silent);
 
-/* Each byte, either way, arrives so much later than it was sent; there is no limit on how many are
- * on the way but for 4 MiB a connection. */
+/* Each byte, either way, arrives this much later than it was sent; up to 4 MiB a connection may be
+ * on the way. */
 void proxy_set_delay(proxy *p, int milliseconds);
 
 #endif

@@ -17,12 +17,12 @@
 #include "support/settings.h"
 #include "support/wait.h"
 
-/* What a request has that is to succeed, one under load, and one that cannot succeed. */
+/* The time of a request that must succeed, of one under load, and of one that cannot succeed. */
 enum { TIMEOUT_MS = TEST_PATIENCE_MS, LOAD_TIMEOUT_MS = 30000, SHORT_TIMEOUT_MS = 600 };
 
 enum { WRITERS = 8, FROZEN_TIMEOUT_MS = 2000 };
 
-/* How late the most punctual of several answers may be, and how many are asked for it. */
+/* How late the most punctual of several answers may be, and how many are tried. */
 enum { LATE_MS = 1000, MOST_TRIES = 20 };
 
 /* A server, the proxy before it, and how to reach it through the proxy. */
@@ -46,7 +46,7 @@ static int has_contacts(const site *s, const char *pattern, long wanted)
            strtol(count, NULL, 10) == wanted;
 }
 
-/* A question to the server, and the answer that is to come. */
+/* A query to the server, and the expected answer. */
 typedef struct question {
     const site *site;
     const char *sql;
@@ -74,7 +74,7 @@ static int is_at_rest(void *p)
     return proxy_busy_connections(p) == 0;
 }
 
-/* A fault that the proxy is to have come upon. */
+/* A fault that must have happened in the proxy. */
 typedef struct awaited_fault {
     proxy *proxy;
     uint32_t before;
@@ -89,8 +89,8 @@ static int has_come(void *ctx)
 
 /* --------------------------------------------------------------------------- one request */
 
-/* Whose connection was cut may go on and store what it was sent, a while later: waits until the
- * handle's one session is all that there is. */
+/* A server process whose connection was cut may still store what it was sent, a while later. Waits
+ * until the handle's one session is the only one. */
 static int wait_for_orphans(const site *s)
 {
     return wait_for(s,
@@ -128,7 +128,7 @@ static int cut_around_commit(site *s, const load_target *target, proxy_fault_kin
     return good;
 }
 
-/* Each attempt is cut: 503 at the deadline, and all or nothing is there; then 200. */
+/* Each attempt is cut: a 503 at the deadline, with all or nothing stored; then a 200. */
 static int cut_each_time(site *s, const load_target *target, proxy_fault_kind kind, int is_kept)
 {
     const proxy_fault fault = {.kind = kind, .is_lasting = 1};
@@ -141,12 +141,12 @@ static int cut_each_time(site *s, const load_target *target, proxy_fault_kind ki
 
     proxy_set_fault(s->proxy, fault);
     status = load_target_send_within(target, "each", "cut", timeout_ms, &took);
-    /* longer each time that a slow machine has not come as far as COMMIT */
+    /* longer after each run in which a slow machine did not reach COMMIT */
     while (status == 503 && proxy_faults(s->proxy) == before && timeout_ms < TIMEOUT_MS) {
         timeout_ms *= 4;
         status = load_target_send_within(target, "each", "cut", timeout_ms, &took);
     }
-    is_quiet = test_wait_until(is_at_rest, s->proxy); /* a COMMIT might slip through otherwise */
+    is_quiet = test_wait_until(is_at_rest, s->proxy); /* otherwise a COMMIT might slip through */
     proxy_set_fault(s->proxy, none);
     if (!CHECK_MSG(is_quiet, "something stays on its way") ||
         !CHECK_MSG(status == 503, "E11: %d", (int)status) ||
@@ -177,8 +177,8 @@ static void test_E9_cut_around_commit(site *s)
 
 /* ------------------------------------------------------------------------------- silence */
 
-/* Requests that nobody answers are 503 at the deadline: none before it, and the most punctual one
- * soon after it; others may be late on a busy machine. */
+/* Requests that the server does not answer are 503 at the deadline: none before it, and the most
+ * punctual one soon after it; others may be late on a busy machine. */
 static void check_unheard(const load_target *target)
 {
     int64_t least = INT64_MAX;
@@ -211,8 +211,8 @@ static void test_E11_silent_server(site *s)
     load_target_close(&target);
 }
 
-/* All processes of the server are stopped under load, and go on later: what they then finish was
- * answered 503 long ago. */
+/* All processes of the server are stopped under load, and go on later: the requests that they then
+ * finish were answered 503 long ago. */
 static int freeze(site *s, load *l)
 {
     int good;
@@ -225,10 +225,10 @@ static int freeze(site *s, load *l)
 
 /* ------------------------------------------------------------------------------ under load */
 
-/* What is done to the server or the connections while writers write; whether it could be. */
+/* Harms the server or the connections while writers write. Returns whether it could. */
 typedef int (*harm)(site *s, load *l);
 
-/* Runs a load while harm is done again and again, then lets it recover and compares. */
+/* Runs a load with repeated harm, then lets it recover and compares. */
 static void run_harmed(site *s, const char *conninfo, int64_t timeout_ms, harm do_harm,
                        uint32_t times, load_order order)
 {
@@ -298,7 +298,7 @@ static void test_E8_killed_session_process(site *s)
     run_harmed(s, s->direct, LOAD_TIMEOUT_MS, kill_session_process, test_times(3), LOAD_ORDERED);
 }
 
-/* In one direction or the other, after a number of bytes that leaves no part of a request out. */
+/* Cuts one direction or the other, after numbers of bytes that leave out no part of a request. */
 static int cut_anywhere(site *s, load *l)
 {
     const proxy_fault fault = {.kind = test_random(&s->random, 2) ? PROXY_CUT_TO_SERVER
@@ -336,8 +336,8 @@ static void test_E8_cut_around_commit(site *s)
 
 /* ------------------------------------------------------------------------------------- all */
 
-/* Ends what the test before has left behind: a session that nobody waits for any more may still
- * commit, and each test knows the contacts of its own requests only. */
+/* Ends what the last test left behind: a session for which nobody waits any more may still commit,
+ * and each test knows only the contacts of its own requests. */
 static site *empty(site *s)
 {
     CHECK(wait_for(s,

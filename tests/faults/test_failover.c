@@ -1,8 +1,7 @@
 /*
  * test_failover.c: a primary server dies, or can no longer be reached, and its standby is promoted
- * while 8 threads write: with synchronous replication nothing that was answered 200 is lost, and
- * writes go on within 5 seconds (E8, E11): the latter in one of a few tries, as a busy machine
- * takes longer.
+ * while 8 threads write: with synchronous replication nothing that was answered 200 is lost (E8),
+ * and writes go on within 5 seconds (E11), in one of a few tries, as a busy machine takes longer.
  */
 #include <stdio.h>
 
@@ -33,7 +32,8 @@ static proxy *proxy_to(const pg_server *server)
     return proxy_open(path);
 }
 
-/* The primary waits for the standby at every commit; the standby, once promoted, for nobody. */
+/* The primary waits for the standby at every commit. Once promoted, the standby waits for
+ * nobody. */
 static int open_pair(pair *p)
 {
     int status = pg_server_create(&p->primary);
@@ -46,7 +46,7 @@ static int open_pair(pair *p)
     if (status == 0)
         status = pg_server_stop(&p->primary);
     p->primary.options[0] = "synchronous_standby_names=*";
-    p->standby.options[0] = "wal_retrieve_retry_interval=100ms"; /* it is promoted sooner */
+    p->standby.options[0] = "wal_retrieve_retry_interval=100ms"; /* so that it is promoted sooner */
     if (status == 0)
         status = pg_server_start(&p->primary) || pg_server_start(&p->standby);
     if (status != 0)
@@ -77,8 +77,8 @@ static int promote(const pair *p)
     return pg_server_sql(&p->standby, "SELECT pg_promote()", NULL, 0);
 }
 
-/* The primary dies at once, under load. Returns how long it takes from the promotion on until all
- * are served, or -1. */
+/* The primary dies at once, under load. Returns how long after the promotion all are served, or
+ * -1. */
 static int64_t kill_and_promote(pair *p, load *l, uint64_t *random)
 {
     int64_t killed;
@@ -98,7 +98,7 @@ static int64_t kill_and_promote(pair *p, load *l, uint64_t *random)
     return served;
 }
 
-/* The primary's machine is gone without a word: nothing comes back from it, not even a refusal. */
+/* The primary's machine disappears in silence: nothing comes back from it, not even a refusal. */
 static int64_t silence_and_promote(pair *p, load *l, uint64_t *random)
 {
     int64_t silent;
@@ -118,7 +118,7 @@ static int64_t silence_and_promote(pair *p, load *l, uint64_t *random)
     return served;
 }
 
-/* Fails over under load. How long it takes from the promotion on until all are served, or -1. */
+/* Fails over under load. Returns how long after the promotion all are served, or -1. */
 static int64_t run(int64_t timeout_ms, int64_t (*fail_over)(pair *p, load *l, uint64_t *random))
 {
     uint64_t random = test_seed();
@@ -151,7 +151,7 @@ static int64_t run(int64_t timeout_ms, int64_t (*fail_over)(pair *p, load *l, ui
     return served;
 }
 
-/* Fails over until that went on in time. */
+/* Fails over until writes go on in time. */
 static void run_in_time(int64_t timeout_ms,
                         int64_t (*fail_over)(pair *p, load *l, uint64_t *random))
 {

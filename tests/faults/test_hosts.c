@@ -1,6 +1,6 @@
 /*
- * test_hosts.c: the hosts of a connection string are tried one by one, each for its share of the
- * time (E11).
+ * test_hosts.c: the hosts of a connection string are tried in turn, each for its share of the time
+ * (E11).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ static void test_E11_hosts_of_a_connection_string(void **state)
         {"host=/one,/two,/three port=7", 3, "/three", "7"},
         {"postgresql://%2Fone:1,%2Ftwo:2/db", 2, "/two", "2"},
         {"hostaddr=127.0.0.1,127.0.0.2 host=a,b port=1,2", 2, "b", "2"},
-        /* what libpq refuses is left to libpq */
+        /* libpq refuses this itself */
         {"host=/one,/two port=1,2,3", 1, NULL, NULL},
         {"host=/one hostaddr=127.0.0.1,127.0.0.2", 1, NULL, NULL},
     };
@@ -52,8 +52,8 @@ static void test_E11_hosts_of_a_connection_string(void **state)
     }
 }
 
-/* How many milliseconds the next host gets of 12 seconds; asked again if a slow machine has let so
- * much of them pass that the answer says little. */
+/* How many milliseconds of 12 seconds the next host gets. Asks again if a slow machine took so long
+ * that the answer says little. */
 static int64_t share(const char *conninfo, size_t left)
 {
     bb_pg_hosts hosts;

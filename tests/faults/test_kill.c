@@ -14,11 +14,10 @@
 
 enum { WRITERS = 8, KILLS = 5, TIMEOUT_MS = 30000 };
 
-/* Kills and starts the server under load; what the writers are doing then is left to chance.
- * Whether it serves again. */
+/* Kills and starts the server under load, at a random moment. Returns whether it serves again. */
 static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *random)
 {
-    int is_all = number % 2 == 0; /* otherwise its processes find out by themselves */
+    int is_all = number % 2 == 0; /* otherwise the other processes notice by themselves */
     int64_t killed;
     int64_t started;
     int64_t served;
@@ -81,7 +80,7 @@ int main(void)
 
     if (status != 0)
         return status;
-    /* what such a server has acknowledged it may lose, unless the library asks for more */
+    /* such a server may lose what it has acknowledged, unless the library asks for more */
     server.options[0] = "synchronous_commit=off";
     if (CHECK(pg_server_start(&server) == 0))
         CHECK_TEST(test_E8_killed_server(&server));

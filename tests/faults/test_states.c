@@ -1,7 +1,7 @@
 /*
- * test_states.c: a PostgreSQL server that is there but cannot do what it is asked: read-only, a
- * standby, its disk full, out of connections, in deadlock or in serialization failure with others
- * (E7, E11).
+ * test_states.c: a PostgreSQL server that runs but cannot do what it is asked: read-only, a
+ * standby, its disk full, out of connections, in deadlock or serialization failure with others (E7,
+ * E11).
  */
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -26,7 +26,7 @@ enum {
     TIMEOUT_MS = TEST_PATIENCE_MS,
     LONG_TIMEOUT_MS = 2 * TEST_PATIENCE_MS, /* where requests wait for others' transactions */
     DISK_LEFT = 3 << 20,
-    ENOUGH_TRIES = 12 /* of foreign sessions, for them to get in the way */
+    ENOUGH_TRIES = 12 /* of foreign sessions, so that they get in the way */
 };
 
 static int sql(const pg_server *server, const char *text)
@@ -47,7 +47,7 @@ static int make_database(const pg_server *server, const char *name, const char *
 
 /* ----------------------------------------------------------------------------- read-only */
 
-/* Expects `wanted` of so many requests, each of them soon. */
+/* Expects `wanted` from this many requests, and each answer soon. */
 static void expect(const load_target *target, const char *what, int32_t wanted, int times)
 {
     for (int i = 0; i < times; i++) {
@@ -59,7 +59,7 @@ static void expect(const load_target *target, const char *what, int32_t wanted, 
 }
 
 /* Sets whether transactions are read-only by default. New connections see it once the server's
- * first process has told the older ones, which read it before they do anything else. */
+ * first process has told the older ones, which read the setting before anything else. */
 static void set_read_only(const pg_server *server, const char *conninfo, const char *wanted)
 {
     char text[100];
@@ -77,7 +77,7 @@ static int open_target(const pg_server *server, const char *name, uint32_t max_s
            CHECK(load_target_open(target, conninfo, TIMEOUT_MS, max_sessions) == 0);
 }
 
-/* What a load was answered: nothing but 200. */
+/* Checks that a load was answered only 200. */
 static void check_load(const load *l, const char *what)
 {
     load_print(l, what);
@@ -111,7 +111,7 @@ static int32_t status_of(const load_target *target, const char *body)
     return status;
 }
 
-/* A key and a body are judged as by the primary (A1), and only then it is read-only. */
+/* It judges a key and a body as the primary does (A1), and only then refuses to write. */
 static void check_reader(load_target *reader)
 {
     static const char good[] = "{\"users\":[{\"external_id\":\"a\"}]}";
@@ -119,7 +119,7 @@ static void check_reader(load_target *reader)
 
     CHECK(status_of(reader, good) == 503);
     CHECK(status_of(reader, faulty) == 400);
-    reader->key[strlen(reader->key) - 1] ^= 1; /* another one */
+    reader->key[strlen(reader->key) - 1] ^= 1; /* another key */
     CHECK(status_of(reader, good) == 401);
     CHECK(status_of(reader, faulty) == 401);
 }
@@ -127,7 +127,7 @@ static void check_reader(load_target *reader)
 static void read_from(const pg_server *standby, const load_target *primary)
 {
     load_target reader = *primary;
-    char own[500]; /* the test's own way in, which does not leave it to the default */
+    char own[500]; /* the test's own connection, which does not use the default */
 
     reader.storage = NULL;
     reader.contacts = NULL;
@@ -143,7 +143,7 @@ static void read_from(const pg_server *standby, const load_target *primary)
     load_target_close(&reader);
 }
 
-/* A standby knows no serializable transactions, so that it must not be left to its default. */
+/* A standby has no serializable transactions, so the library must not use its default. */
 static void test_A1_hot_standby(pg_server *server)
 {
     load_target target;
@@ -163,7 +163,7 @@ static void test_A1_hot_standby(pg_server *server)
 
 /* ----------------------------------------------------------------------------- disk full */
 
-/* Fills a file system up but for `left` bytes; writes the file's name to `path`. */
+/* Fills a file system up to the last `left` bytes; writes the file's name to `path`. */
 static int fill(const char *folder, off_t left, char *path, size_t size)
 {
     static const char zeros[65536];
@@ -181,7 +181,7 @@ static int fill(const char *folder, off_t left, char *path, size_t size)
     return ok;
 }
 
-/* New contacts until one is refused; how many requests there were, or -1. */
+/* Sends new contacts until one is refused. Returns how many requests there were, or -1. */
 static int write_until_refused(const load_target *target)
 {
     test_text body = {0};
@@ -260,8 +260,8 @@ static void test_E11_disk_full(pg_server *server)
 
 /* --------------------------------------------------------------------- too few connections */
 
-/* A server's process ends a moment after its connection, on a busy machine a longer one: waits
- * until all are gone but the one that looks. */
+/* A server's process ends some time after its connection. Waits until all are gone but the one that
+ * asks. */
 static void wait_for_places(const char *conninfo)
 {
     CHECK(test_postgres_comes_to(
@@ -269,7 +269,7 @@ static void wait_for_places(const char *conninfo)
         "1"));
 }
 
-/* A server with room for five, and a handle on it. */
+/* A server with room for five connections, and a handle on it. */
 static int open_small(pg_server *server, const char *name, char conninfo[200], load_target *target)
 {
     int ok = CHECK(make_database(server, name, "", conninfo, 200));
@@ -287,7 +287,7 @@ static void grow_again(pg_server *server)
     CHECK(pg_server_stop(server) == 0 && pg_server_start(server) == 0);
 }
 
-/* Others hold connections until few or none are left. */
+/* Others hold connections, until few or none are left. */
 static void run_max_connections(const pg_server *server, load *l, int others)
 {
     char conninfo[200];
@@ -307,7 +307,7 @@ static void run_max_connections(const pg_server *server, load *l, int others)
             test_pause_ms(1);
         }
         if (held[i] == NULL)
-            break; /* the writers have them all, which is as good */
+            break; /* the writers have them all, which does as well */
     }
     if (CHECK(load_wait_for_success(l) >= 0))
         test_pause_ms(500);
@@ -325,8 +325,8 @@ static void test_E11_max_connections(pg_server *server)
     if (!open_small(server, "few", conninfo, &target))
         return;
     l = load_new(&target, WRITERS);
-    /* the handle has a session to wait for: without one a refusal is a 503 at once, which the
-     * writers might all find who begin together while places are taken */
+    /* the handle has a session to wait for; without one a refusal is a 503 at once, and all writers
+     * might meet it if they begin while all places are taken */
     wait_for_places(conninfo);
     expect(&target, "first", 200, 1);
     if (CHECK(l != NULL)) {
@@ -341,7 +341,7 @@ static void test_E11_max_connections(pg_server *server)
     grow_again(server);
 }
 
-/* Takes a connection, which has to wait until one that was closed is free. */
+/* Takes a connection, once the place of a closed one is free. */
 static int take_connection(void *held)
 {
     PGconn **connection = held;
@@ -437,9 +437,8 @@ static void stop_load(load *l, const char *conninfo, const char *what)
     load_free(l);
 }
 
-/* Runs writers and foreigners for a while, and longer where a busy machine has not let them do
- * much, or the query `until`, if that is there, does not give "t" yet; every request must be 200.
- */
+/* Runs writers and foreigners for a while, and longer if a busy machine has let them do little, or
+ * if the query `until`, which may be NULL, does not give "t" yet. Every request must be 200. */
 static void run_disturbed(const char *conninfo, const char *setup, const char *text, int64_t ms,
                           const char *until)
 {
@@ -470,8 +469,9 @@ static void run_disturbed(const char *conninfo, const char *setup, const char *t
     load_target_close(&target);
 }
 
-/* Foreign transactions lock contacts in the opposite order. Whoever has waited for deadlock_timeout
- * looks for a deadlock, once, and is the one to be ended: mostly the library, which waits less. */
+/* Foreign transactions lock contacts in the opposite order. A session that has waited for
+ * deadlock_timeout looks for a deadlock, once, and is the one that is ended: mostly the library's,
+ * whose timeout is shorter. */
 static void test_E7_deadlocks(pg_server *server)
 {
     char conninfo[200];
@@ -486,7 +486,7 @@ static void test_E7_deadlocks(pg_server *server)
                   " PERFORM FROM bb_contacts.contacts WHERE external_id = k FOR UPDATE;"
                   " END LOOP; END $$",
                   test_times(1500),
-                  /* the server counts some time after it has happened */
+                  /* the server counts a deadlock some time after it */
                   "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = 'deadlocks'");
 }
 
@@ -506,7 +506,7 @@ static void test_E7_serializable(pg_server *server)
                   test_times(1500), NULL);
 }
 
-/* A trigger of the host's own that fails as a serialization failure does, every few times. */
+/* A trigger of the host's that fails every few times, like a serialization failure. */
 static void test_E7_serialization_failures(pg_server *server)
 {
     load_target target;

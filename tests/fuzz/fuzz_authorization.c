@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "request/credentials.h"
 
-/* B1 once more, as naive as can be: cuts a NUL-terminated copy into scheme, spaces and token. */
+/* B1 once more, as naive as possible: cuts a NUL-terminated copy into scheme, spaces and token. */
 static int naive_status(char *text)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

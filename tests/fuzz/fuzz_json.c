@@ -1,5 +1,5 @@
 /*
- * fuzz_json.c: what the JSON check accepts, everything after it can rely on.
+ * fuzz_json.c: all that comes after the JSON check can rely on it.
  */
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -21,8 +21,8 @@ static void compare_with_cjson(const char *text, size_t size, const bb_json_fact
     cJSON_Delete(tree);
 }
 
-/* A compact copy is JSON, no longer, the same again when compacted, and the same value if nothing
- * was repeated. */
+/* A compact copy is JSON and not longer. Compacting it changes nothing, and it has the same value
+ * if no name was repeated. */
 static void check_compaction(bb_arena *arena, bb_slice value, const bb_json_facts *facts)
 {
     bb_allocator allocator = bb_allocator_or_default(NULL);

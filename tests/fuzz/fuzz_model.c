@@ -3,9 +3,9 @@
  * model of the contract: entries applied one by one to a list.
  *
  * The input's bytes are decisions: how many requests and entries, which value for which field,
- * which spelling. The model keeps for each value its class, not its text: values of one class are
- * equal. Answers are compared byte by byte, apart from values that may be spelled in several ways:
- * these are read by the tests' own JSON reader, which shares nothing with the library.
+ * which spelling. The model keeps the class of each value, not its text: values of one class are
+ * equal. Answers are compared byte by byte, except values that have several spellings: the tests'
+ * own JSON reader, which shares nothing with the library, reads these.
  */
 #include <string.h>
 
@@ -72,7 +72,7 @@ static uint8_t next(input *in)
 }
 
 /* The choice that a byte makes for a field; NULL: the field is left out. Half of the bytes take one
- * near the field's last: the lists are such that equal and nearly equal values are neighbours. */
+ * near the field's last choice: in the lists, equal and nearly equal values are neighbours. */
 static const model_choice *choose(input *in, int field)
 {
     uint8_t byte = next(in);
@@ -105,7 +105,7 @@ static contact *find(model *m, int chatbot, int id_class, const generated_id *ge
     return NULL;
 }
 
-/* Whether the library has to make the entry's id. */
+/* Whether the library must make the entry's id. */
 static int is_without_id(const model_entry *e)
 {
     return e->fields[0] == NULL || e->fields[0]->class == MODEL_NULL;
@@ -156,7 +156,7 @@ static int apply(model *m, int chatbot, const model_entry *e, const generated_id
 
 /* --------------------------------------------------------------------------------- comparing */
 
-/* A contact's number stays its own (E3). */
+/* A contact keeps its number (E3). */
 static void compare_id(const model *m, contact *c, int64_t id)
 {
     if (c->id != 0) {
@@ -168,8 +168,8 @@ static void compare_id(const model *m, contact *c, int64_t id)
     c->id = id;
 }
 
-/* An id for an entry that sent none: made anew, or by the idempotency key, the same for the same
- * place (E9). */
+/* An id for an entry that sent none: a new one, or, by the idempotency key, the same one for the
+ * same place (E9). */
 static void compare_generated(model *m, const model_batch *b, int i, const generated_id *id)
 {
     generated_id *derived = &m->derived[b->chatbot * MODEL_ENTRIES + i];
@@ -240,8 +240,8 @@ static void compare_contact(model *m, const model_batch *b, int i, const bb_resu
     compare_fields(c, answer);
 }
 
-/* Entries with an id are applied first. No entry of the others' has anything to do with them, nor
- * with another: each of these has a contact of its own in the request. */
+/* Entries with an id are applied first. The others are independent of them and of each other: each
+ * of those has a contact of its own in the request. */
 static void compare_success(model *m, const model_batch *b, const bb_result *result,
                             model_answer *answer)
 {

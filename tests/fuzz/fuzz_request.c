@@ -30,8 +30,8 @@ static void check_result(const bb_result *result)
           entries);
 }
 
-/* The same body again is the same answer, and changes nothing, unless ids are made anew or an
- * entry is there twice. */
+/* The same body again gets the same answer and changes nothing, unless ids are made anew or the
+ * body names a contact twice. */
 static void check_again(fuzz_endpoint *endpoint, const bb_request *request, const bb_result *first)
 {
     bb_result *second = bb_contacts_upsert(endpoint->contacts, request);

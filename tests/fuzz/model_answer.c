@@ -1,5 +1,5 @@
 /*
- * model_answer.c: the body of an answer, compared from its beginning on with what it has to be.
+ * model_answer.c: compares the body of an answer, from its beginning on, with what it must be.
  */
 #include "model_answer.h"
 

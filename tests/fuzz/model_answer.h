@@ -1,7 +1,7 @@
 /*
- * model_answer.h: the body of an answer, compared from its beginning on with what it has to be.
+ * model_answer.h: compares the body of an answer, from its beginning on, with what it must be.
  *
- * Whatever is not as expected ends the program.
+ * Anything unexpected ends the program.
  */
 #ifndef BB_FUZZ_MODEL_ANSWER_H
 #define BB_FUZZ_MODEL_ANSWER_H
@@ -14,7 +14,7 @@ typedef struct model_answer {
     const char *end;
 } model_answer;
 
-/* Each of these moves on past what it has checked. */
+/* Each of these moves past what it has checked. */
 void model_answer_expect(model_answer *answer, const char *text, size_t len);
 void model_answer_expect_integer(model_answer *answer, int64_t value);
 void model_answer_expect_end(const model_answer *answer); /* and a NUL there */

@@ -97,7 +97,7 @@ int model_batch_issues(const model_batch *batch)
     return (int)count;
 }
 
-/* How an issue is checked: by its number, its place and what follows that. */
+/* Checks an issue by its number, its place and what follows that. */
 typedef struct issue_check {
     model_answer *answer;
     const char *root;

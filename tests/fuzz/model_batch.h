@@ -39,7 +39,7 @@ size_t model_batch_write(const model_batch *batch, char *out);
 /* How many issues the batch has, listed or not. */
 int model_batch_issues(const model_batch *batch);
 
-/* Checks that the answer is the refusal of the batch, which has so many issues. */
+/* Checks that the answer is the refusal of the batch, which has this many issues. */
 void model_batch_check_refusal(const model_batch *batch, int issues, model_answer *answer);
 
 #endif

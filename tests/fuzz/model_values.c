@@ -40,7 +40,7 @@ static const spelling texts[] = {
     {"\"A\"", 3, NULL, NULL},
     {"\"\xC3\xA9\"", 4, NULL, NULL},
     {"\"\\u00E9\"", 4, NULL, NULL},
-    {"\"e\xCC\x81\"", 5, NULL, NULL}, /* the same to the eye, and another text */
+    {"\"e\xCC\x81\"", 5, NULL, NULL}, /* looks the same, but is another text */
     {"\"\\ud83d\\uDE00\\n\"", 6, NULL, NULL},
     {"\"\xF0\x9F\x98\x80\\u000a\"", 6, NULL, NULL},
     {"\"\\\"\\\\\\/\"", 7, NULL, NULL},
@@ -148,8 +148,8 @@ static const odd_entry odd_entries[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* Texts that answers have shown for a class, and that the tests' JSON reader has found to be equal
- * to its value: they need not be read again, so that most answers need no reader. */
+/* Texts in answers that the tests' JSON reader has found to be equal to a class's value. They need
+ * not be read again, so most answers need no reader. */
 typedef struct known_texts {
     model_text texts[MAX_KNOWN];
     size_t count;
@@ -171,7 +171,7 @@ _Static_assert(COUNT(odd_entries) == MODEL_ODDITIES, "model_values.h counts them
 
 static model_text make_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A text that is there for good. */
+/* A text that is never freed. */
 static model_text make_text(const char *format, ...)
 {
     char made[4096];
@@ -301,7 +301,7 @@ const model_oddity *model_oddity_at(size_t index)
     return &oddities[index];
 }
 
-/* memcmp() would be libFuzzer's own, which takes note of all that differs. */
+/* memcmp() would be libFuzzer's, which records every difference. */
 int model_begins_with(const char *at, size_t left, const char *text, size_t len)
 {
     size_t i = 0;
@@ -328,11 +328,11 @@ static size_t read_value(int field, int class, const char *at, size_t left)
     known_texts *known = &fields[field].known[class];
     const json *expected = fields[field].values[class];
     size_t len = 0;
-    json *value = json_parse(at, left, &len); /* stops where the answer goes on */
+    json *value = json_parse(at, left, &len); /* stops where the rest of the answer begins */
 
     json_free(value);
     value = json_parse(at, len, NULL);
-    /* both ways, as a repeated name could stand for one that is missing */
+    /* both ways, as a repeated name could hide a missing one */
     if (!json_is_same(value, expected) || !json_is_same(expected, value))
         len = 0;
     else if (known->count < MAX_KNOWN)

@@ -2,9 +2,9 @@
  * model_values.h: the values that fuzz_model sends, and what requests, issues and answers make of
  * each.
  *
- * A value has a class: values of a field are equal if their classes are. All that can be said about
- * a value is made once, as a text that only has to be copied or compared: printing it for each
- * request anew took longer than what is tested.
+ * A value has a class: values of a field are equal if their classes are. All texts about a value
+ * are made once, and then only copied or compared: printing them for each request took longer than
+ * what is tested.
  */
 #ifndef BB_FUZZ_MODEL_VALUES_H
 #define BB_FUZZ_MODEL_VALUES_H

@@ -1,5 +1,5 @@
 /*
- * run_seeds.c: gives each file of a folder to a fuzz target, where there is no fuzzer to do it.
+ * run_seeds.c: gives each file of a folder to a fuzz target, where there is no fuzzer.
  *
  *     fuzz_TARGET FOLDER|FILE...
  */

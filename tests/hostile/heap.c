@@ -5,9 +5,8 @@
  *
  *     test_hostile_heap [BYTES...]
  *
- * What is counted is what the library takes through the handle's allocator and what cJSON takes
- * from malloc on its behalf; the body itself is the host's, and what a storage keeps is the
- * storage's.
+ * It counts what the library takes through the handle's allocator, and what cJSON takes from malloc
+ * for it. The body itself is the host's, and what a storage keeps is the storage's.
  */
 #include <cjson/cJSON.h>
 #include <stdalign.h>
@@ -17,7 +16,7 @@
 #include "hostile/shapes.h"
 #include "support/settings.h"
 
-/* Bytes that are out, and the most that ever were. For one thread. */
+/* Bytes in use, and the most that ever were. For one thread. */
 static size_t live;
 static size_t peak;
 
@@ -52,7 +51,7 @@ static void count_free(void *ctx, void *ptr)
     free(made);
 }
 
-/* As the worst realloc does it: both blocks at once. */
+/* Counts as the worst realloc would: both blocks at once. */
 static void *count_realloc(void *ctx, void *ptr, size_t old_size, size_t size)
 {
     void *moved = count_alloc(ctx, size);
@@ -76,7 +75,7 @@ static void cjson_free(void *ptr)
 
 static const bb_allocator counting = {NULL, count_alloc, count_realloc, count_free};
 
-/* What two requests with the same body take: the first creates, the second compares. */
+/* Measures two requests with the same body: the first creates, the second compares. */
 static int measure(const shape *s, size_t size, double *times, double *again)
 {
     test_endpoint endpoint;
@@ -135,7 +134,7 @@ static int run_shape(const shape *s, const size_t *sizes, size_t count)
 
 int main(int argc, char **argv)
 {
-    /* the last, for long runs, is as near to the limit as shapes that overshoot may come */
+    /* the last, for long runs, is as near to the limit as shapes that overshoot allow */
     size_t sizes[8] = {1 << 16, 1 << 20, (1 << 24) - 8192};
     size_t count = test_times(100) > 100 ? 3 : 2;
     cJSON_Hooks hooks = {cjson_alloc, cjson_free};

@@ -1,7 +1,6 @@
 /*
- * json_classes.c: every class of JSON and of what is nearly JSON, as the value of a custom
- * attribute through a whole request: accepted with the same value back, or refused with 400 (C1,
- * C5, C6).
+ * json_classes.c: every class of JSON and near-JSON, as the value of a custom attribute in a whole
+ * request: accepted, with the same value back, or refused with 400 (C1, C5, C6).
  *
  *     test_hostile_json BACKEND [FOLDER]
  *
@@ -105,7 +104,7 @@ static const text accepted[] = {
 };
 
 static const text refused[] = {
-    /* nothing, or only a part */
+    /* nothing, or only a part of a value */
     T(""),
     T(" "),
     T("["),
@@ -328,7 +327,7 @@ static const text refused[] = {
     T("\x00\x31"),
     T("[\x00\"\x00"
       "a\x00\"\x00]\x00"),
-    /* white space of other kinds, and what is no white space at all */
+    /* white space of other kinds, and characters that only look like it */
     T("\f1"),
     T("\v1"),
     T("\xC2\xA0"
@@ -413,7 +412,7 @@ static bb_result *send_value(const test_endpoint *endpoint, text value)
     return result;
 }
 
-/* A copy without members that a later one of the same name overrides, which is what comes back. */
+/* Drops members that a later one of the same name overrides: the rest is what comes back. */
 static void drop_repeated(json *value)
 {
     json **link = &value->child;
@@ -469,7 +468,7 @@ static void expect_refused(const test_endpoint *endpoint, text value, const char
     bb_result_free(result);
 }
 
-/* So many brackets that recursion would not survive them, and no end. */
+/* Too many brackets for recursion, and no closing ones. */
 static void expect_deep_refused(const test_endpoint *endpoint, const char *opening)
 {
     test_text value = {0};
@@ -492,7 +491,7 @@ static void expect_issue(const test_endpoint *endpoint, const unstorable *u)
 
 /* -------------------------------------------------------------------------- the public suite */
 
-/* Whether U+0000 is escaped somewhere, and not a backslash before "u0000". */
+/* Whether a text has U+0000 as an escape, and not an escaped backslash before "u0000". */
 static int spells_nul(const char *value)
 {
     for (; *value != '\0'; value++) {

@@ -1,13 +1,13 @@
 /*
- * no_malloc.c: whole requests over a backend while malloc itself fails, for libpq as for everyone
- * else in the process: the n-th call, once or with all that come after it, for every n until the
- * request succeeds (A2, A3, E11).
+ * no_malloc.c: whole requests over a backend while malloc itself fails, for libpq as for all else
+ * in the process: the n-th call fails, once or with all later ones, for every n until the request
+ * succeeds (A2, A3, E11).
  *
  *     test_hostile_no_malloc BACKEND
  *
- * The program's malloc, calloc and realloc take the place of the C library's, whose own names for
- * them are glibc's. no_memory.c tells the library's, cJSON's and SQLite's allocations apart, and
- * looks for leaks; this one reaches what those hooks don't.
+ * The program's malloc, calloc and realloc replace the C library's, which it calls by glibc's own
+ * names. no_memory.c tells the library's, cJSON's and SQLite's allocations apart and finds leaks;
+ * this test reaches allocations that those hooks don't.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "support/settings.h"
 #include "support/wait.h"
 
-/* No answer waits for the deadline: that memory was wanting is known at once. */
+/* No answer waits for the deadline: a lack of memory is known at once. */
 enum { MADE = 12, TIMEOUT_MS = 2 * TEST_PATIENCE_MS, MOST_MS = TEST_PATIENCE_MS };
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
@@ -151,7 +151,7 @@ static void expect_200(const test_endpoint *endpoint, test_text *body, size_t n,
     bb_result_free(result);
 }
 
-/* With a session that is there, or with one that has to be opened. */
+/* With an open session, or with one that must be opened. */
 static void run(test_endpoint *endpoint, const char *backend, size_t stride, int is_new, int on)
 {
     test_text body = {0};

@@ -1,11 +1,11 @@
 /*
  * no_memory.c: whole requests over a backend while memory runs out: the n-th allocation fails, once
- * or with all that come after it, for every n until the request succeeds (A2, A3, E11).
+ * or with all later ones, for every n until the request succeeds (A2, A3, E11).
  *
  *     test_hostile_no_memory BACKEND
  *
- * Allocations are those of the library, of cJSON, and of SQLite. libpq takes its own from malloc,
- * where this does not reach.
+ * It reaches the allocations of the library, cJSON and SQLite. libpq takes its own from malloc,
+ * which this does not reach.
  */
 #include <cjson/cJSON.h>
 #include <stdalign.h>
@@ -20,13 +20,13 @@
 #include "support/settings.h"
 #include "support/wait.h"
 
-/* Every so manieth number is tried: each where it is quick, or in a long run. */
+/* Tries each n-th number for n = stride: every one if that is quick, or in a long run. */
 static size_t stride = 1;
 static size_t admin_stride = 1;
 
 /* ------------------------------------------------------------------------ memory that runs out */
 
-/* Whose allocations they are; each has an account, and all share one count. */
+/* Each owner of allocations has an account, and all share one count. */
 typedef struct account {
     size_t blocks;
 } account;
@@ -135,7 +135,7 @@ static void let_sqlite_fail(void)
     failing.xMalloc = sqlite_take;
     failing.xRealloc = sqlite_take_again;
     CHECK_MSG(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK, "sqlite3_config");
-    /* what SQLite sets aside for small allocations would keep most of them from failing */
+    /* SQLite's own pool for small allocations would keep most of them from failing */
     CHECK_MSG(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK, "sqlite3_config");
     CHECK_MSG(sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) == SQLITE_OK, "sqlite3_config");
 }
@@ -246,21 +246,20 @@ static void make_body(test_text *body, const char *domain)
     test_append(body, "]}");
 }
 
-/* What is in the store after a failure: nothing of the request, or, where a backend commits before
- * it hands back, all of it. */
+/* After a failure the store has nothing of the request, or, if the backend commits before it hands
+ * back, all of it. */
 static int is_whole(const host *h, const char *email, int *stored)
 {
     int count = count_contacts(h, email);
 
-    if (count < 0) /* memory: test_upsert.c looks there through requests */
+    if (count < 0) /* the memory backend; test_upsert.c checks that through requests */
         return count == -1;
     if (count == MADE && strcmp(h->store.backend, "postgres") == 0)
         *stored = 1;
     return count == 0 || *stored;
 }
 
-/* Undoes a request that succeeded though an allocation had failed, as SQLite can do without some.
- */
+/* Undoes a request that succeeded though an allocation failed, as SQLite can do without some. */
 static void undo(const host *h, const char *email, const char *before)
 {
     const char *table =
@@ -276,8 +275,9 @@ static void undo(const host *h, const char *email, const char *before)
     CHECK_MSG(count_contacts(h, email) <= 0, "cannot undo");
 }
 
-/* Sends a body with the n-th allocation failing, for every n until there is none. `before` is what
- * stores the contacts as they were; NULL: there were none. `*failures`: requests that failed. */
+/* Sends a body with the n-th allocation failing, for every n until there is none. `before` is a
+ * body that stores the contacts as they were; NULL: there were none. `*failures`: requests that
+ * failed. */
 static bb_result *fail_until(const host *h, const char *body, const char *before, const char *email,
                              int32_t expected, int on, size_t *failures)
 {

@@ -1,5 +1,5 @@
 /*
- * odd.c: hosts that ask for odd things: times, sizes, clocks, randomness, idempotency keys; each
+ * odd.c: hosts that ask for odd things: times, sizes, clocks, randomness, idempotency keys. Each
  * answer is one that the contract lists, and the handle goes on.
  *
  *     test_hostile_odd BACKEND
@@ -24,7 +24,7 @@ static int64_t set_clock(void *ctx)
     return now_us;
 }
 
-/* Bytes that are the same every time; "nobody can guess" them, says the host. */
+/* The same bytes every time, though the host says that nobody can guess them. */
 static int32_t set_random(void *ctx, void *out, size_t len)
 {
     (void)ctx;
@@ -54,7 +54,7 @@ static int32_t status_of(bb_contacts *contacts, const char *body)
 
 /* ----------------------------------------------------------------------------------- times */
 
-/* The shortest may pass before the work is done; none is an error, and none waits for ever. */
+/* The shortest may pass before the work is done. None is an error, and none waits for ever. */
 static void test_E11_timeouts(bb_contacts *contacts)
 {
     static const int64_t timeouts[] = {
@@ -71,7 +71,7 @@ static void test_E11_timeouts(bb_contacts *contacts)
     }
 }
 
-/* A lock that someone else holds: the deadline is kept, and not the handle's. */
+/* Someone else holds a lock: the request's deadline is kept, not the handle's. */
 static void test_E11_deadlines_while_locked(const test_store *store, bb_contacts *contacts)
 {
     void *lock = test_store_lock(store);

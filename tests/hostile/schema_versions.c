@@ -1,6 +1,6 @@
 /*
- * schema_versions.c: a store whose table of the schema's version was tampered with, or is damaged,
- * is refused by migrate(), left as it is, and served again once the version is right.
+ * schema_versions.c: migrate() refuses a store whose table of the schema's version was tampered
+ * with or damaged, and leaves it as it is. It is served again once the version is right.
  *
  *     test_hostile_schema_versions BACKEND
  */

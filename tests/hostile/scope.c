@@ -1,6 +1,6 @@
 /*
- * scope.c: nobody reads or changes a contact outside of the chatbots that he may write to (B3, B4):
- * every caller with every chatbot id, and two workspaces with the same external ids at once.
+ * scope.c: nobody reads or changes a contact of a chatbot to which he may not write (B3, B4): every
+ * caller with every chatbot id, and two workspaces with the same external ids at once.
  *
  *     test_hostile_scope BACKEND
  */
@@ -57,7 +57,7 @@ static const caller callers[] = {
     {NULL, 1, 0, 1},
     {NULL, 2, 0, 1},
     {NULL, 1, 12, 1},
-    {NULL, 2, 12, 1}, /* limited to what is not its workspace's */
+    {NULL, 2, 12, 1}, /* limited to a chatbot of another workspace */
     {NULL, 3, 0, 1},
     {NULL, 0, 0, 1},
     {NULL, -1, 0, 1},
@@ -68,7 +68,7 @@ static const caller callers[] = {
     {NULL, 0, 11, 1},
 };
 
-/* Segments that name no chatbot, whoever asks, however near they come to one that is. */
+/* Segments that name no chatbot, whoever asks, however close they are to one that does. */
 static const char *const odd_segments[] = {
     "",
     "0",
@@ -148,7 +148,7 @@ static bb_result *send(bb_contacts *contacts, const caller *who, const char *seg
     return bb_contacts_upsert(contacts, &request);
 }
 
-/* The rightful owner looks at every chatbot's contact; an upsert that sets nothing reads. */
+/* The rightful owner reads every chatbot's contact, by an upsert that sets nothing. */
 static void check_contacts(bb_contacts *contacts, const char *after)
 {
     for (size_t i = 0; i < COUNT(chatbots); i++) {
@@ -201,7 +201,8 @@ static void attempt(bb_contacts *contacts, const caller *who, const char *segmen
     else
         snprintf(bot->name, sizeof bot->name, "%s", name);
     bb_result_free(result);
-    /* a refused body looks the same to him: nothing is told about how it would have been judged */
+    /* a faulty body gets him the same answer: it tells nothing about how it would have been
+     * judged */
     result = send(contacts, who, segment, "{\"users\":[{\"name\":1}]}");
     CHECK_MSG(bb_result_http_status(result) == (expected == 200 ? 400 : expected), "A1: %s: %d",
               what, bb_result_http_status(result));

@@ -1,6 +1,6 @@
 /*
- * secrets.c: no key is left in the process's memory once a request is answered, nor comes back in
- * any answer or log line (A5, B2), on any backend.
+ * secrets.c: no key is left in the process's memory once a request is answered, and none comes back
+ * in an answer or log line (A5, B2), on any backend.
  *
  *     test_hostile_secrets BACKEND
  *
@@ -21,7 +21,7 @@
 
 enum { RANDOM_LENGTH = 64, MASK = 0x55, PAGE = 1 << 16, MOST_REGION = 1 << 30 };
 
-/* A key as the test may keep it: no byte of it is what it is. */
+/* A key as the test may keep it: every byte is masked. */
 typedef struct masked_key {
     char text[BB_KEY_SIZE];
     size_t len;
@@ -39,7 +39,7 @@ static masked_key mask(char *key)
 
 /* ---------------------------------------------------------------------------------- searching */
 
-/* Whether `text` holds the key's last RANDOM_LENGTH bytes. Compared under the mask, so that the
+/* Whether `text` holds the key's last RANDOM_LENGTH bytes. Compares under the mask, so that the
  * search itself leaves no copy. */
 static int holds(const char *text, size_t len, const masked_key *key)
 {
@@ -64,8 +64,8 @@ static int holds(const char *text, size_t len, const masked_key *key)
     return 0;
 }
 
-/* One region of memory, read through /proc, as pages may vanish and their guards may not be
- * touched. The buffer is wiped: it would be found itself. */
+/* Searches one region of memory through /proc, as pages may vanish and guard pages must not be
+ * touched. Wipes the buffer, which it would find itself. */
 static int region_holds(int memory, uint64_t from, uint64_t to, const masked_key *key)
 {
     static char buffer[PAGE + RANDOM_LENGTH];
@@ -144,7 +144,7 @@ static const attempt attempts[] = {
     {"123", "Bearer ", "", "not JSON", 400, 0},
 };
 
-/* The header's text is the host's, and is wiped as a host would. */
+/* The header's text is the host's, who wipes it. */
 static void run_attempt(bb_contacts *contacts, const masked_key *key, const attempt *a)
 {
     char header[BB_KEY_SIZE + 32];

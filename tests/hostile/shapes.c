@@ -3,7 +3,7 @@
  */
 #include "hostile/shapes.h"
 
-/* Appends as many as have `size` bytes together. */
+/* Appends as many of `piece` as have `size` bytes together. */
 static void fill(test_text *body, const char *text, size_t size)
 {
     test_append_times(body, text, size / strlen(text) + 1);
@@ -29,7 +29,7 @@ static void write_one_number(test_text *body, size_t size, size_t index)
     test_append_text(body, "}");
 }
 
-/* 64 levels, as many times as there is room. */
+/* Values of 64 levels, as many as there is room for. */
 static void write_deep(test_text *body, size_t size, size_t index)
 {
     size_t start = body->len;
@@ -62,8 +62,8 @@ static void write_deep_and_short(test_text *body, size_t size, size_t index)
     test_append_text(body, "]}");
 }
 
-/* An object in an object and so on, and at the bottom an array with all that there is room for:
- * however a level is spelled, a value of one size has as many elements. */
+/* An object in an object and so on, with an array at the bottom that fills the room: a value of one
+ * size has the same number of elements, however its levels are spelled. */
 static void write_levels(test_text *body, size_t size, const char *level, const char *first)
 {
     enum { MOST = LEVELS * 14 }; /* bytes of the levels */
@@ -75,13 +75,13 @@ static void write_levels(test_text *body, size_t size, const char *level, const 
     test_append_times(body, "}", LEVELS);
 }
 
-/* What looks at a value level by level looks at the bottom 60 times. */
+/* Code that reads a value level by level reads the bottom 60 times. */
 static void write_deep_and_wide(test_text *body, size_t size, size_t index)
 {
     write_levels(body, size, index % 2 == 0 ? "{\"x\":" : "{\"\\u0078\":", "0");
 }
 
-/* Repeated at every level, so that every level closes up over all that is below it. */
+/* A name is repeated at every level, so that every level closes up over all that is below it. */
 static void write_repeated_and_deep(test_text *body, size_t size, size_t index)
 {
     (void)index;
@@ -173,7 +173,7 @@ const shape shapes[] = {
      .end = "}"},
     {"repeated names, deep", 200, SHAPE_LARGE, 6, ATTRIBUTES, .write = write_repeated_and_deep},
     {"long names alike", 200, SHAPE_LARGE, 6, ATTRIBUTES, .write = write_long_names},
-    /* names of the body itself and of an entry, which are only looked for */
+    /* names of the body itself and of an entry, which are only searched */
     {"unknown escaped names", 200, SHAPE_BODY, 1, NULL, .begin = "{", .piece = "\"\\u0075\":0,",
      .end = ONE_USER},
     {"repeated arrays of users", 200, SHAPE_BODY, 1, NULL, .begin = "{",

@@ -12,8 +12,8 @@ enum { SHAPE_ENTRY = 1024 * 1024 - 2000 };
 /* How many contacts there are in a body, and how large each is. */
 typedef enum shape_entries {
     SHAPE_BODY,      /* what is written is the body itself */
-    SHAPE_LARGE,     /* as large as they may be, each of a contact of its own */
-    SHAPE_ORDINARY,  /* small, but for bodies of which 1000 small ones are not enough */
+    SHAPE_LARGE,     /* as large as allowed, each of a contact of its own */
+    SHAPE_ORDINARY,  /* small, unless 1000 small ones are not enough for the body */
     SHAPE_EQUAL,     /* large, all of one contact */
     SHAPE_1000_EQUAL /* 1000 of one contact */
 } shape_entries;
@@ -27,7 +27,7 @@ typedef struct shape {
     const char *begin;  /* this, as many pieces as there is room for, and the end */
     const char *piece;
     const char *end;
-    /* Instead: appends a value of about `size` bytes; `index` is its entry's. */
+    /* Or this instead: appends a value of about `size` bytes; `index` is its entry's. */
     void (*write)(test_text *body, size_t size, size_t index);
 } shape;
 

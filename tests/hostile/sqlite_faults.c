@@ -1,7 +1,7 @@
 /*
- * sqlite_faults.c: what becomes of requests when the SQLite file or its disk breaks: locked by
- * another process, no room, corrupt, deleted, replaced, read-only. Each answer is one that the
- * contract lists, within the deadline, and the same handle serves 200 once the fault is gone (E11).
+ * sqlite_faults.c: requests while the SQLite file or its disk is broken: locked by another process,
+ * full, corrupt, deleted, replaced, read-only. Each answer is one that the contract lists, within
+ * the deadline, and the same handle serves 200 once the fault is gone (E11).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +64,7 @@ static void test_E11_locked_by_another_process(void)
     host_close(&h);
 }
 
-/* Locked before the first session is opened, in the mode that keeps readers out too. */
+/* The file is locked before the first session is opened, in the mode that keeps readers out too. */
 static void test_E11_locked_before_the_first_session(void)
 {
     host h;
@@ -162,7 +162,7 @@ static void test_E11_disk_full(void)
 
 /* ------------------------------------------------------------------- deleted, replaced, corrupt */
 
-/* A whole copy in PATH.good: closing the last session moves the log into the file. */
+/* Makes a whole copy in PATH.good: closing the last session moves the log into the file. */
 static void keep_good_copy(host *h)
 {
     host_close_handle(h);
@@ -170,7 +170,7 @@ static void keep_good_copy(host *h)
     host_open_handle(h);
 }
 
-/* The good copy takes the file's place, as an administrator would do it. */
+/* Puts the good copy in the file's place, as an administrator would. */
 static void restore(const host *h)
 {
     host_copy(h, ".good", ".other");
@@ -195,7 +195,7 @@ static void test_E8_deleted_and_replaced(void)
     restore(&h);
     host_expect(&h, body, 200, "restored");
     CHECK_MSG(host_count_named(&h, "after") == 10, "E8: what was acknowledged is in the new file");
-    restore(&h); /* while a session is open on the one before */
+    restore(&h); /* while a session is open on the old file */
     host_expect(&h, body, 200, "replaced");
     CHECK_MSG(host_count_named(&h, "after") == 10, "E8: what was acknowledged is in the new file");
     host_close(&h);

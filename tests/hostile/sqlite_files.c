@@ -1,8 +1,7 @@
 /*
- * sqlite_files.c: what becomes of stored contacts when the SQLite file, its log or the log's index
- * is moved, deleted, replaced, made read-only or led elsewhere under a handle that is open: what
- * was answered 200 is in the file that the path meant then (E8), and all goes on once it is back
- * (E11).
+ * sqlite_files.c: stored contacts when the SQLite file, its log or the log's index is moved,
+ * deleted, replaced, made read-only or led elsewhere under an open handle: what was answered 200 is
+ * in the file that the path meant then (E8), and all goes on once the file is back (E11).
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -87,7 +86,7 @@ static void test_E8_closed_while_the_file_is_away(void)
     host_close(&h);
 }
 
-/* Requests while there is nothing leave nothing behind that would be in a restored file's way. */
+/* Requests while there is no file leave nothing behind that would be in a restored file's way. */
 static void test_E8_restored_after_requests(void)
 {
     host h;
@@ -109,7 +108,8 @@ static void test_E8_restored_after_requests(void)
     host_close(&h);
 }
 
-/* As the page says, step by step under a handle with several sessions that goes on being asked. */
+/* Restores as the page says, step by step, under a handle with several sessions that gets requests
+ * all the time. */
 static void test_E8_restored_as_the_page_says(void)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
@@ -161,7 +161,7 @@ static void test_E11_no_file_yet(void)
 
 /* ------------------------------------------------------------------------- the log, the index */
 
-/* What a child has been answered 200. */
+/* The requests of a child that were answered 200. */
 typedef struct answers {
     _Atomic int first;
     _Atomic int after;
@@ -259,8 +259,8 @@ static void test_E8_the_index_is_deleted(void)
     delete_under_a_process("-shm");
 }
 
-/* While somebody reads, what the deleted log holds cannot be moved into the file: until it can,
- * nothing else is done. */
+/* While somebody reads, a deleted log cannot be moved into the file. Until it can, nothing else is
+ * done. */
 static void test_E8_the_log_is_deleted_while_read(void)
 {
     sqlite3 *reader = NULL;
@@ -378,8 +378,8 @@ static void set_mode(const host *h, const char *suffix, mode_t mode)
     CHECK_MSG(chmod(host_name(h, suffix, name), mode) == 0, "%s to %o", name, (unsigned)mode);
 }
 
-/* Reads the file while it is read-only, and dies without closing it, as sqlite3 does that is
- * killed: an index stays that can only be read. */
+/* Reads the file while it is read-only, and dies without closing it, as a killed sqlite3 does. It
+ * leaves an index that can only be read. */
 static void leave_index(const host *h)
 {
     pid_t child;

@@ -1,5 +1,6 @@
 /*
- * sqlite_host.h: a handle over an SQLite file in a folder of its own, for those who break the file.
+ * sqlite_host.h: a handle over an SQLite file in a folder of its own, for tests that break the
+ * file.
  */
 #ifndef BB_HOSTILE_SQLITE_HOST_H
 #define BB_HOSTILE_SQLITE_HOST_H
@@ -16,7 +17,7 @@
 #include "support/endpoint.h"
 #include "support/wait.h"
 
-/* What a request has while something is broken; once it is not, it has TEST_PATIENCE_MS. */
+/* The time of a request while something is broken; otherwise it is TEST_PATIENCE_MS. */
 enum { HOST_TIMEOUT_MS = 1000 };
 
 static const char host_one_contact[] = "{\"users\":[{\"external_id\":\"a\"}]}";
@@ -45,7 +46,7 @@ static inline void host_log(void *ctx, int32_t level, const char *line, size_t l
     pthread_mutex_unlock(&h->mutex);
 }
 
-/* Whether the log has had this text since it was last asked. */
+/* Whether the log has had this text since the last call. */
 static inline int host_was_told(host *h, const char *text)
 {
     int was;
@@ -183,8 +184,8 @@ static inline bb_result *host_send(const host *h, const char *body, int64_t time
     return bb_contacts_upsert(h->contacts, &request);
 }
 
-/* Sends a body while something is broken: the answer does not take what an unbroken store has time
- * for. The HTTP status. */
+/* Sends a body while something is broken, with less time than for an unbroken store. Returns the
+ * HTTP status. */
 static inline int32_t host_status(const host *h, const char *body, const char *what)
 {
     int64_t start = test_now_ms();
@@ -198,7 +199,7 @@ static inline int32_t host_status(const host *h, const char *body, const char *w
     return status;
 }
 
-/* Sends a body that has to be answered so, as nothing is broken. */
+/* Sends a body that must get this answer, as nothing is broken. */
 static inline void host_expect(const host *h, const char *body, int32_t wanted, const char *what)
 {
     bb_result *result = host_send(h, body, TEST_PATIENCE_MS);
@@ -208,7 +209,7 @@ static inline void host_expect(const host *h, const char *body, int32_t wanted, 
     bb_result_free(result);
 }
 
-/* What a query on a connection of its own answers first, a number; -1 if that can't be told. */
+/* The first number that a query on a connection of its own gives; -1 if there is none. */
 static inline int64_t host_ask(const char *path, const char *sql)
 {
     sqlite3 *db = NULL;
@@ -261,7 +262,7 @@ static inline char *host_make_body(const char *name, int count, size_t size)
     return body.data;
 }
 
-/* Sends `count` contacts with this name, which have to be stored. */
+/* Sends `count` contacts with this name, which must be stored. */
 static inline void host_store(const host *h, const char *name, int count, size_t size)
 {
     char *body = host_make_body(name, count, size);
@@ -277,7 +278,7 @@ static inline void host_migrate(const host *h)
               "adding a chatbot");
 }
 
-/* Makes checks in a child that is nobody, as root may write everywhere. */
+/* Runs checks in a child whose user is nobody, as root may write everywhere. */
 static inline void host_run_as_nobody(host *h, void (*run)(host *h))
 {
     enum { NOBODY = 65534 };

@@ -3,8 +3,8 @@
  * again and again; every request that was answered 200 is in the file, and none is half there (A2,
  * E8).
  *
- * Each request of a thread writes its number to contacts of the thread's own, to contacts that all
- * threads share, and makes a new one. The numbers that were answered 200 are in memory that
+ * Each request of a thread writes its number to contacts of the thread's own and to contacts that
+ * all threads share, and makes a new one. The numbers that were answered 200 are in memory that
  * outlives the child.
  */
 #include <pthread.h>
@@ -180,7 +180,7 @@ static void kill_once(const test_store *store, const char *path, answers *shared
         write_for_ever(path, shared);
     CHECK_MSG(child > 0, "fork");
     test_pause_ms(10 + test_random(random, MOST_MS));
-    /* on a machine that is busy otherwise not even the first request may be through */
+    /* otherwise, on a busy machine, not even the first request may be through */
     test_wait_until(is_answered, shared);
     kill(child, SIGKILL);
     waitpid(child, &status, 0);

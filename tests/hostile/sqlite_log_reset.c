@@ -4,8 +4,8 @@
  * into the file while the other begins the log anew. What was answered 200 is there, and the file
  * is whole (E8).
  *
- * The fault needs the other to commit at two certain moments. SQLite calls the operating system at
- * both, and there a layer of ours between the two lets it.
+ * For the fault, the other must commit at two particular moments. At both, SQLite calls the
+ * operating system, where our layer lets the other commit.
  */
 #include "hostile/sqlite_host.h"
 
@@ -15,8 +15,9 @@ enum { CHECKPOINT_LOCK = 1 };
 /* What the layer is to do next. */
 static struct {
     const host *other;   /* NULL: nothing */
-    const char *at_lock; /* a name to store contacts under when the lock is taken; NULL: done */
-    const char *at_read; /* and when the log's end is known, but not how far it has been moved */
+    const char *at_lock; /* the name of contacts to store when the lock is taken; NULL: done */
+    const char *at_read; /* and of those to store when the log's end is known, but not how far it
+                            has been moved */
     const sqlite3_io_methods *methods;
     int (*open)(sqlite3_vfs *, const char *, sqlite3_file *, int, int *);
     int stored; /* of these */
@@ -29,7 +30,7 @@ static void store_by_other(const char **name, int count)
     char *body = host_make_body(*name, count, 300);
 
     *name = NULL;
-    layer.other = NULL; /* what it does itself passes */
+    layer.other = NULL; /* its own calls pass */
     layer.stored += host_status(other, body, "in between") == 200 ? count : 0;
     layer.other = other;
     free(body);
@@ -43,7 +44,7 @@ static int lock_index(sqlite3_file *file, int offset, int count, int flags)
     return layer.methods->xShmLock(file, offset, count, flags);
 }
 
-/* Called for nothing in particular when a checkpoint has found the log changed. */
+/* SQLite calls this only when a checkpoint has found the log changed. */
 static int unfetch(sqlite3_file *file, sqlite3_int64 offset, void *page)
 {
     if (layer.other != NULL && layer.at_lock == NULL && layer.at_read != NULL && page == NULL)
@@ -89,11 +90,11 @@ static void test_E8_one_moves_the_log_while_another_begins_it_anew(void)
     layer.at_lock = "at lock";
     layer.at_read = "at read";
     layer.other = &other;
-    /* as many pages as make it move the log; by then the other does, too */
+    /* enough pages that it moves the log; by then the other does, too */
     host_store(&one, "many", 1000, 4000);
     layer.other = NULL;
     CHECK_MSG(layer.at_lock == NULL, "the log was not moved");
-    /* a log that is longer than it was then, and is moved as the first one was */
+    /* a log that is longer than before, and is moved like the first one */
     host_store(&one, "more", 1000, 6000);
     host_store(&other, "end", 1000, 6000);
     host_close_second(&other);

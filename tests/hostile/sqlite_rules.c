@@ -1,7 +1,7 @@
 /*
- * sqlite_rules.c: a host that has made triggers and unique indexes on the contacts, or has written
- * to them itself: what is answered is what is stored, or the answer is an error that says so in the
- * log (A2, A3, E1, E2, E10, E11).
+ * sqlite_rules.c: a host has made triggers and unique indexes on the contacts, or has written to
+ * them itself: answers say what is stored, or are errors that the log explains (A2, A3, E1, E2,
+ * E10, E11).
  */
 #include "hostile/sqlite_host.h"
 
@@ -106,7 +106,7 @@ static void test_E11_a_trigger_that_changes_the_key(void)
     host_close(&h);
 }
 
-/* What a trigger refuses is an error of the host's; one that undoes all is, too. */
+/* A trigger's refusal is an error of the host's, even one that undoes all. */
 static void test_E11_triggers_that_refuse(void)
 {
     static const char *const ways[] = {"ABORT", "FAIL", "ROLLBACK"};
@@ -153,7 +153,7 @@ static void test_E1_a_value_that_is_handed_over(void)
            "{\"external_id\":\"b\",\"email\":\"g\"},{\"external_id\":\"a\",\"email\":\"f\"},"
            "{\"external_id\":\"0\",\"email\":\"e\"}]}",
            200, "\"h\"", "\"g\"", "\"f\"", "\"e\"");
-    /* what remains broken is refused, with all that could be stored */
+    /* a rule that stays broken is a refusal, and nothing is stored */
     EXPECT(&h,
            "{\"users\":[{\"external_id\":\"c\",\"email\":null},"
            "{\"external_id\":\"a\",\"email\":\"h\"},{\"external_id\":\"d\",\"email\":\"g\"}]}",
@@ -194,7 +194,7 @@ static void test_A3_columns_that_no_answer_can_hold(void)
                "\"stripe_accounts\":[],\"custom_attributes\":{}}]}",
                200, "\"custom_attributes\":{}");
     }
-    /* of any spelling, and with what the limits would not let in */
+    /* in any spelling, and beyond the limits of a request */
     host_run(&h, "UPDATE bb_contacts SET custom_attributes = ' { \"a\" : 1e999 } ',"
                  " stripe_accounts = replace(hex(zeroblob(300)), '0', '[') ||"
                  " replace(hex(zeroblob(300)), '0', ']') WHERE external_id = 'a'");

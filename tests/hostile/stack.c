@@ -1,11 +1,11 @@
 /*
- * stack.c: what the library's own threads take of their stacks, which have a size of the library's
- * choosing: platforms differ from 128 KiB to none at all. Over one backend.
+ * stack.c: how much the library's own threads use of their stacks, whose size the library sets:
+ * platforms' defaults differ from 128 KiB to no limit. Over one backend.
  *
  *     test_hostile_stack BACKEND
  *
- * pthread_create() is this program's: it gives each thread a stack that is marked all over, so that
- * what has been used can be seen afterwards.
+ * This program has its own pthread_create(), which gives each thread a marked stack, so that
+ * afterwards it shows how much was used.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -19,7 +19,8 @@
 
 enum { STACK = 8 << 20, MOST_THREADS = 16, WORKERS = 2, LEVELS = 512, MARK = 0xA5 };
 
-/* What is there must be at least so many times what is used: a host's callbacks run there too. */
+/* A stack must be at least this many times as large as its use: a host's callbacks run there
+ * too. */
 enum { MARGIN = 4 };
 
 typedef struct stack {
@@ -122,8 +123,8 @@ static bb_request request_of(const bb_principal *principal, const test_text *bod
     return request;
 }
 
-/* Many at once, so that they share transactions. One value is spelled in two ways, so that it is
- * compared to its depths; each batch names a contact twice. */
+/* Sends many at once, so that they share transactions. A value is spelled in two ways, so that it
+ * is compared to its full depth; each batch names a contact twice. */
 static void send_all(bb_contacts *contacts, waiting *w)
 {
     static const char *const spellings[] = {"1.0", "1.00", "10e-1", "2"};

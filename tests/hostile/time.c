@@ -11,8 +11,8 @@
 #include "hostile/shapes.h"
 #include "support/settings.h"
 
-/* A body of any shape may take so much longer than an ordinary one of its size, and a fixed time
- * more, for what does not depend on the size. */
+/* A body of any shape may take this many times as long as an ordinary one of its size, plus a fixed
+ * time, for work that does not depend on the size. */
 enum { MOST_TIMES_ORDINARY = 30, MOST_MORE_MS = 100, TRIES = 5 };
 
 static double cpu_ms(void)
@@ -54,8 +54,8 @@ static int measure(const char *backend, const shape *s, size_t size, double ms[2
     return status;
 }
 
-/* Measures a shape until it takes no longer than `limit`, but for so many times: other programs on
- * the machine make it take longer, none makes it take less. */
+/* Measures a shape until it takes no longer than `limit`, at most a few times: other programs on
+ * the machine only make it take longer. */
 static int measure_least(const char *backend, const shape *s, size_t size, double limit,
                          double *least)
 {

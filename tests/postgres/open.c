@@ -1,5 +1,5 @@
 /*
- * open.c: the PostgreSQL backend opened with options, for one whose test has a database.
+ * open.c: opens the PostgreSQL backend with options, on a test's own database.
  */
 #include "postgres/open.h"
 

@@ -16,7 +16,7 @@ pid_t process_start(const char *const *arguments)
     if (child == 0) {
         union {
             const char *const *given;
-            char *const *wanted; /* execv() doesn't change them either */
+            char *const *wanted; /* execv() doesn't change them */
         } list = {arguments};
         execv(arguments[0], list.wanted);
         perror(arguments[0]);

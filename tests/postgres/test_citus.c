@@ -1,9 +1,9 @@
 /*
- * test_citus.c: what of the way to Citus can be tested on a PostgreSQL without it: the form of the
- * statements, who is asked what, and the schema's steps.
+ * test_citus.c: what can be tested of the writes to Citus on a PostgreSQL without it: the form of
+ * the statements, who is asked what, and the schema's steps.
  *
- * The catalogs and functions of Citus that these look at are stood in for by some of the same names
- * in the test's own database, which only a superuser can make.
+ * Stand-ins of the same names, in the test's own database, replace the catalogs and functions of
+ * Citus that these use. Only a superuser can make them.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -86,7 +86,7 @@ static void check_statements(void)
         CHECK(count_of(text, "ON CONFLICT") == 0 && count_of(text, "now()") == 0);
         CHECK(count_of(text, "WITH ") == (ids[i] == BB_PG_CITUS_ACCESS ? 1 : 0));
     }
-    /* what stands in SET, WHERE and RETURNING; unnest() is immutable, and shows that we look */
+    /* those in SET, WHERE and RETURNING; unnest() is immutable, and shows that this looks */
     CHECK(uses(&statements[BB_PG_CITUS_UPDATE], "unnest i"));
     CHECK(uses(&statements[BB_PG_CITUS_INSERT], "unnest i"));
     CHECK(uses(&statements[BB_PG_CITUS_INSERT_ONE], ""));
@@ -127,7 +127,7 @@ static int table_kind_of(const bb_storage *storage)
     return atomic_load(&store->table_kind);
 }
 
-/* Whether a request for a new contact is answered with a 200. */
+/* Whether a request for a new contact is answered 200. */
 static int writes(bb_storage *storage)
 {
     static unsigned number;
@@ -199,7 +199,7 @@ static void check_given_to_citus_once(void)
                                     " schema_version n t"));
 }
 
-/* Citus refuses the ordinary write; so does this. */
+/* Refuses the ordinary write, as Citus does. */
 static const char refuse_ordinary_write[] =
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
     " IF current_query() LIKE 'WITH joined%' THEN"
@@ -216,7 +216,7 @@ static void check_stores(void)
     CHECK(bb_storage_chatbot_add(older, 123, 1, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(writes(older) && table_kind_of(older) == BB_PG_TABLE_ORDINARY);
     CHECK(run_sql(stand_in));
-    newer = open_store(NULL); /* the extension is there, but has not been given the tables */
+    newer = open_store(NULL); /* the extension is there, but does not have the tables */
     CHECK(writes(newer) && table_kind_of(newer) == BB_PG_TABLE_ORDINARY);
     bb_storage_close(newer);
     check_given_to_citus_once();
@@ -224,7 +224,7 @@ static void check_stores(void)
     CHECK(writes(newer) && table_kind_of(newer) == BB_PG_TABLE_CITUS);
     CHECK(migrate(newer) && table_kind_of(newer) == BB_PG_TABLE_CITUS);
     bb_storage_close(newer);
-    /* one that asked before finds out by being refused, which no request sees */
+    /* a store that asked before finds out by a refusal, which no request sees */
     CHECK(table_kind_of(older) == BB_PG_TABLE_ORDINARY);
     CHECK(run_sql(refuse_ordinary_write));
     CHECK(writes(older) && table_kind_of(older) == BB_PG_TABLE_CITUS);

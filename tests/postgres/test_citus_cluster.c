@@ -2,9 +2,9 @@
  * test_citus_cluster.c: what only a cluster shows: tables spread over nodes, requests given to any
  * of them, and nodes that are down.
  *
- * Runs if BB_TEST_CITUS_NODES lists a cluster's nodes as citus_database.sh takes them. Nodes are
- * stopped only if BB_TEST_CITUS_CONTROL names a script for it, which is run with one of stop,
- * start, freeze and thaw, and the node.
+ * Runs if BB_TEST_CITUS_NODES lists a cluster's nodes as citus_database.sh takes them. Stops nodes
+ * only if BB_TEST_CITUS_CONTROL names a script for that, whose arguments are one of stop, start,
+ * freeze and thaw, and the node.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,8 +21,8 @@
 #include "support/settings.h"
 #include "support/wait.h"
 
-/* TIMEOUT_MS is what requests have whose node may be down, LATE_MS how much later their answers may
- * come on a busy machine. */
+/* TIMEOUT_MS is the time of requests whose node may be down, LATE_MS how much later their answers
+ * may come on a busy machine. */
 enum { MOST_NODES = 8, CHATBOTS = 24, TIMEOUT_MS = 3000, LATE_MS = 20000 };
 
 static char nodes[MOST_NODES][100];
@@ -117,7 +117,7 @@ static void report(void *ctx, const char *name, int32_t outcome, const char *det
     fflush(stdout);
 }
 
-/* The conformance suite, each of its sessions on another node than the one before. */
+/* Runs the conformance suite, each of its sessions on another node than the one before. */
 static int run_on_all_nodes(void)
 {
     unsigned cases = 0;

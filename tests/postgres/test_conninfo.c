@@ -1,6 +1,6 @@
 /*
- * test_conninfo.c: nothing of a connection string reaches an error or the log, as any part of it
- * may be one of a password (A5); and yet the line says why there is no connection (E11).
+ * test_conninfo.c: no part of a connection string reaches an error or the log, as it may be a part
+ * of a password (A5); yet the line says why there is no connection (E11).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "support/settings.h"
 #include "support/wait.h"
 
-/* All that is said about one connection string: errors and log lines. */
+/* All errors and log lines about one connection string. */
 typedef struct spoken {
     char text[8000];
     size_t len;
@@ -57,7 +57,7 @@ static int32_t send_one(bb_storage *storage, spoken *s, bb_error *error)
     return status;
 }
 
-/* Opens, migrates and sends; what is said about it. Returns the request's status, 0 if there was
+/* Opens, migrates, sends, and collects all messages. Returns the request's status, 0 if there was
  * none. */
 static int32_t use(const char *conninfo, spoken *s)
 {
@@ -83,9 +83,9 @@ static int32_t use(const char *conninfo, spoken *s)
 
 /* -------------------------------------------------------------------------------------- secrets */
 
-/* Whatever stands in one of these where a password may: Sekr3t, Ge4eim and 50321. */
+/* Connection strings with parts of a password where one may be: Sekr3t, Ge4eim and 50321. */
 static const char *const faulty[] = {
-    /* what a URI takes for the end of the password, and what is behind it */
+    /* characters that a URI takes for the end of the password, and the rest of it */
     "postgresql://me:Sekr3t/Ge4eim@127.0.0.1:1/db",
     "postgresql://me:50321/Sekr3t@127.0.0.1:1/db",
     "postgresql://127.0.0.1:50321/Sekr3t@127.0.0.1:1/db",

@@ -37,7 +37,7 @@ typedef struct writer {
     int64_t end;
     unsigned groups;
     unsigned faults;
-    bb_error error; /* of the last fault */
+    bb_error error; /* the last fault */
 } writer;
 
 static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
@@ -60,7 +60,8 @@ static bb_slice text(const char *string)
     return slice;
 }
 
-/* One of the keys of one of the chatbots, asked for by one who may (workspace 1) or not. */
+/* A request for one of the keys of one of the chatbots, by a caller who may write there (workspace
+ * 1) or not. */
 static void make_request(request *r, unsigned place, uint32_t choice, uint32_t value)
 {
     static const char *const names[] = {"a", "b", "c"};
@@ -88,7 +89,7 @@ static void make_request(request *r, unsigned place, uint32_t choice, uint32_t v
                           .put_ctx = r};
 }
 
-/* A run of places, which goes upwards in every other thread and downwards else. */
+/* A run of places, upwards in every second thread, downwards in the others. */
 static unsigned make_requests(const writer *w, uint64_t *random, request *requests)
 {
     unsigned few = 2 + test_random(random, 20);

@@ -1,12 +1,12 @@
 /*
- * test_names_in_sql.c: whether all that the backend's SQL names is the catalog's, whatever the
+ * test_names_in_sql.c: whether every name in the backend's SQL is the catalog's, whatever the
  * search_path; see operators.h.
  *
  *     test_names_in_sql OBJECT...
  *
- * It looks into the object files, where no statement can be forgotten: at every string that begins
- * as a statement does, with the columns put in (columns.h). Those of other folders than postgres
- * are left out.
+ * It reads the object files, where no statement can be forgotten: at every string that begins as a
+ * statement does, with the columns put in (columns.h). Those of other folders than postgres are
+ * left out.
  */
 #include <ctype.h>
 #include <link.h>
@@ -38,7 +38,7 @@ typedef struct statement {
 
 static const char operator_characters[] = "+-*/<>=~!#%^&|`?";
 
-/* How long a quoted text is, in which a doubled quote is one of its characters. */
+/* How long a quoted text is; a doubled quote in it is a character. */
 static size_t quoted_length(const char *text)
 {
     const char *at = text + 1;
@@ -50,7 +50,7 @@ static size_t quoted_length(const char *text)
 
 static size_t word_length(const char *text)
 {
-    size_t len = 1; /* the first may be @, of a name that is put in */
+    size_t len = 1; /* the first may be the @ of a name's mark */
 
     while (isalnum((unsigned char)text[len]) || text[len] == '_')
         len++;
@@ -70,7 +70,7 @@ static token next_token(const char *text)
         t = (token){OTHER, text, quoted_length(text), 0};
     else if (isdigit((unsigned char)*text) || strncmp(text, "%d", 2) == 0)
         t = (token){OTHER, text, word_length(text), 0};
-    else if (*text == '$') /* a parameter, or what a block is put in */
+    else if (*text == '$') /* a parameter, or the quotes of a block */
         t = (token){OTHER, text, word_length(text) + (!isdigit((unsigned char)text[1])), 0};
     else if (strncmp(text, "::", 2) == 0)
         t.len = 2;
@@ -134,7 +134,7 @@ static int is_type(const token *t)
     return is_one_of(t, types) || (is(t, "pg_catalog") && is(t + 1, "."));
 }
 
-/* What may stand before a parenthesis and is no function. */
+/* Words before a parenthesis that are no function. */
 static int is_grammar(const token *t)
 {
     static const char *const words[] = {
@@ -146,7 +146,7 @@ static int is_grammar(const token *t)
     return is_one_of(t, words);
 }
 
-/* Whether a call is of no function, or one of the catalog's. A table's or an alias's columns look
+/* Whether a call is of a function of the catalog's, or none: a table's or an alias's columns look
  * like one. */
 static int is_good_call(const token *t)
 {
@@ -155,7 +155,7 @@ static int is_good_call(const token *t)
     return is_grammar(t) || *t->text == '@' || is(t - 1, "AS");
 }
 
-/* Whether "=" sets a column: after its name, which comes first in a SET or after a comma in it. */
+/* Whether "=" sets a column, whose name comes first in a SET or after a comma in it. */
 static int is_assignment(const token *t)
 {
     static const char *const other_lists[] = {"FROM",   "RETURNING", "SELECT",
@@ -192,7 +192,7 @@ static int is_unknown_mark(const token *t)
     return *t->text == '@' && !is_one_of(t, names);
 }
 
-/* What looks for an operator or a type without a place to say where. */
+/* Words that look up an operator or a type and leave no place for a schema. */
 static int is_without_a_place(const token *t)
 {
     static const char *const words[] = {"BETWEEN", "CAST",    "ILIKE",    "IN",
@@ -227,7 +227,7 @@ static int is_bare_table(const statement *s, const token *t)
            !is_one_of(t, no_tables) && !is_own(s, t);
 }
 
-/* Whether it begins the definition of a column whose type may be anyone's. */
+/* Whether it begins the definition of a column whose type has no schema. */
 static int is_bad_column(const statement *s, const token *t)
 {
     static const char *const constraints[] = {"CHECK", "PRIMARY", "UNIQUE", NULL};
@@ -255,7 +255,7 @@ static const char *fault_at(const statement *s, const token *t)
     return is_without_a_place(t) ? "what looks for an operator" : NULL;
 }
 
-/* The number of faults, each of which is said. */
+/* The number of faults, each of which is printed. */
 static unsigned check(const char *text, int is_silent)
 {
     static statement s;
@@ -274,7 +274,7 @@ static unsigned check(const char *text, int is_silent)
     return faults;
 }
 
-/* The rules themselves. */
+/* Checks the rules themselves. */
 static unsigned check_rules(void)
 {
     static const char *const bad[] = {

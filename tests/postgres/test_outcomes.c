@@ -1,6 +1,6 @@
 /*
  * test_outcomes.c: what the host's own triggers, policies and rules make of a request: the right
- * answer, soon, with nothing stored by halves and a line in the log that says why.
+ * answer, soon, with all or nothing stored and a line in the log that says why.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static char *conninfo;
 
 /* ------------------------------------------------------------------------------- what is shared */
 
-/* What is in the log: all of it, and how many lines. */
+/* The whole log, and the number of its lines. */
 typedef struct journal {
     char text[20000];
     size_t len;
@@ -100,7 +100,8 @@ static int open_schema(test_endpoint *endpoint, const char *schema, uint32_t fla
     return open_at(endpoint, conninfo, schema, flags);
 }
 
-/* Sends one contact to a chatbot; the HTTP status. The log holds what is said about it alone. */
+/* Sends one contact to a chatbot. Returns the HTTP status. The log then holds only lines about
+ * it. */
 static int32_t send_to(const test_endpoint *endpoint, const char *chatbot, const char *contact)
 {
     bb_request request;
@@ -143,7 +144,7 @@ static int make_raise(const char *schema, const char *name, const char *sqlstate
     return run_sql(sql);
 }
 
-/* What the host raises is no word about a statement, a row or a value of the library's: a 500 at
+/* What the host raises says nothing about a statement, a row or a value of the library's: a 500 at
  * once, and all goes on as before. */
 static void check_raised(const char *sqlstate, uint32_t flags)
 {
@@ -192,7 +193,7 @@ static int make_trigger(const char *schema, const char *when, const char *what)
 #define COUNT_SKIPPED "SELECT count(*) FROM skipped.contacts"
 #define LAST_ID       "SELECT last_value FROM skipped.contacts_id_seq"
 
-/* 500 at once, all or nothing, no more ids than it takes to see it twice, and one line. */
+/* A 500 at once, all or nothing, no more ids than two attempts draw, and one line. */
 static void test_E11_a_row_that_a_trigger_skips(void)
 {
     test_endpoint endpoint;
@@ -215,7 +216,7 @@ static void test_E11_a_row_that_a_trigger_skips(void)
     pg_close(&endpoint);
 }
 
-static char *as_role; /* one that policies hold for */
+static char *as_role; /* a role to which policies apply */
 
 static void test_E11_a_row_that_a_policy_skips(void)
 {
@@ -241,7 +242,7 @@ static void test_E11_a_row_that_a_policy_skips(void)
     pg_close(&endpoint);
 }
 
-/* What an expression of the table's fails for is a matter of the values. */
+/* An expression of the table's fails because of the values. */
 static void test_E11_expressions_that_fail(void)
 {
     test_endpoint endpoint;
@@ -263,7 +264,7 @@ static void test_E11_expressions_that_fail(void)
 
 /* ----------------------------------------------------------------- keys that a trigger changes */
 
-/* Found out before it is stored, whichever way the contact would go. */
+/* Noticed before it is stored, whether the contact is created or updated. */
 static void test_E2_a_key_that_a_trigger_changes(void)
 {
     static const char *const changes[] = {"NEW.external_id := 'x'", "NEW.chatbot_id := 124"};
@@ -291,7 +292,7 @@ static void test_E2_a_key_that_a_trigger_changes(void)
 
 /* ------------------------------------------------------------------------ rules, and ids in use */
 
-/* 409 for the host's rule alone, with its name in the log and no value. */
+/* Only the host's rule makes a 409; the log has its name and no value. */
 static void test_E10_a_rule_of_the_hosts(void)
 {
     test_endpoint endpoint;
@@ -335,7 +336,7 @@ static void test_E3_ids_behind_the_table(void)
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_logged(moved));
     CHECK(is_sql(ARE_UNIQUE, "t"));
-    /* what is ahead stays so */
+    /* a sequence that is ahead stays so */
     CHECK(run_sql("SELECT setval('behind.contacts_id_seq', 100)"));
     CHECK(bb_storage_migrate(endpoint.store.storage, TEST_PATIENCE_MS, NULL) == BB_OK);
     CHECK(is_sql("SELECT last_value FROM behind.contacts_id_seq", "100"));
@@ -359,7 +360,7 @@ static void test_E3_ids_behind_for_a_role_without_rights(void)
     CHECK(open_at(&endpoint, as_role, "bound", 0));
     CHECK(send_to(&endpoint, "124", ADA) == 500);
     CHECK(is_logged("an id that was drawn is another contact's: bb_storage_migrate()"));
-    CHECK(the_log.lines <= 2); /* it may tell of a connection, too */
+    CHECK(the_log.lines <= 2); /* one may be about a connection */
     CHECK(is_sql("SELECT count(*) FROM bound.contacts", "3"));
     pg_close(&endpoint);
 }
@@ -368,7 +369,7 @@ static void test_E3_ids_behind_for_a_role_without_rights(void)
     "SELECT string_agg(pg_get_constraintdef(oid), ', ' ORDER BY contype, conname)" \
     " FROM pg_constraint WHERE conrelid = 'older.contacts'::regclass AND contype <> 'n'"
 
-/* A table of version 1, in which nothing kept ids of several chatbots apart. */
+/* A table of version 1, in which contacts of several chatbots could share an id. */
 static void test_E3_an_older_schema_with_ids_in_use_twice(void)
 {
     test_endpoint endpoint;
@@ -391,7 +392,7 @@ static void test_E3_an_older_schema_with_ids_in_use_twice(void)
     pg_close(&endpoint);
 }
 
-/* What a host has built beforehand is taken, and what he refers to is kept. */
+/* An index that the host built before is used, and a constraint that he refers to is kept. */
 static void test_E3_an_older_schema_that_is_prepared(void)
 {
     test_endpoint endpoint;

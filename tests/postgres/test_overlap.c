@@ -23,7 +23,7 @@ typedef struct client {
     unsigned faults;
 } client;
 
-/* A run of keys, small or large, which goes upwards in every other thread and downwards else. */
+/* A run of keys, small or large, upwards in every second thread, downwards in the others. */
 static void make_body(const client *c, uint64_t *random, test_text *body)
 {
     uint32_t count =

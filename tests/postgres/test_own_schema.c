@@ -258,7 +258,7 @@ static void check_answer(const char *sql, int32_t expected)
 
 static void test_access_of_any_answer(void)
 {
-    check_answer("SELECT 2", BB_CREATED); /* no parameter used */
+    check_answer("SELECT 2", BB_CREATED); /* uses no parameter */
     check_answer("SELECT 2::bigint", BB_UNCHANGED);
     check_answer("SELECT 1", -404);
     check_answer("SELECT 0", -401);
@@ -300,7 +300,7 @@ static void test_least_privilege(void)
                  " contacts.name=INSERT,UPDATE contacts.phonenumber=INSERT,UPDATE"
                  " contacts.stripe_accounts=INSERT,UPDATE contacts.updated_at=INSERT,UPDATE"
                  " contacts=SELECT schema_version=SELECT"));
-    CHECK(pg_open(&endpoint, as_role, &options)); /* migrate() finds all in place */
+    CHECK(pg_open(&endpoint, as_role, &options)); /* migrate() finds nothing to do */
     check_writes(&endpoint);
     CHECK(bb_storage_chatbot_add(endpoint.store.storage, 124, 1, TEST_PATIENCE_MS, NULL) ==
           BB_ERR_INTERNAL);
@@ -311,7 +311,7 @@ static void test_least_privilege(void)
     CHECK(is_refused("UPDATE narrow.chatbots SET workspace_id = 5"));
 }
 
-/* The policy admits the tenant that the access query names, and no other. */
+/* The policy admits only the tenant that the access query names. */
 static void test_row_level_security(void)
 {
     static const char access[] =
@@ -387,7 +387,7 @@ static void test_printed_schema(void)
     CHECK(pg_open(&endpoint, as_role, &options));
     pg_close(&endpoint);
     CHECK(bb_postgres_schema_sql(&options, 2, script, len + 1, &again, NULL) == BB_OK);
-    /* nothing but what Citus may need, should it have come meanwhile */
+    /* only what Citus may need, should it have come meanwhile */
     CHECK(strncmp(script, "BEGIN;\nDO $bb_citus$", 20) == 0);
     CHECK(strstr(script, "CREATE") == NULL && strstr(script, "INSERT INTO") == NULL);
     CHECK(bb_postgres_schema_sql(&options, 3, script, len + 1, &again, NULL) == BB_ERR_ARGUMENT);
@@ -413,8 +413,8 @@ static int is_answered(const test_endpoint *endpoint, const char *id, const char
     return ok;
 }
 
-/* What a trigger of the host's makes of a value is what the answer says, also if the trigger comes
- * while the store is in use. */
+/* The answer has the value that a trigger of the host's makes, even if the trigger comes while the
+ * store is in use. */
 static void test_triggers_that_change_values(void)
 {
     bb_postgres_options options = pg_options_of("triggered");
@@ -477,8 +477,8 @@ static int32_t status_of(const test_endpoint *endpoint, const char *users)
     return status;
 }
 
-/* A value that is given up by one entry can be taken by a later one, as by a later request,
- * whatever the order of their keys; not by an earlier one. */
+/* A value that one entry gives up can be taken by a later one, as by a later request, whatever the
+ * order of their keys, but not by an earlier one. */
 static void test_E1_E10_a_value_is_handed_over(void)
 {
     bb_postgres_options options = pg_options_of("handed_over");
@@ -535,8 +535,8 @@ static int divide(const char *schema, const char *key, const char *values)
     return run_sql(sql);
 }
 
-/* A write takes the partitions that hold its chatbot, whatever their number, also if the table was
- * divided while the store was in use. */
+/* A write locks only the partitions that hold its chatbot, whatever their number, even if the table
+ * was divided while the store was in use. */
 static void check_partitions(const char *schema, const char *key, const char *values)
 {
     bb_postgres_options options = pg_options_of(schema);
@@ -568,7 +568,7 @@ static void test_E11_writes_to_one_of_many_partitions(void)
  * host's
  */
 
-/* Texts are compared byte by byte, whatever the column's collation calls the same. */
+/* Texts are compared byte by byte, whatever the column's collation takes for equal. */
 static void test_a_collation_without_case(void)
 {
     bb_postgres_options options = pg_options_of("caseless");
@@ -586,7 +586,7 @@ static void test_a_collation_without_case(void)
     pg_close(&endpoint);
 }
 
-/* What was NULL by someone else's doing is answered as what a new contact has. */
+/* Where someone else wrote NULL, the answer has the value of a new contact. */
 static void test_json_that_is_missing(void)
 {
     bb_postgres_options options = pg_options_of("missing");
@@ -603,8 +603,8 @@ static void test_json_that_is_missing(void)
     pg_close(&endpoint);
 }
 
-/* A query of the host's that has no index to use is not compiled for each request, though seqscans
- * are dear in its transaction. */
+/* A query of the host's without an index is not compiled for each request, though its transaction
+ * makes sequential scans expensive. */
 static void test_access_without_an_index(void)
 {
     static const char query[] = "SELECT 2 FROM unindexed.tokens WHERE bot = $4"

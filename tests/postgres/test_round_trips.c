@@ -1,10 +1,10 @@
 /*
- * test_round_trips.c: a steady request takes one round trip to the server, whatever its size; on
- * Citus it takes two.
+ * test_round_trips.c: a request on a warm session takes one round trip to the server, whatever its
+ * size; on Citus, two.
  *
- * Through a proxy that adds 20 ms each way it must take less than 1.3 round trips more than
- * without; on Citus, 2.6. The fastest of several requests is taken, and where that was not fast
- * enough of some more, since a busy machine makes times longer only.
+ * Through a proxy that adds 20 ms each way, it must take less than 1.3 round trips more than
+ * without; on Citus, 2.6. The fastest of several requests counts, or, if that was too slow, of some
+ * more, since a busy machine only makes times longer.
  */
 #include <stdio.h>
 #include <stdlib.h>

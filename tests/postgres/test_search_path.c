@@ -1,7 +1,7 @@
 /*
  * test_search_path.c: a schema of someone else's in front in the role's search_path, with
- * functions, operators and types like those of the catalog. The library uses none of them, and what
- * the host has written sees the path as it is.
+ * functions, operators and types like those of the catalog. The library uses none of them, and the
+ * host's own SQL sees the path as it is.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 
 static test_database database;
 static char role[64];
-static char *conninfo; /* of who may do everything */
+static char *conninfo; /* of the superuser */
 static char *as_role;  /* of the role that migrates and serves requests */
 
 /* ----------------------------------------------------------------------------- the evil schema */
@@ -166,7 +166,7 @@ static void check_administration(const test_endpoint *endpoint)
     CHECK(send_key(endpoint, key) == 401);
 }
 
-/* Texts that differ in case alone are two. */
+/* Texts that differ only in case are different. */
 static void check_writes(const test_endpoint *endpoint, const char *id)
 {
     CHECK(send_name(endpoint, id, "Ada") == BB_CREATED);
@@ -231,7 +231,7 @@ static void check_group(const bb_storage *storage)
     storage->vtable.session_close(session);
 }
 
-/* Every way that a write goes; all are right on ordinary tables. */
+/* Writes in every way, all of which work on ordinary tables. */
 static void check_table_kinds(const test_endpoint *endpoint)
 {
     bb_pg_store *store = endpoint->store.storage->store;
@@ -273,7 +273,7 @@ static void test_others_are_in_front(void)
     check_all("in_front");
 }
 
-/* The catalog is searched first where the path does not name it; what fits better still wins. */
+/* If the path does not name the catalog, that is searched first; a better fit still wins. */
 static void test_others_fit_better(void)
 {
     CHECK(set_path("evil, host"));
@@ -321,7 +321,7 @@ static void test_the_host_sees_his_path(void)
     pg_close(&endpoint);
 }
 
-/* Names in constants, in a database where a backslash begins something else. */
+/* Names in constants, in a database where a backslash begins an escape. */
 static void test_a_backslash_in_a_name(void)
 {
     bb_postgres_options options = pg_options_of("a\\b'c\\");

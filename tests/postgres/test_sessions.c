@@ -57,8 +57,8 @@ static void send_at_once(test_endpoint *endpoint)
     }
 }
 
-/* Several sessions that are idle. Where a slow machine lets one thread finish long after the others
- * theirs are closed by then: so it is tried again. */
+/* Makes several sessions idle. If a slow machine lets one thread finish long after the others,
+ * theirs are closed by then, so this tries again. */
 static int are_several_idle(void *endpoint_)
 {
     test_endpoint *endpoint = endpoint_;
@@ -115,8 +115,7 @@ static int32_t open_with(test_endpoint *endpoint, const char *conninfo, const ch
     return code;
 }
 
-/* Whether a condition holds on the session while it answers a request: it is made the access
- * query. */
+/* Checks a condition on the session during a request, as its access query. */
 static void check_session(const char *conninfo, const char *condition)
 {
     test_endpoint endpoint;

@@ -1,6 +1,6 @@
 /*
- * test_statement_pooling.c: a PgBouncer in statement mode, which can't tell what a transaction
- * failed for, is refused at once, with a line that says so (E11).
+ * test_statement_pooling.c: a PgBouncer in statement mode, which can't tell why a transaction
+ * failed, is refused at once, with a line that says so (E11).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static void keep_line(void *ctx, int32_t level, const char *line, size_t len)
     snprintf(last_line, sizeof last_line, "%.*s", (int)len, line);
 }
 
-/* Whatever it is: one that a conflict ends, or an ordinary one. */
+/* Any request is refused, be it one that a conflict would end or an ordinary one. */
 static void test_E11_requests_are_refused_at_once(const char *conninfo)
 {
     static const char body[] = "{\"users\":[{\"external_id\":\"a\",\"email\":\"a@b\"}]}";

@@ -30,7 +30,7 @@ static void test_E7_two_builds_behind_one_pooler(const char *conninfo, char **wr
 {
     run_both(conninfo, writers, NULL);
     run_both(conninfo, writers, "unnamed");
-    /* so there was a pooler; a session that it has closed may take a moment to end */
+    /* so there was a pooler; a session that it closed may take a moment to end */
     CHECK(test_postgres_comes_to(
         conninfo,
         "SELECT count(*) <= 4 FROM pg_stat_activity"

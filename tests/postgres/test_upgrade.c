@@ -32,7 +32,7 @@ static int migrate(const char *program, const char *conninfo)
     return process_wait(process_start(arguments)) == 0;
 }
 
-/* What a build that knows version 2 only says to version 3. */
+/* What a build that knows only version 2 says to version 3. */
 static void check_older_build(const char *conninfo)
 {
     bb_storage *storage;

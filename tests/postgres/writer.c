@@ -3,9 +3,9 @@
  *
  *     writer CONNINFO NAME THREADS MILLISECONDS [unnamed]
  *
- * Makes the schema, and chatbot 123 of workspace 1, if they are not there. NAME begins its keys, so
- * that no two writers share a contact. Says how many requests there were; fails if one was answered
- * otherwise than it should be.
+ * Makes the schema, and chatbot 123 of workspace 1, if they are missing. NAME begins its keys, so
+ * that no two writers share a contact. Prints how many requests there were; fails if one got a
+ * wrong answer.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ typedef struct thread {
     unsigned faults;
 } thread;
 
-/* The contacts of a request; some are written again and again, some once. */
+/* The contacts of a request: some are written again and again, some once. */
 static void make_body(const thread *t, uint32_t count, uint32_t first, test_text *body)
 {
     body->len = 0;
@@ -77,7 +77,7 @@ static int write_once(const thread *t, uint64_t *random, test_text *body)
     return good;
 }
 
-/* Whether a chatbot that is not there is a 404, which another statement says. */
+/* Whether an unknown chatbot is a 404, for which another statement is used. */
 static int ask_once(const thread *t)
 {
     bb_request request = test_request(NULL, 0);
@@ -97,7 +97,7 @@ static void *run_thread(void *arg)
     uint64_t random = 88172645463325252u + t->number;
     test_text body = {0};
 
-    do { /* once at least, should the time be over before the thread runs */
+    do { /* at least once, even if the time is over before the thread runs */
         if (!write_once(t, &random, &body) || (t->requests % 8 == 0 && !ask_once(t)))
             t->faults++;
         t->requests++;

@@ -19,15 +19,15 @@ typedef struct test_endpoint {
 int test_endpoint_open(test_endpoint *endpoint, const char *backend, const bb_config *config);
 void test_endpoint_close(test_endpoint *endpoint);
 
-/* bb_contacts_open() with test_workers() workers; `config` may be NULL. Where it says nothing else
- * a request has TEST_PATIENCE_MS, so that a slow machine makes no 503 of a 200. */
+/* bb_contacts_open() with test_workers() workers; `config` may be NULL. Unless it says otherwise, a
+ * request has TEST_PATIENCE_MS, so that a slow machine makes no 503 of a 200. */
 int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
                            bb_error *error);
 
 /* Sends a body as workspace 1's principal to chatbot 123. */
 bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len);
 
-/* The response's "data"; NULL unless it is a 200. `*body` is to be freed with json_free(). */
+/* The response's "data"; NULL unless it is a 200. Free `*body` with json_free(). */
 const json *test_data(const bb_result *result, json **body);
 
 /* The <n> of a contact's "contact_<n>". */

@@ -1,7 +1,7 @@
 /*
  * json.h: the tests' own reader of JSON, which keeps every number's text and members' order.
  *
- * It shares nothing with the library, so that one may check the other.
+ * It shares nothing with the library, so that the one can check the other.
  */
 #ifndef BB_TEST_JSON_H
 #define BB_TEST_JSON_H
@@ -29,7 +29,7 @@ typedef struct json {
     struct json *next;  /* the next one of the same parent */
 } json;
 
-/* Reads one value and nothing after it. NULL if it is not JSON, and `*error_at` is where. */
+/* Reads one value, with nothing after it. NULL if it is not JSON; `*error_at` says where. */
 json *json_parse(const char *text, size_t len, size_t *error_at);
 void json_free(json *value);
 
@@ -40,7 +40,7 @@ const json *json_member(const json *object, const char *name);
 size_t json_count(const json *value);
 const json *json_at(const json *value, size_t index);
 
-/* Whether it is this string. NULL is none. */
+/* Whether a value, which may be NULL, is this string. */
 int json_is_text(const json *value, const char *text);
 
 /* A member that is a string or an integer; `otherwise` if it is absent. */

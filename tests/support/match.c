@@ -169,8 +169,8 @@ static int match_each(matcher *m, const json *expected, const json *actual)
 
 /* ------------------------------------------------------------------------------------ contacts */
 
-/* {"$contact": {...}}: E3's nine members in E3's order; those that are not named have the value of
- * a contact of which nothing was said, or any if there is none. */
+/* {"$contact": {...}}: E3's nine members in E3's order; members that are not named must have the
+ * value of a contact of which nothing was said, if there is one. */
 static int match_contact(matcher *m, const json *expected, const json *actual)
 {
     static const struct {
@@ -226,7 +226,7 @@ static int match_members(matcher *m, const json *expected, const json *actual)
     return 1;
 }
 
-/* Whether the path ends in one of the two fields that the host's own JSON is in. */
+/* Whether the path ends in one of the two fields that hold the client's own JSON. */
 static int is_stored_json(const matcher *m)
 {
     static const char *const fields[] = {".stripe_accounts", ".custom_attributes"};
@@ -258,7 +258,7 @@ static int match_value(matcher *m, const json *expected, const json *actual)
     }
     if (expected->kind != actual->kind)
         return complain(m, "another type", expected, actual);
-    if (is_stored_json(m)) /* where a store may order members as it likes */
+    if (is_stored_json(m)) /* there a store may order members as it likes */
         return json_is_same(expected, actual) ? 1 : complain(m, "not the same", expected, actual);
     if (expected->kind == JSON_ARRAY || expected->kind == JSON_OBJECT)
         return match_members(m, expected, actual);

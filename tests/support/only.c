@@ -2,7 +2,7 @@
  * only.c: lets one function of a cmocka program run alone: BB_TEST_ONLY, with * and ? as in a
  * shell, says which.
  *
- * A constructor, so that it holds for every program that it is linked to, whatever its main() does.
+ * A constructor does it, for every program that this is linked to, whatever its main() does.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -25,7 +25,7 @@ int test_postgres_is_there(void)
     return server() != NULL;
 }
 
-/* Appends keyword='value' with what libpq wants escaped. */
+/* Appends keyword='value', escaped for libpq. */
 static size_t append_option(char *to, const char *keyword, const char *value)
 {
     size_t len = (size_t)sprintf(to, "%s='", keyword);
@@ -105,8 +105,8 @@ static int run_script(const char *script, const char *verb, const char *name)
     return 0;
 }
 
-/* Makes or removes a database, by SQL or as the script says that BB_TEST_POSTGRES_DATABASE names,
- * where a database is more than one server's. */
+/* Makes or removes a database, by SQL, or by the script that BB_TEST_POSTGRES_DATABASE names, where
+ * a database is more than one server's. */
 static int change_database(const char *verb, const char *name)
 {
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
@@ -166,7 +166,7 @@ void test_database_close(test_database *database)
     database->conninfo = NULL;
 }
 
-/* A query, what it is to give, and what it gave. */
+/* A query, the expected value, and the value it gave. */
 typedef struct question {
     const char *conninfo;
     const char *sql;

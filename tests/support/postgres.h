@@ -13,7 +13,7 @@ int test_postgres_is_there(void);
  * Freed by the caller. */
 char *test_postgres_conninfo(const char *database);
 
-/* The same of an empty database that is made now. */
+/* The same for an empty database, which it makes. */
 char *test_postgres_create(const char *name);
 
 /* Removes a database, whoever is still connected. */
@@ -33,12 +33,12 @@ void test_database_close(test_database *database);
 /* The connection string with another user; freed by the caller. */
 char *test_postgres_as(const char *conninfo, const char *user);
 
-/* Runs SQL; see test_store_sql(). The second where BB_TEST_POSTGRES leads to itself. */
+/* Runs SQL; see test_store_sql(). The second does so where BB_TEST_POSTGRES leads to. */
 int test_postgres_sql(const char *conninfo, const char *sql, char *result, size_t result_size);
 
 int test_postgres_server_sql(const char *sql);
 
-/* Whether the first value that a query gives is this. If not, both are printed. */
+/* Whether the first value of a query is this one. If not, prints both. */
 int test_postgres_gives(const char *conninfo, const char *sql, const char *wanted);
 
 /* The same, now or within TEST_PATIENCE_MS; each time on a connection of its own. */

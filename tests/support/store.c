@@ -69,7 +69,7 @@ static void remove_folder(const char *folder)
 }
 
 #ifdef BB_WITH_POSTGRES
-/* A database that is empty and in nobody's use, because making one takes long. For one thread. */
+/* A database that is empty and unused, kept because making one takes long. For one thread. */
 static char spare[64];
 
 static void drop_spare(void)

@@ -27,7 +27,7 @@ void test_store_close(test_store *store);
  * The first column of the last row is written to `result`, if that is not NULL. */
 int test_store_sql(const test_store *store, const char *sql, char *result, size_t result_size);
 
-/* What a write of any row changes, as text: PostgreSQL's row versions, or the state of SQLite's
+/* A text that changes when any row is written: PostgreSQL's row versions, or the state of SQLite's
  * log. Always the same for memory. */
 int test_store_versions(const test_store *store, char *result, size_t result_size);
 
@@ -40,8 +40,8 @@ void *test_store_lock_contact(const test_store *store, const char *external_id);
 
 void test_store_unlock(const test_store *store, void *lock);
 
-/* Whether these bytes stand in SQLite's files or in PostgreSQL's table of keys, in any of its
- * columns. -1: can't tell. */
+/* Whether these bytes are in SQLite's files or in any column of PostgreSQL's table of keys. -1:
+ * can't tell. */
 int test_store_holds(const test_store *store, const void *wanted, size_t len);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * wait.c: waiting for what is to happen, on machines of any speed.
+ * wait.c: waits for events, on machines of any speed.
  */
 #include "support/wait.h"
 

@@ -1,5 +1,5 @@
 /*
- * scripted.h: a storage backend that answers what the test says, and keeps account of its calls.
+ * scripted.h: a storage backend that answers what the test says, and records its calls.
  */
 #ifndef BB_TESTS_SCRIPTED_H
 #define BB_TESTS_SCRIPTED_H
@@ -10,7 +10,7 @@
 
 enum { SCRIPT_STEPS = 8, SCRIPT_GROUPS = 64 };
 
-/* What write() does wrong besides answering. */
+/* What write() does wrong besides its answer. */
 typedef enum script_fault {
     PUTS_ALL,
     PUTS_NONE,
@@ -33,13 +33,13 @@ typedef struct script {
     const char *message;              /* said with every code but BB_OK; NULL: nothing */
     const char *sqlstate;             /* likewise */
     script_fault fault;
-    const bb_contact *read; /* what is put has this one's values; NULL: the record's */
+    const bb_contact *read; /* puts this contact's values; NULL: the record's */
     int ignores_put;        /* write() answers BB_OK whatever put() answered */
     int32_t put_code;       /* put()'s last answer */
     int has_no_session;     /* sessions are NULL */
     int is_held;            /* authorize() and write() wait until it is 0 */
-    size_t held_calls;      /* only so many of the first; 0: all */
-    size_t held_open; /* the call of session_open() with this number waits until it is another */
+    size_t held_calls;      /* only this many of the first calls; 0: all */
+    size_t held_open; /* the call of session_open() with this number waits until this changes */
     size_t opens;     /* calls of session_open() */
     size_t opened;    /* sessions that it made */
     size_t closed;    /* and those that were closed */
@@ -58,10 +58,10 @@ typedef struct script {
     int64_t refused_chatbot_id; /* a write to it is BB_ERR_NOT_FOUND, alone or in a group */
     const char *faulty_key;     /* a write or group that names it is `fault_code` */
     int32_t fault_code;
-    const char *locked_key; /* a write or group that names it waits until it is another, or is
+    const char *locked_key; /* a write or group that names it waits until this changes, or is
                                BB_ERR_BUSY at its deadline */
     size_t lock_waiters;
-    const char *first_message;         /* said instead of `message` with the first code but BB_OK */
+    const char *first_message;         /* replaces `message` with the first code other than BB_OK */
     size_t groups;                     /* calls of write_group() */
     size_t group_sizes[SCRIPT_GROUPS]; /* and how many writes they had */
     int64_t group_now_us;              /* of the last one */
@@ -166,7 +166,7 @@ static inline void script_close(void *store)
     ((script *)store)->store_closed++;
 }
 
-/* A call on a session: counts it, waits while the script is held, tells what to answer. */
+/* A call on a session: counts it, waits while the script is held, and returns the answer. */
 static inline int32_t script_enter(script_session *session, const char *name)
 {
     script *s = session->owner;
@@ -278,7 +278,7 @@ static inline int script_is_faulty(const script *s, const bb_write *write)
     return script_names(write, s->faulty_key);
 }
 
-/* As a row does that someone has locked. */
+/* Waits as for a row that someone has locked. */
 static inline int32_t script_wait_for_lock(script *s, const bb_write *write, int64_t deadline)
 {
     const struct timespec until = {(time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000};
@@ -425,7 +425,7 @@ static const bb_storage_vtable script_table = {
     .key_revoke = script_key_revoke,
 };
 
-/* Waits until so many calls are under way. */
+/* Waits until this many calls are under way. */
 static inline void script_wait_inside(script *s, size_t count)
 {
     pthread_mutex_lock(&s->mutex);
@@ -443,7 +443,7 @@ static inline void script_lock(script *s, const char *key)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* Waits until so many calls have come to a lock. */
+/* Waits until this many calls have come to a lock. */
 static inline void script_wait_waiters(script *s, size_t count)
 {
     pthread_mutex_lock(&s->mutex);
@@ -452,7 +452,7 @@ static inline void script_wait_waiters(script *s, size_t count)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* Waits until session_open() has been called so often. */
+/* Waits until session_open() has been called this many times. */
 static inline void script_wait_opens(script *s, size_t count)
 {
     pthread_mutex_lock(&s->mutex);
@@ -461,7 +461,7 @@ static inline void script_wait_opens(script *s, size_t count)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* Lets the call of session_open() go on that `held_open` holds. */
+/* Releases the call of session_open() that `held_open` holds. */
 static inline void script_release_open(script *s)
 {
     pthread_mutex_lock(&s->mutex);
@@ -480,7 +480,7 @@ static inline void script_hold(script *s, int is_held)
 
 /* ------------------------------------------------------------------------------------- the log */
 
-/* The lines that were logged, each after its level. Not for several threads. */
+/* The logged lines, each after its level. For one thread. */
 typedef struct kept_log {
     test_text lines;
     size_t count;

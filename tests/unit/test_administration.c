@@ -108,7 +108,7 @@ static void test_admin_retries_end_at_the_deadline(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
         size_t calls = 0;
-        /* longer each time that a slow machine has left no time for a second call */
+        /* longer after each run in which a slow machine left no time for a second call */
         for (int64_t ms = 60; calls <= 1 && ms < 30000; ms *= 2) {
             int64_t start = bb_deadline_in(60000);
             admin a;

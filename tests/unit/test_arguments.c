@@ -50,7 +50,7 @@ static void close_host(host *h)
     free(h->log.lines.data);
 }
 
-/* Whether something was logged since the last time that names this struct. */
+/* Whether a line that names this struct was logged since the last call. */
 static int log_names(host *h, const char *name)
 {
     int found = h->log.lines.len > 0 && strstr(h->log.lines.data, name) != NULL;
@@ -117,7 +117,7 @@ static const struct way {
     {"bb_contacts_submit_authorize", submit_authorize_and_wait, 1},
 };
 
-/* What each way must answer: `status`, or `authorize_status` where the body is not looked at. */
+/* What each function must answer: `status`, or `authorize_status` if it ignores the body. */
 static void expect_both(bb_contacts *contacts, const bb_request *request, int32_t status,
                         int32_t authorize_status)
 {
@@ -217,8 +217,8 @@ static void test_abi_sizes_of_no_version(void **state)
     close_host(&h);
 }
 
-/* What a newer caller knows and this library does not may be there, but not set: it would be lost
- * in silence. */
+/* Members that a newer caller knows and this library does not may be there, but not set: they would
+ * be lost in silence. */
 static void test_abi_a_larger_request_of_a_newer_caller(void **state)
 {
     struct {
@@ -302,7 +302,7 @@ static void test_C7_a_body_past_the_limit_is_a_413_whatever_it_points_at(void **
     close_host(&h);
 }
 
-/* A body that is not looked at takes nothing of the queue. */
+/* A body that is ignored takes no room in the queue. */
 static void test_E11_authorizing_counts_no_body_against_the_queue(void **state)
 {
     bb_request request = good_request();

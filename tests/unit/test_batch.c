@@ -9,7 +9,7 @@
 #include "request/batch.h"
 #include "request/generated_id.h"
 
-/* A batch with what it stands on. */
+/* A batch with all that it needs. */
 typedef struct made {
     unit_memory memory;
     bb_arena arena;
@@ -307,8 +307,8 @@ static void test_E11_no_random_bytes_is_an_error(void **state)
     end(&m);
 }
 
-/* The derivation spelled out: SHA-256 of the name of the use with its NUL, then chatbot, length of
- * the key, key, position, numbers in eight bytes, the highest first; version 8, variant 10. */
+/* The derivation: SHA-256 of the name of its purpose with a NUL, then chatbot, length of the key,
+ * key, position; numbers in eight bytes, the highest first; version 8, variant 10. */
 static void derive(uint64_t chatbot, const char *key, size_t key_len, uint64_t position,
                    char out[37])
 {
@@ -402,7 +402,7 @@ typedef struct model_contact {
     int was_written; /* some entry wrote it */
 } model_contact;
 
-/* What values may be, and for those that are spelled differently, which one they are. */
+/* The possible values; those with several spellings come next to each other. */
 static const char *const texts[] = {NULL, "", "x", "y"};
 static const char *const arrays[] = {"[]", "[{\"a\":1}]", "[{\"a\":1.0}]", "[{\"a\":2}]"};
 static const char *const objects[] = {"{}", "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1e0}",
@@ -413,7 +413,8 @@ static const char *value_of(size_t field, size_t choice)
     return field < 3 ? texts[choice] : field == 3 ? arrays[choice] : objects[choice];
 }
 
-/* Whether two values are one, by the tables alone: choices 1 and 2 of the JSON are spellings. */
+/* Whether two values are equal, by the tables alone: choices 1 and 2 of the JSON are spellings of
+ * one. */
 static int same_value(size_t field, const char *a, const char *b)
 {
     size_t choices[2] = {0, 0};
@@ -520,8 +521,8 @@ static int32_t store_record(const bb_record *record, const model_contact *before
     for (size_t f = 0; f < 5; f++) {
         const char *kept = before->is_there ? before->value[f] : NULL;
         const char *final = before->is_there && !(record->fields >> f & 1) ? kept : values[f].data;
-        /* the texts are the tables' own, so their addresses tell them apart; what is not there is
-         * the library's own "[]" or "{}", choice 0 */
+        /* the texts are the tables', so their addresses tell them apart; a text that is not there
+         * is the library's "[]" or "{}", choice 0 */
         if (!same_value(f, final, expected->value[f]))
             fail_msg("field %zu", f);
         if (before->is_there && !same_value(f, final, before->value[f]))

@@ -111,7 +111,7 @@ static void test_C7_limits_have_bounds(void **state)
         assert_int_equal(try_config(&bad[i]), BB_ERR_ARGUMENT);
 }
 
-/* What this library does not know may be there, but not set. */
+/* Members that this library does not know may be there, but not set. */
 static void test_abi_a_larger_config_of_a_newer_caller(void **state)
 {
     struct {

@@ -2,8 +2,8 @@
  * test_dispatcher.c: requests that wait for a worker and are written together, on a storage that
  * answers what the test says (A2, E1, E7, E9, E11).
  *
- * One worker is held inside the storage while requests are submitted, so that they gather; then it
- * is let go, and what it does next is looked at.
+ * One worker is held inside the storage while requests are submitted, so that they gather. Then it
+ * is released, and the test checks what it does next.
  */
 #include "scripted.h"
 
@@ -31,7 +31,7 @@ typedef struct sent {
     size_t created;
     char body[2000];
     uint64_t ticket;
-    pthread_t thread;  /* that told the answer */
+    pthread_t thread;  /* that called back with the answer */
     const char *again; /* a body to submit from the callback */
     struct sent *next;
 } sent;
@@ -148,7 +148,7 @@ static void open_with(host *h, const bb_config *config)
     assert_int_equal(bb_contacts_open(h->storage, config, &h->contacts, NULL), BB_OK);
 }
 
-/* With requests that have so much time. */
+/* Opens a host whose requests have this much time. */
 static host *open_host_for(uint32_t workers, int64_t timeout_ms)
 {
     host *h = must_alloc(sizeof *h);
@@ -226,7 +226,7 @@ static void done(void *ctx, bb_result *result)
     pthread_mutex_unlock(&h->mutex);
 }
 
-/* Submits; an answer at once is kept like one that comes later. */
+/* Submits; keeps an answer, be it at once or later. */
 static void submit(host *h, sent *s, const bb_request *request)
 {
     bb_result *now;
@@ -242,8 +242,8 @@ static void submit(host *h, sent *s, const bb_request *request)
     pthread_mutex_unlock(&h->mutex);
 }
 
-/* Submits one contact, from memory that is gone when this returns, with `timeout_ms` of time, or
- * the handle's if that is 0. */
+/* Submits one contact, from memory that is gone when this returns. It has `timeout_ms`, or the
+ * handle's time if that is 0. */
 static void submit_timed(host *h, size_t i, const char *chatbot, const char *key,
                          int64_t timeout_ms)
 {
@@ -271,7 +271,7 @@ static void wait_for_answers(host *h, size_t count)
     pthread_mutex_unlock(&h->mutex);
 }
 
-/* Keeps the worker inside with a first request. */
+/* Holds the worker in the storage with a first request. */
 static void hold(host *h)
 {
     script_hold(&h->script, 1);
@@ -332,7 +332,7 @@ static void forget(void *ctx, bb_result *result)
     bb_result_free(result);
 }
 
-/* Whether what is submitted now is refused, as it is once the handle is being closed. */
+/* Whether requests are refused now, as they are while the handle is being closed. */
 static int is_closing(host *h)
 {
     bb_request request = request_to("42", "{\"users\":[{}]}");
@@ -574,10 +574,10 @@ static void test_E7_a_backend_without_groups(void **state)
 
 /* ------------------------------------------------------------------------- what takes too long */
 
-/* A share is a tenth of it, and waited for more than once. */
+/* A share is a tenth of it, and the test waits for several. */
 enum { ENOUGH_MS = 30000 };
 
-/* The answers are there while the contact is still locked, and its own is not. */
+/* These answers are there while the contact is still locked; the answer for it is not. */
 static void expect_while_locked(host *h, size_t from, size_t count, size_t locked)
 {
     expect_all(h, from, count);
@@ -586,8 +586,8 @@ static void expect_while_locked(host *h, size_t from, size_t count, size_t locke
     pthread_mutex_unlock(&h->mutex);
 }
 
-/* One of a group waits for a row that the host has locked: the others are written all the same,
- * those that have less time too, and later ones, of its own chatbot and of others. */
+/* One of a group waits for a row that the host has locked. The others are written all the same,
+ * even those with less time, and so are later ones, of its own chatbot and of others. */
 static void test_E11_one_that_waits_keeps_no_other_waiting(void **state)
 {
     host *h = open_host_for(1, ENOUGH_MS + ENOUGH_MS / 10);
@@ -614,7 +614,7 @@ static void test_E11_one_that_waits_keeps_no_other_waiting(void **state)
     close_host(h);
 }
 
-/* As many as there are workers wait, and each has others behind it. */
+/* As many requests as there are workers wait, each with others behind it. */
 static void test_E11_those_that_wait_hold_no_worker_for_long(void **state)
 {
     host *h = open_host_for(2, ENOUGH_MS);
@@ -638,7 +638,7 @@ static void test_E11_those_that_wait_hold_no_worker_for_long(void **state)
     close_host(h);
 }
 
-/* Once it is known whose request waits, others for the same contact spoil nobody's group. */
+/* Once it is known which request waits, others for the same contact spoil no group. */
 static void test_E11_a_chatbot_that_waits_is_in_quarantine(void **state)
 {
     host *h = open_host_for(1, ENOUGH_MS);
@@ -668,7 +668,7 @@ static void test_E11_a_chatbot_that_waits_is_in_quarantine(void **state)
     close_host(h);
 }
 
-/* Each is told at its own deadline, though the lock is there for ever, and why. */
+/* Each is answered at its own deadline, and the log says why, though the lock lasts for ever. */
 static void test_E11_each_has_its_own_deadline(void **state)
 {
     host *h = open_host(1);
@@ -747,8 +747,8 @@ static void test_E11_closing_waits_for_the_quarantine(void **state)
     close_host(h);
 }
 
-/* What cannot be written together is written one after the other; one that waits keeps the rest
- * waiting no longer than its share. */
+/* Without groups, requests are written one after the other; one that waits keeps the rest waiting
+ * no longer than its share. */
 static void test_E11_without_groups_those_behind_wait_for_a_share(void **state)
 {
     host *h = open_host_for(1, ENOUGH_MS);
@@ -767,7 +767,7 @@ static void test_E11_without_groups_those_behind_wait_for_a_share(void **state)
     close_host(h);
 }
 
-/* Where all wait for the same there is nothing to be gained: they go on waiting together. */
+/* Where all wait for the same, nothing can be gained: they go on waiting together. */
 static void test_E11_a_store_with_one_writer_is_waited_for(void **state)
 {
     host *h = must_alloc(sizeof *h);
@@ -984,7 +984,7 @@ static void test_E11_cancelling(void **state)
     close_host(h);
 }
 
-/* While a worker is held the closing does not end, however long this takes. */
+/* Closing does not end while a worker is held, however long that takes. */
 static void *let_go_later(void *ctx)
 {
     const struct timespec pause = {0, 1000000};
@@ -1108,8 +1108,8 @@ static void test_E7_a_lone_caller_does_it_itself(void **state)
     close_host(h);
 }
 
-/* Two are being written, so that it does not pay to begin a third for one request; it is begun all
- * the same, though neither of the two ends and nothing else comes. */
+/* Two groups are being written, so it does not pay to begin a third for one request. It begins all
+ * the same after a while, though neither of the two ends and nothing else comes. */
 static void test_E7_nobody_waits_long_for_company(void **state)
 {
     host *h = open_host(3);
@@ -1128,8 +1128,8 @@ static void test_E7_nobody_waits_long_for_company(void **state)
 }
 
 /* Two requests are stuck; others go past them, one after the other, on the third worker. If each
- * waited for company first, that would take the named time at least. Tried again, as a machine may
- * be slow, but none is so fast. */
+ * waited for company first, all would take at least the named time. The test tries several times: a
+ * machine may be slow, but none is that fast. */
 static void test_E7_those_that_are_stuck_keep_nobody_waiting_twice(void **state)
 {
     enum { ROUNDS = 50, LEAST_MS = ROUNDS * 2, TRIES = 100 };
@@ -1157,7 +1157,7 @@ static void test_E7_those_that_are_stuck_keep_nobody_waiting_twice(void **state)
     close_host(h);
 }
 
-/* Its caller waits on, but gives the worker's place back. */
+/* Its caller goes on waiting, but gives the worker's place back. */
 static void test_E11_a_caller_that_waits_holds_nobody_up(void **state)
 {
     bb_request request = request_to("42", "{\"users\":[{\"external_id\":\"k2\"}]}");
@@ -1236,8 +1236,8 @@ static void test_A2_opening_workers_without_memory(void **state)
     assert_true(n > 20);
 }
 
-/* Each allocation fails once, and then from then on, while a first request is in the store and four
- * more gather. Returns how many of these failed. */
+/* Each allocation fails, once or with all later ones, while a first request is in the store and
+ * four more gather. Returns how many of these failed. */
 static size_t run_without_memory(size_t n, int after, int *is_through)
 {
     host *h = open_host(1);

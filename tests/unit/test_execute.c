@@ -199,7 +199,7 @@ static void test_B1_storage_is_not_asked_about_what_is_no_key(void **state)
     close_host(&h);
 }
 
-/* Whatever a backend makes of chatbot 0, of which storage.h says that it is never asked for. */
+/* A backend may do what it likes with chatbot 0: storage.h says that write() never gets it. */
 static void test_B3_a_chatbot_id_that_is_none_is_a_404_after_the_key(void **state)
 {
     static const char *const ids[] = {"", "0", "none", "-42", "9223372036854775808"};
@@ -421,7 +421,7 @@ static void test_E11_retries_end_at_the_deadline(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
         size_t calls = 0;
-        /* longer each time that a slow machine has left no time for a few attempts */
+        /* longer after each run in which a slow machine left no time for a few attempts */
         for (int64_t ms = 120; calls < 3 && ms < 30000; ms *= 2) {
             int64_t start;
             host h;
@@ -441,7 +441,7 @@ static void test_E11_retries_end_at_the_deadline(void **state)
     }
 }
 
-/* What the last attempt says may be no more than that there was no time left for it. */
+/* The last attempt may only say that there was no time left for it. */
 static void test_E11_the_last_line_has_the_first_cause(void **state)
 {
     const int32_t codes[] = {BB_ERR_RETRY, BB_ERR_LOST, BB_ERR_BUSY};
@@ -460,7 +460,7 @@ static void test_E11_the_last_line_has_the_first_cause(void **state)
     close_host(&h);
 }
 
-/* But what it ends with otherwise is what counts. */
+/* But any other last code counts. */
 static void test_E11_the_last_line_has_what_ended_it(void **state)
 {
     const int32_t codes[] = {BB_ERR_RETRY, BB_ERR_INTERNAL};

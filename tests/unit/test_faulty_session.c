@@ -2,7 +2,7 @@
  * test_faulty_session.c: whole requests on sessions that fail their n-th operation with each kind
  * of error, once and from then on, before the work, in the middle of it and after it (A2, E9, E11).
  *
- * The sessions are those of the memory backend; what stands between fails.
+ * The sessions are those of the memory backend; a layer above them fails.
  */
 #include "unit.h"
 
@@ -16,7 +16,7 @@
 typedef enum moment {
     BEFORE, /* nothing was done */
     HALF,   /* some records were put, and then all was undone */
-    AFTER,  /* all was done, and kept, and nobody is told so */
+    AFTER,  /* all was done and kept, but the answer says otherwise */
     MOMENTS
 } moment;
 
@@ -74,7 +74,7 @@ static int32_t authorize(void *session_, const bb_access *access, bb_error *erro
     return s->owner->inner->vtable.authorize(s->inner, access, error);
 }
 
-/* put() of a write that is going to fail half way: takes the first record and no other. */
+/* put() of a write that will fail half way: takes only the first record. */
 typedef struct half_put {
     const bb_write *write;
     size_t count;
@@ -120,7 +120,7 @@ static const bb_storage_vtable table = {
 
 /* ------------------------------------------------------------------------------------- hosts */
 
-/* How long what succeeds may take, and what is tried in vain, at first. */
+/* How long a success may take; and, at first, an attempt in vain. */
 enum { PATIENCE_MS = 60000, IN_VAIN_MS = 20 };
 
 typedef struct host {
@@ -192,8 +192,8 @@ static int32_t expected_status(int32_t code)
     }
 }
 
-/* BB_ERR_RETRY and BB_ERR_LOST are tried again; and BB_ERR_UNAVAILABLE while a session is being
- * opened in place of one that was lost, which a single fault never brings about. */
+/* BB_ERR_RETRY and BB_ERR_LOST are tried again. So is BB_ERR_UNAVAILABLE while a lost session is
+ * being replaced, but a single fault never causes that. */
 static int is_tried_again(int32_t code)
 {
     return code == BB_ERR_RETRY || code == BB_ERR_LOST;
@@ -213,14 +213,14 @@ static void check_afterwards(host *h, int32_t status, moment when, size_t reache
     assert_int_equal(bb_result_entries(result), ENTRIES);
     if (status == 200) {
         assert_int_equal(created, 0);
-    } else if (created != CONTACTS) { /* all or nothing, and all only if it was done */
+    } else if (created != CONTACTS) { /* all or nothing, and all only if the work was done */
         assert_int_equal(created, 0);
         assert_true(when == AFTER && reached);
     }
     bb_result_free(result);
 }
 
-/* Returns whether the n-th operation was reached; -1 if it was not, because the time was over. */
+/* Returns whether the n-th operation was reached; -1 if the time was over before. */
 static int run_within(int64_t timeout_ms, int32_t code, size_t n, int on, moment when)
 {
     bb_result *result;
@@ -256,8 +256,8 @@ static int run_within(int64_t timeout_ms, int32_t code, size_t n, int on, moment
     return reached;
 }
 
-/* Returns whether the n-th operation was reached. What is tried again in vain ends with its time,
- * of which a slow machine is given more. */
+/* Returns whether the n-th operation was reached. Attempts in vain end with their time, of which a
+ * slow machine gets more. */
 static int run(int32_t code, size_t n, int on, moment when)
 {
     int reached = -1;

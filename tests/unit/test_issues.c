@@ -6,7 +6,7 @@
 #include "request/issues.h"
 #include "json/check.h"
 
-/* The body of a 400 with what was added, which must be JSON; freed with free(). */
+/* The body of a 400 with the issues that were added, which must be JSON; freed with free(). */
 static char *written(const bb_issues *issues, const char *root)
 {
     bb_allocator memory = bb_allocator_or_default(NULL);

@@ -26,7 +26,7 @@ static int step_through(bb_json_checker *checker, unsigned levels)
     return step == BB_JSON_END;
 }
 
-/* The same answer and the same facts come of it however far the caller goes in. */
+/* The answer and the facts are the same however far the caller goes in. */
 static void expect_steps(bb_slice text, int is_json, const bb_json_facts *facts)
 {
     for (unsigned levels = 0; levels < 4; levels++) {
@@ -559,7 +559,7 @@ static void expect_utf8(const char *bytes, size_t len)
         fail_msg("%02x %02x %02x %02x", (unsigned)(unsigned char)bytes[0],
                  (unsigned)(unsigned char)bytes[1], len > 2 ? (unsigned)(unsigned char)bytes[2] : 0,
                  len > 3 ? (unsigned)(unsigned char)bytes[3] : 0);
-    /* cut off inside, nothing is read past the end */
+    /* cut off inside; nothing past the end is read */
     assert_false(check_bytes(text, len + 1));
 }
 
@@ -841,7 +841,7 @@ static void test_C7_running_out_of_memory_is_told_apart_from_faulty_json(void **
         assert_true(facts.is_out_of_memory);
         unit_memory_check(&memory);
     }
-    assert_true(n > 2); /* it did fail before */
+    assert_true(n > 2); /* it failed before */
     assert_int_equal(facts.depth, 5000);
     unit_memory_check(&memory);
     unit_memory_fail(&memory, 0, 0);
@@ -1055,7 +1055,7 @@ static void test_C1_mutants_are_judged_as_by_a_second_reading_of_the_grammar(voi
         if (check_bytes(text, len) != expected)
             fail_msg("expected %d: %.*s", expected, (int)len, text);
     }
-    assert_in_range(good, 10000, 190000); /* both kinds came up */
+    assert_in_range(good, 10000, 190000); /* both kinds occurred */
 }
 
 int main(void)

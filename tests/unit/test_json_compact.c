@@ -137,7 +137,8 @@ static void test_C4_names_are_compared_by_their_characters(void **state)
     expect_compact(cases, COUNT_OF(cases));
 }
 
-/* Around the number of members from which they are sorted, a repetition at every two places. */
+/* Around the number of members above which they are sorted; with a repetition at every two
+ * places. */
 static void test_C4_among_many_members(void **state)
 {
     (void)state;
@@ -298,8 +299,8 @@ static void test_C5_NUL_is_found_with_its_place(void **state)
         expect_faults(slice_of(cases[i].text), &postgres_limits, cases[i].expected);
 }
 
-/* The names `a` + U+0000 and `"a\u0000"`, quotes and backslash being part of the second: the one
- * must not be dropped, unjudged, for the other's sake. */
+/* The names `a` + U+0000 and `"a\u0000"`, where quotes and backslash are part of the second:
+ * neither may be dropped, unjudged, because of the other. */
 static void test_C5_a_name_with_NUL_is_no_other_name(void **state)
 {
     (void)state;
@@ -407,7 +408,7 @@ static void test_C6_limits_count_digits_that_are_written_out(void **state)
     }
 }
 
-/* A limit of 0 is none (storage.h), whatever the other one is. */
+/* A limit of 0 means none (storage.h), whatever the other one is. */
 static void test_C6_each_limit_may_be_missing(void **state)
 {
     const bb_json_limits none = {0, 0, 1024};
@@ -422,7 +423,7 @@ static void test_C6_each_limit_may_be_missing(void **state)
     expect_faults(LITERAL("[1e20]"), &after, "");
 }
 
-/* Limits below the length that passes for short. */
+/* Limits below the length up to which numbers are not counted. */
 static void test_C6_small_limits_hold_for_short_numbers(void **state)
 {
     const bb_json_limits decimal38 = {38, 38, 1 << 20};

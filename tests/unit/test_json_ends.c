@@ -9,7 +9,8 @@
 #include "util/alloc.h"
 #include "json/walk.h"
 
-/* At every array and object of a text, long or short, the same end as a walk byte by byte finds. */
+/* Checks that at every array and object of a text, long or short, the end is where a walk byte by
+ * byte finds it. */
 static void check_text(const char *text)
 {
     bb_allocator allocator = bb_allocator_or_default(NULL);
@@ -177,7 +178,7 @@ static double time_to_compare(size_t depth, size_t width)
     return (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 }
 
-/* It was 50 times as much when each level looked at all that is below it. */
+/* It was 50 times as much when each level read all that is below it. */
 static void test_C7_depth_costs_no_time(void **state)
 {
     double flat = time_to_compare(1, 300000);

@@ -255,7 +255,7 @@ static void test_E5_of_faulty_JSON_only_the_same_bytes_are_equal(void **state)
     }
 }
 
-/* Not what it is for, but any bytes are safe. */
+/* This is not what it is for, but any bytes are safe. */
 static void test_E5_repeated_names_do_no_harm(void **state)
 {
     (void)state;
@@ -333,7 +333,7 @@ static void test_E5_every_failing_allocation_is_reported(void **state)
     test_text b = {0};
 
     (void)state;
-    test_append_times(&a, "[", 600); /* past what the check keeps without memory of its own */
+    test_append_times(&a, "[", 600); /* more levels than the check keeps without allocating */
     test_append_times(&b, "[", 600);
     test_append_text(&a, "{");
     test_append_text(&b, "{\"end\":\"\\u0041\"");

@@ -263,7 +263,7 @@ static void test_A5_messages_are_one_line(void **state)
     assert_int_equal(bb_pg_error(NULL, BB_ERR_LOST, "57P01", "x"), BB_ERR_LOST);
 }
 
-/* What is no decision lets nobody in. */
+/* A result that is no decision lets nobody in. */
 static void test_B3_a_result_that_is_none_is_no_access(void **state)
 {
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);

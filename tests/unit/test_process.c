@@ -1,5 +1,5 @@
 /*
- * test_process.c: a process is told from those that fork() makes of it.
+ * test_process.c: a process is told from its children by fork().
  */
 #include "unit.h"
 
@@ -40,7 +40,7 @@ static void test_E8_a_child_is_another_process(void **state)
     }
 }
 
-/* The page is worth having for this: a child that has its parent's id, as the first process of a
+/* This is why there is a page: a child may have its parent's id, as the first process of a
  * namespace of its own might. */
 static void test_E8_a_child_of_the_same_id_is_another_process(void **state)
 {

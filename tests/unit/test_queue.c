@@ -73,7 +73,7 @@ static made_job *make(fixture *f, int64_t chatbot_id, const char *key, size_t re
     snprintf(m->key, sizeof m->key, "%s", key);
     for (size_t i = 0; i < records; i++) {
         memset(&m->records[i], 0, sizeof m->records[i]);
-        m->records[i].external_id.data = m->key; /* longer and longer parts of it: all differ */
+        m->records[i].external_id.data = m->key; /* longer and longer parts of it, so all differ */
         m->records[i].external_id.len = records == 1 ? strlen(m->key) : i + 1;
     }
     m->batch.records = m->records;
@@ -189,7 +189,7 @@ static void test_E11_without_memory_for_a_line(void **state)
     assert_int_equal(f->queue.count, 0);
     assert_int_equal(try_push(f, 1, 1), BB_OK);
     unit_memory_fail(&f->memory, 1, 1);
-    assert_int_equal(try_push(f, 1, 1), BB_OK); /* the line is there */
+    assert_int_equal(try_push(f, 1, 1), BB_OK); /* the chatbot's line is there */
     assert_int_equal(take(f), 2);
     assert_int_equal(try_push(f, 2, 1), BB_OK); /* and is used again */
     close_queue(f);
@@ -296,7 +296,8 @@ static void test_E7_bounds_of_a_group(void **state)
     bb_queue_push(&f->queue, &make(f, 3, "ab", 2)->job);
     bb_queue_push(&f->queue, &make(f, 4, "x", 1)->job);
     assert_string_equal(taken_chatbots(f, take(f)), "13"); /* 8 and 2 */
-    /* whoever was passed over is first now; and one that is too large for any group comes in it */
+    /* the one that was passed over is first now; one that is too large for any group is taken all
+     * the same */
     bb_queue_push(&f->queue, &make(f, 5, "abcdefghijklmnopqrst", 20)->job);
     assert_string_equal(taken_chatbots(f, take(f)), "24");
     assert_string_equal(taken_chatbots(f, take(f)), "5");
@@ -313,7 +314,7 @@ static void test_E7_bounds_of_a_group(void **state)
     close_queue(f);
 }
 
-/* However much comes from others, who was passed over is the first of the next group. */
+/* However much comes from others, the one that was passed over is the first of the next group. */
 static void test_E7_a_large_request_is_not_passed_over_twice(void **state)
 {
     bb_queue_limits limits = wide();
@@ -388,7 +389,7 @@ static void test_E11_tickets_find_what_waits(void **state)
     close_queue(f);
 }
 
-/* Puts what was taken back, every second of a kind. */
+/* Puts back what was taken, by turns as slow and as suspect. */
 static void quarantine(fixture *f, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -397,7 +398,7 @@ static void quarantine(fixture *f, size_t count)
     }
 }
 
-/* Wherever it waits. */
+/* Jobs expire wherever they wait. */
 static void test_E11_what_expires_is_taken_out(void **state)
 {
     bb_queue_limits limits = wide();
@@ -435,7 +436,7 @@ static void test_E11_what_expires_is_taken_out(void **state)
 
 /* ------------------------------------------------------------------------ what was not done yet */
 
-/* The line of a slow chatbot shares nothing with the others until it is slow no more. */
+/* The line of a slow chatbot shares no group with others until it is no longer slow. */
 static void test_E7_a_slow_chatbot_has_groups_of_its_own(void **state)
 {
     fixture *f = open_queue(wide());
@@ -502,7 +503,7 @@ static void test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn(void **state)
     close_queue(f);
 }
 
-/* A slow one that is cancelled makes its chatbot slow no longer. */
+/* Once its slow job is cancelled, a chatbot is no longer slow. */
 static void test_E11_a_slow_job_is_removed(void **state)
 {
     fixture *f = open_queue(wide());
@@ -520,7 +521,7 @@ static void test_E11_a_slow_job_is_removed(void **state)
     close_queue(f);
 }
 
-/* What came back was let in before; others are not let in beside it. */
+/* A job that comes back was let in before, so it is never refused; others may be. */
 static void test_E11_what_comes_back_is_never_refused(void **state)
 {
     bb_queue_limits limits = wide();
@@ -564,11 +565,11 @@ static void test_E11_slow_jobs_count_for_their_chatbot(void **state)
     close_queue(f);
 }
 
-/* Without memory for a flow its chatbot is not known to be slow, and nothing else is lost. */
+/* Without memory for a flow, its chatbot is not known to be slow; nothing else is lost. */
 static void test_E11_a_slow_job_without_memory(void **state)
 {
     fixture *f = open_queue(wide());
-    made_job *m = make(f, 1, "a", 1); /* which never was in the queue */
+    made_job *m = make(f, 1, "a", 1); /* it never was in the queue */
 
     (void)state;
     m->job.is_slow = 1;
@@ -585,7 +586,7 @@ static void test_E11_a_slow_job_without_memory(void **state)
     close_queue(f);
 }
 
-/* At random, against counting. Every third job that is taken comes back once or more. */
+/* A random run, compared with counts. Every third job that is taken comes back at least once. */
 typedef struct random_run {
     fixture *f;
     uint64_t random;
@@ -602,7 +603,7 @@ static void finish_or_quarantine(random_run *run, bb_job *job)
         bb_queue_quarantine(&run->f->queue, job);
         return;
     }
-    job->bytes = 0; /* so that a second time shows */
+    job->bytes = 0; /* so that taking it a second time would show */
     run->done++;
     bb_queue_end_slow(&run->f->queue, flow);
 }
@@ -647,7 +648,7 @@ static void take_some(random_run *run)
     }
 }
 
-/* What the queue has counted, against what is there. */
+/* Compares the queue's counts with its contents. */
 static void check_counts(const random_run *run)
 {
     const bb_queue *queue = &run->f->queue;

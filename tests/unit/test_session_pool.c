@@ -91,7 +91,7 @@ static void test_E11_all_sessions_lent_is_busy_at_the_deadline(void **state)
     assert_int_equal(take(&p, 80, &third), BB_ERR_BUSY);
     assert_in_range(bb_deadline_left(start), 60000 - 30000, 60000 - 79);
     bb_session_pool_give(&p.sessions, sessions[0], 0);
-    /* a place is there: the deadline does not matter */
+    /* there is a place, so the deadline does not matter */
     assert_int_equal(take(&p, 0, &third), BB_OK);
     bb_session_pool_give(&p.sessions, third, 0);
     bb_session_pool_give(&p.sessions, sessions[1], 0);
@@ -115,9 +115,9 @@ static void test_E11_a_session_that_does_not_open_takes_no_place(void **state)
     close_pool(&p);
 }
 
-/* Opens a pool whose store lends a first session and refuses a second one, and asks for that twice:
- * the store is left in peace the second time. 0 if the second time came so late, on a slow machine,
- * that the store might have been asked again, which says nothing. */
+/* Opens a pool whose store grants a first session and refuses a second one, and asks for that
+ * twice: the second time must not reach the store. Returns 0, which says nothing, if a slow machine
+ * asked so late that it might. */
 static int ask_again_at_once(pool *p, void **first)
 {
     int64_t in_time = bb_deadline_in(900);
@@ -260,7 +260,7 @@ static void test_E7_who_waits_gets_the_session_given_back(void **state)
     }
 }
 
-/* Who was refused a session and waits for another's does so only while there is one. */
+/* A thread that was refused a session waits for another's only while there is one. */
 static void test_E11_who_waits_is_told_when_no_session_is_left(void **state)
 {
     pthread_t thread;
@@ -282,8 +282,8 @@ static void test_E11_who_waits_is_told_when_no_session_is_left(void **state)
     close_pool(&p);
 }
 
-/* Two sessions are opened at once by a store that has room for one, and the refusal comes first:
- * the one refused waits for what becomes of the other. */
+/* A store with room for one session is asked for two at once, and the refusal comes first. The
+ * refused thread waits for what becomes of the other session. */
 static void open_two_at_once(int32_t code_of_other)
 {
     pthread_t threads[2];

@@ -1,5 +1,5 @@
 /*
- * test_sqlite.c: the SQLite backend by its parts: what opens, result codes, the order of writers,
+ * test_sqlite.c: the SQLite backend by its parts: opening, result codes, the order of writers, and
  * files that are not as they should be (A2, C5, E7, E11).
  */
 #include "unit.h"
@@ -204,7 +204,7 @@ static int is_last(bb_sqlite_writer_queue *queue, const bb_sqlite_waiter *waiter
     return is;
 }
 
-/* Starts a writer and lets it queue up; or, on a slow machine, give up already. */
+/* Starts a writer and waits until it has queued up, or, on a slow machine, given up. */
 static void start_writer(bb_sqlite_writer_queue *queue, writer *w, int32_t timeout_ms)
 {
     const struct timespec pause = {0, 1000000};
@@ -216,7 +216,7 @@ static void start_writer(bb_sqlite_writer_queue *queue, writer *w, int32_t timeo
         nanosleep(&pause, NULL);
 }
 
-/* Who gives up, in the middle or at the end, takes nobody else out. */
+/* A writer that gives up, in the middle or at the end, takes nobody else out. */
 static void test_E7_a_writer_that_gives_up_leaves_the_others_in_order(void **state)
 {
     static const int32_t timeouts[] = {60000, 300, 60000, 300};
@@ -355,7 +355,7 @@ static void test_E11_a_write_ends_at_its_deadline_with_nothing_stored(void **sta
     storage = open_place(&p);
     assert_int_equal(bb_storage_migrate(storage, 0, NULL), BB_OK);
     assert_int_equal(bb_storage_chatbot_add(storage, 123, 1, 0, NULL), BB_OK);
-    /* in the middle, so that there is something to undo: later where the machine is slow */
+    /* in the middle, so that there is something to undo; later if the machine is slow */
     for (int64_t ms = 500; slow.count == 0 && ms < 60000; ms *= 4)
         assert_int_equal(write_records(storage, ms, &slow), BB_ERR_BUSY);
     assert_in_range(slow.count, 1, RECORDS - 1);

@@ -73,7 +73,7 @@ static int32_t never_called(void *session, const bb_write_group *group, bb_error
     return BB_ERR_INTERNAL;
 }
 
-/* A table of version 1 ends before write_group(): what lies there is not the backend's. */
+/* A table of version 1 ends before write_group(): the bytes there are not the backend's. */
 static void test_vtable_of_version_1_has_no_groups(void **state)
 {
     bb_storage_vtable table = script_table;
@@ -91,7 +91,7 @@ static void test_vtable_of_version_1_has_no_groups(void **state)
     script_destroy(&s);
 }
 
-/* Between two versions there is none: half a pointer is not the backend's. */
+/* There is no version between two: half a pointer is not the backend's. */
 static void test_vtable_is_cut_where_a_version_ends(void **state)
 {
     bb_storage_vtable table = script_table;
@@ -285,7 +285,7 @@ static int32_t open_bad_postgres_uri(bb_storage **out)
     return bb_storage_open("postgres://[", 12, NULL, out, NULL);
 }
 
-/* Whatever `*out` was before, so that a host may close it after any failure. */
+/* A host may close `*out` after any failure, whatever it was before. */
 static void test_open_sets_its_output_to_NULL_when_it_fails(void **state)
 {
     static int32_t (*const openers[])(bb_storage * *out) = {open_new,

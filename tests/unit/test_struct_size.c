@@ -1,5 +1,5 @@
 /*
- * test_struct_size.c: structs of callers who were built with another version of them.
+ * test_struct_size.c: structs of callers that were built with another version of them.
  */
 #include "unit.h"
 
@@ -117,7 +117,7 @@ static void test_abi_results_are_filled_to_the_callers_size(void **state)
 {
     const second result = {sizeof result, 1, 2};
     third newer = {sizeof newer, 9, 9, 9};
-    second older = {sizeof(first), 9, 9}; /* whose caller has nothing of b's there */
+    second older = {sizeof(first), 9, 9}; /* its caller has no `b` there */
 
     (void)state;
     assert_int_equal(bb_struct_fill(&type, &older, &result), 1);
@@ -151,7 +151,7 @@ static void test_abi_an_error_of_no_known_size_is_left_alone(void **state)
     assert_string_equal(error.message, "text");
 }
 
-/* Where a program of version 0.1 stands on this machine's sizes; see tests/abi for such a one. */
+/* The sizes of version 0.1 on this machine; tests/abi runs such a program. */
 static void test_abi_the_first_release_is_accepted_of_all(void **state)
 {
     static const bb_struct_type *const types[] = {

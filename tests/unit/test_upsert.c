@@ -109,7 +109,7 @@ static void expect_outcomes(host *h, bb_slice body, int32_t outcome, size_t coun
     bb_result_free(result);
 }
 
-/* The session's first use: no allocation of the pool or of the backend is left for later. */
+/* Uses the session once, so that no allocation of the pool or the backend is left for later. */
 static void warm_up(host *h)
 {
     bb_result_free(send(h, LITERAL("{}")));
@@ -135,7 +135,8 @@ static void test_A2_creating_while_memory_fails_stores_nothing(void **state)
     free(body.data);
 }
 
-/* What a failed creation left behind would be found, and called unchanged, by the next request. */
+/* If a failed creation left something behind, the next request would find it and call it
+ * unchanged. */
 static void test_A2_after_a_failure_contacts_are_still_new(void **state)
 {
     test_text body = large_body();

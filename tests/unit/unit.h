@@ -81,7 +81,7 @@ static inline void free_tight(bb_slice slice)
     free(copy.own);
 }
 
-/* `text` so many times over. Freed with free(). */
+/* `text`, repeated. Freed with free(). */
 static inline char *repeat(const char *text, size_t times)
 {
     size_t len = strlen(text);
@@ -198,7 +198,7 @@ static inline void unit_memory_fail(unit_memory *memory, size_t n, int after)
     memory->fail_after = after;
 }
 
-/* Everything has been given back, and realloc was always told the right size. */
+/* Checks that everything was given back, and that realloc was always told the right size. */
 static inline void unit_memory_check(const unit_memory *memory)
 {
     assert_int_equal(memory->live, 0);
