@@ -1,5 +1,5 @@
 /*
- * combine.c: the records of several writes in one order, and those who ask for them.
+ * group.c: the records of several writes in one order, and those who ask for them.
  *
  * The order is that of the table's primary key, so that lookups go forward through it, and so that
  * those who write without the locks of locks.c meet the rows in the order in which others do.

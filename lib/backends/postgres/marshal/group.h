@@ -1,5 +1,5 @@
 /*
- * combine.h: the records of several writes in one order, and those who ask for them.
+ * group.h: the records of several writes in one order, and those who ask for them.
  */
 #ifndef BB_POSTGRES_MERGE_H
 #define BB_POSTGRES_MERGE_H
