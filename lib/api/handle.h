@@ -1,8 +1,8 @@
 /*
  * handle.h: the bb_contacts handle: one storage, limits, and the host's functions.
  */
-#ifndef BB_CONTACTS_INTERNAL_H
-#define BB_CONTACTS_INTERNAL_H
+#ifndef BB_HANDLE_H
+#define BB_HANDLE_H
 
 #include "execute/executor.h"
 

@@ -1,8 +1,8 @@
 /*
  * storage.h: what a bb_storage is: a checked copy of a backend's table, and its store.
  */
-#ifndef BB_STORAGE_INTERNAL_H
-#define BB_STORAGE_INTERNAL_H
+#ifndef BB_EXECUTE_STORAGE_H
+#define BB_EXECUTE_STORAGE_H
 
 #include "bb_contacts/storage.h"
 #include "util/process.h"

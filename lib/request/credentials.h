@@ -1,8 +1,8 @@
 /*
  * credentials.h: who asks, and for which chatbot: section B as far as it needs no storage.
  */
-#ifndef BB_AUTHORIZATION_H
-#define BB_AUTHORIZATION_H
+#ifndef BB_CREDENTIALS_H
+#define BB_CREDENTIALS_H
 
 #include "bb_contacts/storage.h"
 

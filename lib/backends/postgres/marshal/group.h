@@ -1,8 +1,8 @@
 /*
  * group.h: the records of several writes in one order, and those who ask for them.
  */
-#ifndef BB_POSTGRES_MERGE_H
-#define BB_POSTGRES_MERGE_H
+#ifndef BB_POSTGRES_GROUP_H
+#define BB_POSTGRES_GROUP_H
 
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
