@@ -20,6 +20,7 @@
 #include "support/postgres.h"
 #include "support/settings.h"
 #include "support/wait.h"
+#include "util/fields.h"
 
 static char *conninfo;
 static int is_sql(const char *sql, const char *wanted)
@@ -43,13 +44,16 @@ static unsigned count_of(const char *text, const char *part)
     return count;
 }
 
+/* The parameters of the fields, which are all texts on the way. */
+#define AN_ARRAY(name, NAME, KIND) ", text[]"
+#define ARRAYS                     BB_FIELD_MAP(AN_ARRAY)
+
 /* The functions, operators' included, that a statement uses and that are not immutable. */
 static int uses(const bb_pg_statement *statement, const char *wanted)
 {
     static const char sql[] =
-        "BEGIN; CREATE FUNCTION form(bigint, timestamptz, text[], integer[], text[], text[], "
-        "text[],"
-        " jsonb[], jsonb[]) RETURNS void BEGIN ATOMIC %s; END;"
+        "BEGIN; CREATE FUNCTION form(bigint, timestamptz, text[], integer[]" ARRAYS
+        ") RETURNS void BEGIN ATOMIC %s; END;"
         "SELECT coalesce(string_agg(DISTINCT concat_ws(' ', p.proname, p.provolatile), ', '), '')"
         " FROM pg_proc f, regexp_matches(f.prosqlbody::text, ':(?:op)?funcid (\\d+)', 'g') m"
         " JOIN pg_proc p ON p.oid = m[1]::oid"

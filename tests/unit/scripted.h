@@ -227,7 +227,7 @@ static inline int32_t script_put(const script *s, const bb_write *write, size_t 
     int32_t outcome = BB_CREATED;
 
     if (s->fault == PUTS_A_CONTACT_OF_NO_SIZE)
-        contact.size--;
+        contact.size = 0;
     if (s->read != NULL) {
         contact.name = s->read->name;
         contact.email = s->read->email;
