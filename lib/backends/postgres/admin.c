@@ -1,8 +1,8 @@
 /*
  * admin.c: chatbots and keys.
  *
- * Each function changes what is to be changed in one statement, and then reads in another whether
- * the row is there and as asked: so what another process does at the same time is seen.
+ * Each function makes its change in one statement, and then reads in another whether the row is
+ * there and as asked, so that it sees what other processes do at the same time.
  */
 #include "backends/postgres/admin.h"
 
@@ -30,8 +30,8 @@
     "SELECT 1 FROM @chatbots" \
     " WHERE id" OP(=) "$1::bigint AND $2::bigint IS NOT NULL AND " TIME("$3") " IS NOT NULL"
 
-/* A key for one chatbot is added only if the workspace has that chatbot. Counted, as Citus 13 does
- * nothing where a condition such as `$3 = 0 OR EXISTS (...)` is true without a look at a table. */
+/* A key for one chatbot is added only if the workspace has that chatbot. It counts, as Citus 13
+ * does nothing if a condition such as `$3 = 0 OR EXISTS (...)` is true without reading a table. */
 #define KEY_ADD_SQL                                                                     \
     "INSERT INTO @api_keys"                                                             \
     " (key_hash, workspace_id, chatbot_id, expires_at, created_at)"                     \

@@ -56,7 +56,7 @@ static const bb_storage_vtable vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
     .name = "postgres",
-    .max_integer_digits = 131072, /* of the type numeric, which jsonb keeps numbers in */
+    .max_integer_digits = 131072, /* of the type numeric, in which jsonb keeps numbers */
     .max_fraction_digits = 16383,
     .close = store_close,
     .session_open = session_open,
@@ -115,7 +115,7 @@ static bb_pg_store *store_new(const bb_opening *opening)
     return store;
 }
 
-/* What a host manages in tables of its own, it also fills. */
+/* A host with tables of its own also fills them. */
 static bb_storage_vtable vtable_of(const bb_pg_store *store)
 {
     bb_storage_vtable own = vtable;
@@ -129,7 +129,7 @@ static bb_storage_vtable vtable_of(const bb_pg_store *store)
     return own;
 }
 
-/* What is read before there is a store. */
+/* Reads the arguments before there is a store. */
 static int32_t read_arguments(const char *conninfo, size_t conninfo_len,
                               const bb_postgres_options *given, bb_postgres_options *postgres,
                               bb_error *error)

@@ -18,8 +18,8 @@ enum {
 };
 
 /*
- * Adds the chatbot, the time, and of the records those that `picked` names by index, one array a
- * column; NULL: all. BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are too large for a message.
+ * Adds the chatbot, the time, and the records whose indexes are in `picked` (NULL: all), one array
+ * a column. BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are too large for a message.
  */
 int32_t bb_pg_params_add_some_records(bb_pg_params *params, const bb_write *write,
                                       const size_t *picked, size_t count, bb_error *error);

@@ -2,7 +2,7 @@
  * group.c: the records of several writes in one order, and those who ask for them.
  *
  * The order is that of the table's primary key, so that lookups go forward through it, and so that
- * those who write without the locks of locks.c meet the rows in the order in which others do.
+ * a writer without the locks of locks.c meets the rows in the same order as others.
  */
 #include "backends/postgres/marshal/group.h"
 
@@ -23,7 +23,7 @@ static int is_same_asker(const bb_access *a, const bb_access *b)
     return memcmp(a->key_hash, b->key_hash, BB_KEY_HASH_SIZE) == 0;
 }
 
-/* Those who ask alike are likely to come one after the other, so the last is tried first. */
+/* Equal askers often come one after the other, so the last is tried first. */
 static void add_asker(bb_pg_group *group, size_t write)
 {
     const bb_access *access = group->writes[write]->access;

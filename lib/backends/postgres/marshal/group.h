@@ -17,7 +17,7 @@ typedef struct bb_pg_item {
     int before_row; /* the row with the contact as it was, from 1; 0: there is none */
 } bb_pg_item;
 
-/* Who asks for what is an asker once, however many writes ask for the same in the same name. */
+/* An asker stands for all writes that ask for the same chatbot in the same name. */
 typedef struct bb_pg_group {
     const bb_allocator *allocator;
     const bb_write *const *writes;
@@ -27,17 +27,17 @@ typedef struct bb_pg_group {
     size_t asker_count;
     bb_pg_item *items; /* by chatbot, then by key */
     size_t item_count;
-    bb_pg_item **sent; /* the items in another order, in which they are sent; NULL: in theirs */
+    bb_pg_item **sent; /* the items in the order of sending; NULL: in that of `items` */
     int wants_before;  /* some record has BB_RECORD_WANT_BEFORE */
 } bb_pg_group;
 
 /* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes
- * must outlive it; it is to be freed in any case. */
+ * must outlive it; free it in any case. */
 int32_t bb_pg_group_init(bb_pg_group *group, const bb_allocator *allocator,
                          const bb_write *const *writes, size_t write_count, bb_error *error);
 void bb_pg_group_free(bb_pg_group *group);
 
-/* From now on one write's items are sent in the order of their places in the request. BB_ERR_NOMEM
+/* Has the items of a single write sent in the order of their places in the request. BB_ERR_NOMEM
  * leaves the order as it is. */
 int32_t bb_pg_group_send_by_place(bb_pg_group *group, bb_error *error);
 

@@ -1,15 +1,15 @@
 /*
  * locks.c: which advisory locks writes take, so that they end as in some serial order (E7).
  *
- * A row that does not change is not locked, as that would write to it (E5), and a row that is not
- * there yet can't be; so the locks are on the keys. They are held to the end of the transaction and
- * write nothing. What writes a few records holds the locks of their chatbots shared, then one lock
- * for each key; what writes more holds the locks of its chatbots alone, since the server's lock
- * table is not large (64 for each of its connections, all together, if nobody sets it). A group may
- * hold more than one request, because groups that wait for each other's commits are no faster than
- * single writes; a group that finds the table full is written one by one. All take the chatbots'
- * locks first, in ascending order and all in one mode, and then the keys' in ascending order,
- * whichever chatbot they are of, so there is no deadlock.
+ * An unchanged row is not locked, as that would write to it (E5), and a missing row can't be; so
+ * the locks are on the keys. They are held to the end of the transaction and write nothing. A write
+ * of a few records holds the locks of their chatbots shared, then one lock for each key. A larger
+ * one holds the locks of its chatbots exclusively, since the server's lock table is not large (by
+ * default 64 for each connection, all together). A group may hold more locks than a request,
+ * because groups that wait for each other's commits are no faster than single writes; a group that
+ * finds the table full is written one by one. All take the chatbots' locks first, in ascending
+ * order and all in one mode, and then the keys' in ascending order, whichever chatbot they are of,
+ * so there is no deadlock.
  *
  * A lock is a 64-bit number, which all users of a database share; a hash keeps clear of the small
  * numbers that a host is likely to use. Two keys with one hash wait for each other, no more.
@@ -33,8 +33,8 @@ static uint64_t hash_chatbot(int64_t chatbot_id)
     return bb_hash_fnv(bb_hash_fnv(BB_HASH_FNV_START, seed, sizeof seed), bytes, sizeof bytes);
 }
 
-/* The two kinds differ in a bit, so that no key's lock can be some chatbot's: with both in hand
- * two writes could wait for each other. */
+/* The two kinds differ in a bit, so that no key's lock is a chatbot's: otherwise two writes could
+ * wait for each other. */
 static int64_t chatbot_lock(uint64_t chatbot)
 {
     return (int64_t)(chatbot & ~key_bit);

@@ -7,10 +7,10 @@
 #include "backends/postgres/marshal/group.h"
 #include "backends/postgres/wire/parameters.h"
 
-/* Of one request, and of a group: the chatbots' and the keys' together. */
+/* The most locks of a request, and of a group: the chatbots' and the keys' together. */
 enum { BB_PG_MAX_OWN_LOCKS = 33, BB_PG_MAX_LOCKS = 129 };
 
-/* A lock, and the asker who must be allowed for it to be taken. */
+/* A lock, and the asker who must be allowed to write before it is taken. */
 typedef struct bb_pg_lock {
     int64_t number;
     uint32_t asker;

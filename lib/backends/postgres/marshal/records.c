@@ -16,7 +16,7 @@ int32_t bb_pg_record_flags(const bb_record *record)
     return (int32_t)flags;
 }
 
-/* No sum of lengths of bytes that are in memory overflows. */
+/* The bytes are in memory, so the sum of their lengths can't overflow. */
 size_t bb_pg_record_bytes(const bb_record *record)
 {
     size_t bytes = sizeof(int32_t) + record->external_id.len;
@@ -31,8 +31,8 @@ static int32_t flags_of(const bb_pg_item *item)
     return bb_pg_record_flags(item->record) | (int32_t)((item->asker + 1) << BB_PG_ASKER_SHIFT);
 }
 
-/* An empty array or object goes as NULL, since most contacts have one or both, and the server takes
- * long to read JSON however short; the statement puts it back. */
+/* An empty array or object goes as NULL: most contacts have one or both, and the server is slow to
+ * read JSON, however short. The statement puts it back. */
 static bb_slice without_empty(bb_slice json)
 {
     static const bb_slice none = {NULL, 0};

@@ -7,8 +7,8 @@
 #include "backends/postgres/marshal/group.h"
 #include "backends/postgres/wire/parameters.h"
 
-/* All of them: the time, the arrays with one element for each item, and whether all values are to
- * come back, 1 or 0, which is kept by reference. */
+/* Adds all of them: the time, the arrays with one element for each item, and whether all values
+ * must come back, 1 or 0, which is kept by reference. */
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group, int64_t now_us,
                                  const char *wants_values, bb_error *error);
 

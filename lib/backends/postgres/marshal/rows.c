@@ -1,5 +1,5 @@
 /*
- * rows.c: the rows that the write statement answers, given to those who wrote.
+ * rows.c: hands the rows that the write statement returns to the writes that asked for them.
  */
 #include "backends/postgres/marshal/rows.h"
 
@@ -9,8 +9,8 @@
 /* The write statement's columns; see ordinary_statements.c. */
 enum {
     COLUMN_KIND,
-    COLUMN_N,           /* which item, from 1; of a created one its chatbot */
-    COLUMN_EXTERNAL_ID, /* of a created one, or of one whose key was changed; otherwise NULL */
+    COLUMN_N,           /* the item's number, from 1; for a created one its chatbot */
+    COLUMN_EXTERNAL_ID, /* for a created item, or one whose key was changed; otherwise NULL */
     COLUMN_ID,          /* and the rest of the contact; see cells.h */
     COLUMN_COUNT = COLUMN_ID + BB_PG_CONTACT_COLUMNS
 };
@@ -43,7 +43,8 @@ static void find_before(const bb_pg_group *group, const PGresult *result)
     }
 }
 
-/* Puts in the values that the record brought: all of a new contact's, else those that it set. */
+/* Fills in the values that the record brought: all those of a new contact, otherwise those that it
+ * set. */
 static void restore_values(bb_contact *contact, const bb_record *record, int32_t kind)
 {
     uint32_t fields = kind == BB_CREATED ? BB_FIELD_ALL : record->fields;

@@ -16,15 +16,15 @@
 /* The SQL is laid out by hand. */
 /* clang-format off */
 
-/* Whether Citus does not have a table yet, or has it only in its books, as one of this node's. */
+/* Whether Citus does not have a table yet, or lists it only as a local one of this node. */
 #define IS_LOCAL(table)                                                          \
     "NOT EXISTS (SELECT FROM pg_catalog.pg_dist_partition\n"                     \
     "            WHERE logicalrelid" OP(=) "E'" table "'::pg_catalog.regclass\n" \
     "            AND (partmethod" OP(<>) "'n' OR repmodel" OP(=) "'t'"           \
                     " OR colocationid" OP(<>) "0))"
 
-/* Blocks, so that a script can hold them for databases with and without Citus: what is inside is
- * looked at when it is reached. */
+/* DO blocks, so that one script serves databases with and without Citus: their contents are parsed
+ * only when reached. */
 #define BEGIN_IF_CITUS                                     \
     "DO $bb_citus$\n"                                      \
     "BEGIN\n"                                              \
@@ -42,7 +42,8 @@
     "    END IF;\n"                                                      \
     END_IF_CITUS
 
-/* What Citus does not take, a unique constraint without the chatbot's id, becomes one with it. */
+/* A unique constraint without the chatbot's id, which Citus does not accept, becomes one with
+ * it. */
 #define KEYS_STEP                                                                            \
     BEGIN_IF_CITUS                                                                           \
     "    IF " IS_LOCAL("@contacts") " THEN\n"                                                \
@@ -58,7 +59,7 @@
     "    END IF;\n"                                                                          \
     END_IF_CITUS
 
-/* The rows that were there are copied, and the originals would take room that nobody sees. */
+/* Citus copies the existing rows; the originals would take up invisible room. */
 #define DISTRIBUTE_STEP                                                                        \
     BEGIN_IF_CITUS                                                                             \
     "    IF " IS_LOCAL("@contacts") " THEN\n"                                                  \
@@ -67,7 +68,7 @@
     "    END IF;\n"                                                                            \
     END_IF_CITUS
 
-/* Citus draws the id on the node that was asked, and inserts it by name on the shard. */
+/* Citus draws the id on the node that received the request, and inserts it by name on the shard. */
 #define GRANT_STEP                                   \
     BEGIN_IF_CITUS                                   \
     "    GRANT INSERT (id) ON @contacts TO @role;\n" \

@@ -7,8 +7,8 @@
 #include "backends/postgres/schema/schema_steps.h"
 #include "backends/postgres/wire/connection.h"
 
-/* The steps, up to one without SQL. They belong to no version of the schema, as Citus may come to
- * a database at any time, and do nothing where it is not there or has the tables already. */
+/* The steps, up to one without SQL. They belong to no version of the schema, as Citus may come to a
+ * database at any time, and do nothing if it is missing or has the tables already. */
 extern const bb_pg_step bb_pg_citus_steps[];
 
 /* Whether they would do something. */

@@ -1,5 +1,5 @@
 /*
- * schema.c: the tables, and how they come to be.
+ * schema.c: makes the tables and brings them up to date.
  */
 #include "backends/postgres/schema/schema.h"
 
@@ -18,7 +18,7 @@
 /* "bb_conta" in ASCII: the advisory lock that one migration holds. */
 #define LOCK_SQL "SELECT pg_catalog.pg_advisory_xact_lock(7089072208669046881)"
 
-/* $1 the schema, $2 the table of the version. From the catalogs themselves: to_regclass() may
+/* $1 the schema, $2 the table of the version. It reads the catalogs themselves: to_regclass() may
  * answer from a cache that was filled before the wait for the lock, and reading a missing table
  * would be an error in the server's log. */
 /* clang-format off */
@@ -58,7 +58,7 @@ typedef struct state {
     int schema;
     int table;
     int32_t version; /* 0: nothing */
-    int citus;       /* the extension is, or may be, and may not have the tables yet */
+    int citus;       /* the extension is or may be there, and may not have the tables yet */
 } state;
 
 static int32_t number_at(const PGresult *result, int column)
@@ -82,7 +82,7 @@ static int32_t read_version(bb_pg_session *session, state *found, int64_t deadli
         found->version = number_at(query.result, 0);
     bb_pg_queries_clear(&query, 1);
     bb_free(&names->allocator, sql);
-    /* one below 0 was made by no library */
+    /* no library makes one below 0 */
     if (code == BB_OK && (found->version < 0 || found->version > current_version()))
         return bb_error_set(error, BB_ERR_SCHEMA,
                             "the schema has version %d; this library knows up to %d",
@@ -113,7 +113,7 @@ static int32_t read_state(bb_pg_session *session, state *found, int64_t deadline
     return code;
 }
 
-/* Opens the transaction in which all is done, when no one else does it. */
+/* Opens the transaction of the migration, once no other migration runs. */
 static int32_t lock(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
     bb_pg_params timeouts;
@@ -218,7 +218,7 @@ static int32_t run_script(bb_pg_session *session, const script *s, int64_t deadl
     return code;
 }
 
-/* Whether there is nothing to do; reads the state to tell. */
+/* Reads the state. Returns whether there is nothing to do. */
 static int32_t read_all(bb_pg_session *session, state *found, int64_t deadline, int *is_done,
                         bb_error *error)
 {
@@ -249,7 +249,7 @@ static int32_t upgrade(bb_pg_session *session, int64_t deadline, bb_error *error
     return code;
 }
 
-/* Brings the schema up to date, when no one else does it. */
+/* Brings the schema up to date, once no other migration runs. */
 static int32_t upgrade_alone(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
     int32_t code = lock(session, deadline, error);
@@ -257,7 +257,7 @@ static int32_t upgrade_alone(bb_pg_session *session, int64_t deadline, bb_error 
     if (code != BB_OK)
         return code;
     code = upgrade(session, deadline, error);
-    /* what failed without the server's knowing, a newer version for one, left it open */
+    /* a failure of which the server does not know, such as a newer version, left it open */
     if (code != BB_OK)
         bb_pg_disconnect(session);
     return code;

@@ -1,5 +1,5 @@
 /*
- * schema.h: the tables, and how they come to be.
+ * schema.h: makes the tables and brings them up to date.
  */
 #ifndef BB_POSTGRES_SCHEMA_H
 #define BB_POSTGRES_SCHEMA_H

@@ -1,8 +1,8 @@
 /*
  * schema_steps.c: the statements that lead from one version of the schema to the next.
  *
- * Once released, a version's steps never change; what is to be different is a new version. Names
- * are the catalog's; see operators.h.
+ * Once released, a version's steps never change; every change is a new version. Names are the
+ * catalog's; see operators.h.
  */
 #include "backends/postgres/schema/schema_steps.h"
 
@@ -14,7 +14,7 @@
  * nothing but the primary key serves a lookup by chatbot. No update touches an indexed column, and
  * pages are not filled, so that an update stays on its page and out of the indexes (HOT).
  *
- * The role is granted what the statements of a request take: no DELETE, and no change of a key, an
+ * The role is granted what the statements of a request need: no DELETE, and no change of a key, an
  * id or a time of creation.
  */
 static const bb_pg_step version_1[] = {
@@ -63,10 +63,10 @@ static const bb_pg_step version_1[] = {
 };
 
 /*
- * Where the table is one, the id alone is unique (E3), whatever becomes of the sequence; the
- * narrower index also costs an insert less. With partitions, and on Citus, the chatbot's id has to
- * be in it. The table stands still while the index is built; a host with a large one builds it
- * before, by CREATE UNIQUE INDEX CONCURRENTLY ON ... (id), and it is then left as it is.
+ * In an ordinary table the id alone is unique (E3), whatever becomes of the sequence; the narrower
+ * index is also cheaper for inserts. With partitions, and on Citus, the chatbot's id must be in it.
+ * The table is locked while the index is built; a host with a large table builds it before, by
+ * CREATE UNIQUE INDEX CONCURRENTLY ON ... (id), and it is then left as it is.
  */
 static const bb_pg_step version_2[] = {
     {"DO $bb_ids$\n"

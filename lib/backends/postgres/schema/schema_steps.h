@@ -8,7 +8,7 @@
 
 #include "backends/postgres/sql/operators.h"
 
-/* What a step is only taken with; the bits of bb_pg_step.needs. */
+/* What a step needs; the bits of bb_pg_step.needs. */
 #define BB_PG_NEEDS_OWN_ACCESS (1u << 0) /* chatbots and keys are the library's own tables */
 #define BB_PG_NEEDS_ROLE       (1u << 1) /* the host named the role that serves requests */
 
@@ -20,8 +20,8 @@ typedef struct bb_pg_step {
 /* Element i leads from version i to version i + 1; NULL after the last. */
 extern const bb_pg_step *const bb_pg_schema_steps[];
 
-/* SQL for the name of a unique constraint of the contacts' on exactly these columns that no foreign
- * key leads to; NULL: there is none. */
+/* SQL for the name of a unique constraint of the contacts on exactly these columns to which no
+ * foreign key refers; NULL: there is none. */
 #define BB_PG_FREE_CONSTRAINT(columns)                                                            \
     "(SELECT u.conname FROM pg_catalog.pg_constraint u\n"                                         \
     "         WHERE u.conrelid" OP(=) "E'@contacts'::pg_catalog.regclass AND u.contype" OP(       \

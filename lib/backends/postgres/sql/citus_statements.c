@@ -2,10 +2,10 @@
  * citus_statements.c: the SQL of a request on Citus.
  *
  * Citus sends a statement as it is to the node that has the chatbot's contacts if every distributed
- * table in it is bound to one chatbot_id by a parameter. All of these are such statements but the
- * insert of several rows, which the coordinator hands on. What they read and lock is then one
- * node's, whichever node they were given to, and their worker-side transaction is one, too. A WITH
- * that holds an INSERT is no such statement.
+ * table in it is bound to one chatbot_id by a parameter. All of these are such statements, except
+ * the insert of several rows, which the coordinator hands on. So they read and lock on one node,
+ * whichever node received them, and share one transaction there. A WITH that holds an INSERT is no
+ * such statement.
  *
  * They are also right on tables that are not Citus's, with the locks of the ordinary write.
  */
@@ -20,9 +20,9 @@
 /* clang-format off */
 
 /*
- * The settings of every transaction that is not the ordinary write's, on Citus those of the
- * coordinator. No plan_cache_mode, as Citus could not tell the shard from a plan for any
- * parameters. The last ends a transaction whose client has gone silent between two round trips.
+ * The settings of every transaction but the ordinary write's; on Citus, those of the coordinator.
+ * There is no plan_cache_mode, as Citus could not find the shard with a plan for any parameters.
+ * The last ends a transaction whose client has fallen silent between two round trips.
  */
 #define TIMEOUTS_SQL                                                            \
     "SELECT pg_catalog.set_config('lock_timeout', $1, true),"                   \
@@ -31,19 +31,19 @@
     " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END,"     \
     " pg_catalog.set_config('idle_in_transaction_session_timeout', $2, true)"
 
-/* One row with one of the decisions of statement.h. The line break ends a comment that the host's
- * query may end in. */
+/* One row with one of the decisions of statement.h. The line break ends a comment at the end of the
+ * host's query. */
 #define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
 
 /*
  * The decision, the settings and the locks, all on the contacts' node: it has copies of the
- * reference tables; advisory locks of a coordinator would exclude nothing between two of them; and
- * settings do not travel. The settings are those of the ordinary write but for the plan's, as the
- * node plans each statement for its parameters. CASE is what SQL has to say what comes first.
+ * reference tables; advisory locks on a coordinator would not order the requests of two
+ * coordinators; and settings do not travel. The settings are those of the ordinary write without
+ * the plan's, as the node plans each statement for its parameters. In SQL, CASE fixes an order.
  *
- * The contacts that are counted, of which there are none, say which node it is. The locks refer to
- * the count because the host's query may read a table that only the coordinator has: Citus then
- * runs it there, and with it each subquery that stands for itself.
+ * Counting contacts, of which there are none, names the node. The locks refer to the count because
+ * the host's query may read a table that only the coordinator has: Citus then runs it there, along
+ * with each independent subquery.
  */
 #define THE_DECISION "(SELECT decision FROM access)"
 #define COUNT_LOCKS(function, locks)                                                           \
@@ -68,7 +68,7 @@
     " pg_catalog.set_config('enable_sort', 'off', true)"                                       \
     " FROM @contacts c WHERE c.chatbot_id" OP(=) "$4 AND c.external_id" OP(=) "''"
 
-/* What of a contact is handed back, in the order of citus_records.h. */
+/* The columns that are handed back, in the order of citus_records.h. */
 #define STORED   "id, created_at, updated_at" EACH(", @field")
 #define C_STORED "c.id, c.created_at, c.updated_at" EACH(", c.@field")
 
@@ -77,9 +77,8 @@
         EACH(", pg_catalog.unnest($@parameter)") ")"          \
     " AS b (external_id, flags" EACH(", @field") ")"
 
-/* Whether a field that the record sets differs from what is stored; and its value from then on.
- * JSON travels as text, which the coordinator hands on as it is, and is cast on the contacts' node
- * where it is needed. */
+/* Whether a field that the record sets differs from the stored one; and its new value. JSON travels
+ * as text, which the coordinator hands on as it is; the contacts' node casts it where needed. */
 #define DIFFERS(collation, cast)                                                                 \
     "b.flags" OP(&) "@bit" OP(<>) "0 AND coalesce(c.@field" collation OP(<>) "b.@field" cast "," \
     " (c.@field IS NULL)" OP(<>) "(b.@field IS NULL))"
@@ -88,10 +87,10 @@
 #define AS_JSON "::pg_catalog.jsonb"
 
 /*
- * The contacts that are there, with what becomes of each (1 it is updated, 2 left as it is), and
- * its values if they are asked for or will stay. A contact is sought as in ordinary_statements.c,
- * and for the same reason. The setting is that of the access statement, on the same node; where it
- * has not run, this is an error.
+ * The existing contacts, with what becomes of each (1 updated, 2 left as it is), and its values if
+ * they are wanted or stay. Contacts are looked up as in ordinary_statements.c, and for the same
+ * reason. The access statement has made the setting on the same node; where it has not run, this is
+ * an error.
  */
 #define FIND_SQL                                                                         \
     "SELECT c.external_id, k.kind, r.*"                                                  \
@@ -109,9 +108,9 @@
         " ON k.kind" OP(=) "2 OR b.flags" OP(&) "@want_before" OP(<>) "0"                \
     " WHERE pg_catalog.current_setting('bb_contacts.decision')::integer" OP(=) "2"
 
-/* Of the contacts that were found to differ. The keys are named twice, so that they are looked up
- * in the index, and not all of the chatbot's contacts read, even where the planner thinks these
- * few because it has no statistics yet. */
+/* Updates the contacts that differ. The keys are named twice, so that they are looked up in the
+ * index. Otherwise a planner without statistics may take the chatbot's contacts for few, and read
+ * all of them. */
 #define UPDATE_SQL                                           \
     "UPDATE @contacts c SET updated_at = $2"                 \
         EACH_TEXT(", " SET("")) EACH_JSON(", " SET(AS_JSON)) \
@@ -121,8 +120,8 @@
     " AND c.external_id" OP(=) "b.external_id"               \
     " RETURNING c.external_id, 1, " C_STORED
 
-/* Of those that were not found. Without ON CONFLICT, as in ordinary_statements.c. First the texts,
- * then the JSON, in both of the lists that have to agree. */
+/* Inserts those that were not found. Without ON CONFLICT, as in ordinary_statements.c. First the
+ * texts, then the JSON, in both of the lists that must agree. */
 #define INSERT_INTO_SQL                                 \
     "INSERT INTO @contacts"                             \
     " (chatbot_id, external_id, created_at, updated_at" \

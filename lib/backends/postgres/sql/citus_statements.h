@@ -7,11 +7,11 @@
 #include "backends/postgres/sql/statement.h"
 
 /*
- * BB_PG_TIMEOUTS        lock timeout, statement timeout (text, milliseconds)
- * BB_PG_CITUS_ACCESS    the access parameters; locks shared, locks exclusive (bigint[]); timeouts
- * the others            the chatbot, the time, and the records; see record_parameters.h
+ * BB_PG_TIMEOUTS        lock timeout, statement timeout (text, milliseconds) BB_PG_CITUS_ACCESS
+ * the access parameters; locks shared, locks exclusive (bigint[]); timeouts the others
+ * the chatbot, the time, and the records; see record_parameters.h
  *
- * The others answer with rows of the columns in citus_records.h.
+ * The others return rows with the columns in citus_records.h.
  */
 extern const bb_pg_definition bb_pg_citus_definitions[BB_PG_STATEMENT_COUNT];
 

@@ -1,5 +1,5 @@
 /*
- * columns.c: SQL that has a part for each field of a contact, of those in util/fields.h.
+ * columns.c: SQL with a part for each field of a contact in util/fields.h.
  */
 #include "backends/postgres/sql/columns.h"
 
@@ -7,7 +7,7 @@
 
 #include "backends/postgres/sql/record_parameters.h"
 
-/* What is replaced wherever it stands. */
+/* A mark that is replaced wherever it stands. */
 typedef struct number {
     const char *mark;
     int64_t value;
@@ -33,7 +33,7 @@ static int takes(const char **sql, const char *mark)
     return 1;
 }
 
-/* Appends what comes next, be it a mark or the text up to one, and moves past it. */
+/* Appends the next mark, replaced, or the text up to it, and moves past it. */
 static void append_next(bb_buffer *to, const char **sql, const bb_field *field)
 {
     size_t plain = strcspn(*sql, "@");
@@ -53,13 +53,13 @@ static void append_next(bb_buffer *to, const char **sql, const bb_field *field)
     } else if (field != NULL && takes(sql, "@initial")) {
         bb_buffer_append(to, field->initial.data, field->initial.len);
     } else {
-        size_t len = plain > 0 ? plain : 1; /* a name's mark, which is not for here */
+        size_t len = plain > 0 ? plain : 1; /* a name's mark, which names.c replaces */
         bb_buffer_append(to, *sql, len);
         *sql += len;
     }
 }
 
-/* If a part begins at `*sql`, moves to what it repeats, and says for which kinds, as a set. */
+/* If a part begins at `*sql`, moves past its mark and returns the set of kinds that it is for. */
 static unsigned begin_part(const char **sql)
 {
     static const unsigned text = 1u << BB_FIELD_TEXT;

@@ -1,5 +1,5 @@
 /*
- * columns.h: SQL that has a part for each field of a contact, of those in util/fields.h.
+ * columns.h: SQL with a part for each field of a contact in util/fields.h.
  *
  * EACH(", c.@field") is sent as ", c.name, c.email" and so on. In a part these stand for
  *

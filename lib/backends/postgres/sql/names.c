@@ -1,5 +1,5 @@
 /*
- * names.c: what the tables are called, who may use them, and SQL with these names put in.
+ * names.c: the names of tables and role, and SQL with these names filled in.
  */
 #include "backends/postgres/sql/names.h"
 
@@ -10,7 +10,7 @@
 #include "util/alloc.h"
 #include "util/buffer.h"
 
-/* NAMEDATALEN - 1: the server would cut a longer identifier, and so take another table. */
+/* NAMEDATALEN - 1: the server would cut a longer identifier, and so use another table. */
 enum { MAX_IDENTIFIER = 63, MAX_SQL = 1 << 20 };
 
 static const char *const marks[BB_PG_NAME_COUNT] = {
@@ -53,7 +53,7 @@ static void append_quoted(bb_buffer *to, const char *name, size_t len)
     bb_buffer_append_char(to, '"');
 }
 
-/* What a buffer holds, as a string of its own; NULL: out of memory. Frees the buffer. */
+/* The buffer's contents as a string of its own; NULL: out of memory. Frees the buffer. */
 static char *take_text(bb_buffer *buffer, const bb_allocator *allocator)
 {
     char *text = NULL;
@@ -65,7 +65,7 @@ static char *take_text(bb_buffer *buffer, const bb_allocator *allocator)
     return text;
 }
 
-/* An identifier, after its schema's unless that is NULL. */
+/* A quoted identifier, with its schema before it unless that is NULL. */
 static char *quote(const bb_pg_names *names, const char *schema, const char *name, size_t len)
 {
     bb_buffer buffer;
@@ -91,8 +91,8 @@ static int find_mark(const char *text)
     return name;
 }
 
-/* A name as it stands in the SQL, or, after a quote, as it stands in a string constant: one of the
- * form E'', whose meaning no setting of the server's changes. */
+/* Appends a name as SQL, or, after a quote, as a part of a string constant: one of the form E'',
+ * whose meaning no setting of the server changes. */
 static void append_name(bb_buffer *to, const char *name, int is_in_constant)
 {
     for (; *name != '\0'; name++) {
@@ -126,7 +126,7 @@ static char *put_names(const bb_pg_names *names, const char *sql)
     return take_text(&buffer, &names->allocator);
 }
 
-/* The columns come first: what the host calls its tables, and its query, stay what they are. */
+/* The columns come first, so that the host's own names and query stay as they are. */
 char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
 {
     bb_buffer buffer;
@@ -145,7 +145,7 @@ char *bb_pg_names_expand(const bb_pg_names *names, const char *sql)
 
 /* ------------------------------------------------------------------------------------ the whole */
 
-/* A text of the host's, or what it is otherwise. */
+/* A text of the host's, or its default. */
 typedef struct choice {
     const char *text;
     size_t len;

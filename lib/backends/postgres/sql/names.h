@@ -1,5 +1,5 @@
 /*
- * names.h: what the tables are called, who may use them, and SQL with these names put in.
+ * names.h: the names of tables and role, and SQL with these names filled in.
  */
 #ifndef BB_POSTGRES_NAMES_H
 #define BB_POSTGRES_NAMES_H
@@ -7,14 +7,14 @@
 #include "bb_contacts/backends.h"
 #include "bb_contacts/storage.h"
 
-/* What SQL in this backend writes as @schema, @contacts and so on. */
+/* The names that SQL in this backend writes as @schema, @contacts and so on. */
 typedef enum bb_pg_name {
     BB_PG_SCHEMA,
     BB_PG_CONTACTS,
     BB_PG_CHATBOTS,
     BB_PG_API_KEYS,
     BB_PG_SCHEMA_VERSION,
-    BB_PG_ROLE,            /* whom migrate() grants what a request needs; NULL: nobody */
+    BB_PG_ROLE,            /* the role to which migrate() grants what a request needs; NULL: none */
     BB_PG_ACCESS_DECISION, /* a query for the decision of statement.h */
     BB_PG_NAME_COUNT
 } bb_pg_name;
@@ -24,7 +24,7 @@ typedef struct bb_pg_names {
     char *sql[BB_PG_NAME_COUNT]; /* quoted, the tables with their schema */
     char *schema;                /* as they stand in the catalogs */
     char *schema_version;
-    int is_access_foreign; /* the host answers who may write, so chatbots and keys are his */
+    int is_access_foreign; /* the host's query says who may write, so chatbots and keys are his */
 } bb_pg_names;
 
 /* BB_ERR_ARGUMENT for a name that the server would cut or refuse, or BB_ERR_NOMEM. `options` NULL:
@@ -35,7 +35,7 @@ void bb_pg_names_free(bb_pg_names *names);
 
 /* SQL with its columns, as in columns.h, and every @name replaced, to be freed with the names'
  * allocator; NULL: out of memory. A name right after a quote, as in E'@contacts'::regclass, is a
- * string constant's. */
+ * part of a string constant. */
 char *bb_pg_names_expand(const bb_pg_names *names, const char *sql);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * ordinary_statements.c: the SQL of a request on tables that are this server's own.
  *
- * A write sends begin, settings, access, write and commit at once; see write.c. Several
- * writes in one transaction send an access statement for each that asks, and the locks after those.
+ * A write sends begin, settings, access, write and commit at once; see ordinary_write.c. Several
+ * writes in one transaction send an access statement for each asker, and the locks after those.
  */
 #include "backends/postgres/sql/ordinary_statements.h"
 
@@ -10,7 +10,8 @@
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/sql/types.h"
 
-/* C asks compilers for literals of 4095 bytes, and all that are in use take far longer ones. */
+/* C asks compilers only for literals of 4095 bytes, but all compilers in use take far longer
+ * ones. */
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
@@ -19,10 +20,10 @@
 /* clang-format off */
 
 /*
- * For this transaction alone, so that nothing is left behind on a connection that a pooler hands
- * to someone else. synchronous_commit off would break E8. The next three keep the write's plan:
- * made once, for any arrays, and good when the table, empty or small at that time, has grown. What
- * is off costs so much by the planner's reckoning that a query of the host's that can't do without
+ * Settings of this transaction alone, so that nothing is left on a connection that a pooler hands
+ * to someone else. synchronous_commit off would break E8. The next three keep the write's plan: it
+ * is made once, for any arrays, and must be good when the table, empty or small at that time, has
+ * grown. To the planner, a disabled scan costs so much that a query of the host's which needs one
  * would be compiled each time, hence the last.
  */
 #define SETTINGS_SQL                                                            \
@@ -35,14 +36,14 @@
     " pg_catalog.set_config('enable_sort', 'off', true),"                       \
     " pg_catalog.set_config('jit', 'off', true)"
 
-/* One row with one of the decisions of statement.h. The line break ends a comment that the host's
- * query may end in. */
+/* One row with one of the decisions of statement.h. The line break ends a comment at the end of the
+ * host's query. */
 #define DECISION_SQL "SELECT coalesce((@access\n)::integer, 0) AS decision"
 
 /*
- * The decisions are noted in a setting of the transaction, one behind the other, and what comes
- * later takes them from there: a 2 for whoever is allowed to write. Those who ask are numbered
- * from 1. It is for this transaction alone, like the other settings.
+ * A setting of the transaction holds the decisions, one after the other, for the later statements:
+ * 2 means that an asker may write. Askers are numbered from 1. Like the other settings, it is for
+ * this transaction alone.
  */
 #define NOTED_SQL "pg_catalog.current_setting('bb_contacts.decision')"
 #define NOTE_SQL(before)                                        \
@@ -50,14 +51,14 @@
     "CASE WHEN decision" OP(=) "2 THEN '2' ELSE '0' END, true)"
 #define IS_ALLOWED_SQL(asker) "pg_catalog.substr(" NOTED_SQL ", " asker ", 1)" OP(=) "'2'"
 
-/* Takes the locks: CASE is what SQL has to say what comes first. */
+/* Takes the locks. In SQL, CASE fixes an order. */
 #define COUNT_SQL(function, locks)                                         \
     "(SELECT pg_catalog.count(pg_catalog." function "(l)) FROM " locks ")"
 #define TAKE_SQL(shared, exclusive)                                           \
     "CASE WHEN " COUNT_SQL("pg_advisory_xact_lock_shared", shared) OP(>=) "0" \
     " THEN " COUNT_SQL("pg_advisory_xact_lock", exclusive) " END"
 
-/* The first one's decision, and then the locks ($6 shared, $7 exclusive), in their order. */
+/* The first asker's decision, and then the locks in their order ($6 shared, $7 exclusive). */
 #define LOCKING_SQL                                                           \
     "WITH access AS MATERIALIZED (" DECISION_SQL ")"                          \
     " SELECT decision, " NOTE_SQL("") ","                                     \
@@ -65,29 +66,28 @@
         TAKE_SQL("pg_catalog.unnest($6) l", "pg_catalog.unnest($7) l") " END" \
     " FROM access"
 
-/* The decision about one more. */
+/* The decision about another asker. */
 #define NEXT_SQL                                                   \
     "WITH access AS MATERIALIZED (" DECISION_SQL ")"               \
     " SELECT decision, " NOTE_SQL(NOTED_SQL OP(||)) " FROM access"
 
-/* The locks of several who ask, of whom some may be refused: $1 shared, $3 exclusive, and who asks
- * for each, $2 and $4. */
+/* The locks of several askers, of whom some may be refused: $1 shared, $3 exclusive, and the asker
+ * of each, $2 and $4. */
 #define ALLOWED_SQL(locks, askers)                               \
     "ROWS FROM (pg_catalog.unnest(" locks "::bigint[]),"         \
     " pg_catalog.unnest(" askers "::integer[])) AS u (l, asker)" \
     " WHERE " IS_ALLOWED_SQL("u.asker")
 #define LOCKS_SQL "SELECT " TAKE_SQL(ALLOWED_SQL("$1", "$2"), ALLOWED_SQL("$3", "$4"))
 
-/* What of a contact is handed back: as it stands, by its alias, and as it was found. */
+/* The columns that are handed back: as they stand, by their alias, and as they were found. */
 #define STORED     "id, created_at, updated_at" EACH(", @field")
 #define C_STORED   "c.id, c.created_at, c.updated_at" EACH(", c.@field")
 #define OLD_STORED "id, old_created_at, old_updated_at" EACH(", old_@field")
 
 /*
- * Values that the client knows are not handed back unless $@wants_values asks for them, as writing
- * them out takes more time than all else about a row: those of a new contact, and those that a
- * record sets. What was found is also kept whole for a record that wants to be told what was
- * before.
+ * Values that the client knows (those of a new contact, and those that a record sets) are handed
+ * back only if $@wants_values asks for them, as writing them out takes more time than anything else
+ * about a row. A record that wants the contact as it was gets all values found.
  */
 #define SHOWN_OLD                                                                          \
     EACH(", CASE WHEN $@wants_values"                                                      \
@@ -98,8 +98,8 @@
          " OR j.flags" OP(&) "@bit" OP(=) "0 THEN c.@field END AS @field")
 #define SHOWN_NEW EACH(", CASE WHEN $@wants_values THEN @field END AS @field")
 
-/* Whether a field that the record sets differs from what is stored; and its value from then on.
- * Texts are compared byte by byte whatever collation someone has given the column. */
+/* Whether a field that the record sets differs from the stored one; and its new value. Texts are
+ * compared byte by byte, whatever the column's collation. */
 #define DIFFERS(collation)                                                               \
     "b.flags" OP(&) "@bit" OP(<>) "0 AND coalesce(c.@field" collation OP(<>) "b.@field," \
     " (c.@field IS NULL)" OP(<>) "(b.@field IS NULL))"
@@ -107,15 +107,15 @@
     EACH(", @field = CASE WHEN j.flags" OP(&) "@bit" OP(<>) "0" \
          " THEN j.@field ELSE c.@field END")
 
-/* Who asks for a record, and its chatbot. */
+/* The asker of a record, and its chatbot. */
 #define ASKER(record)   record ".flags" OP(>>) "@asker_shift"
 #define CHATBOT(record) "($1::bigint[])[" ASKER(record) "]"
 
 /*
- * A record's contact, or no row. Written as a range in index order with a limit, so that no other
- * plan is possible than one probe of the primary key for each record: with an equality the planner
- * may, while the table is small, read all of a chatbot's contacts instead, and go on with that plan
- * after the table has grown, until it is analyzed.
+ * A record's contact, or no row. It is written as a range in index order with a limit, so that the
+ * only possible plan is one probe of the primary key for each record. With an equality the planner
+ * may read all of a chatbot's contacts while the table is small, and keep that plan after the table
+ * has grown, until it is analyzed.
  */
 #define FOUND_SQL(more)                                     \
     "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED \
@@ -126,8 +126,8 @@
     " ORDER BY c.external_id LIMIT 1"
 
 /*
- * The records, numbered from 1. A set in a SELECT list is made as it is read; unnest() in FROM would
- * first be stored, one array after the other. Empty JSON comes as NULL; see records.c.
+ * The records, numbered from 1. A set in a SELECT list is made as it is read; unnest() in FROM
+ * would first store one array after the other. Empty JSON comes as NULL; see records.c.
  */
 #define COLUMN_SQL(parameter, type) "pg_catalog.unnest(" parameter "::" type "[]) AS "
 #define RECORDS_SQL                                                                  \
@@ -140,8 +140,8 @@
         EACH_JSON(", " COLUMN_SQL("$@parameter", "pg_catalog.jsonb") "@field") ") r"
 
 /*
- * Each record beside its contact, if there is one. kind is what becomes of it: 0 it is created,
- * 1 updated, 2 left as it is. What the later parts filter by comes first, as reading a row's column
+ * Each record beside its contact, if there is one. kind says what becomes of it: 0 created, 1
+ * updated, 2 left as it is. The columns that later parts filter by come first, as reading a column
  * means passing all before it.
  */
 #define JOINED_SQL(more)                                              \
@@ -159,15 +159,15 @@
     " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"              \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
-/* The key that a trigger has given to a row, if another one. */
+/* The key that a trigger has given to a row, if it changed it. */
 #define C_COLLATED(key) key " COLLATE pg_catalog.\"C\""
 #define MOVED_TO_SQL                                                                  \
     "CASE WHEN $@wants_values AND (c.chatbot_id" OP(<>) CHATBOT("j")                  \
     " OR " C_COLLATED("c.external_id") OP(<>) "j.external_id) THEN c.external_id END"
 
 /*
- * By the row's place, which saves a second lookup. The condition on the key is for a row that
- * someone else changed meanwhile; it is of a form that no index serves.
+ * Finds a row by its place, which saves a second lookup. The condition on the key is for a row that
+ * someone else changed meanwhile; its form keeps the planner from using an index.
  */
 #define UPDATE_SQL(more, moved_to)                                                  \
     "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz" SET  \
@@ -179,8 +179,8 @@
 
 /*
  * Without ON CONFLICT, which would cost one more lookup and more WAL for each row: a key that
- * someone else has just added is a unique violation, after which write.c tries once more. An id is
- * drawn here only (E4).
+ * someone else has just added is a unique violation, after which ordinary_write.c tries once more.
+ * Only this draws ids (E4).
  */
 #define INSERT_SQL                                                       \
     "INSERT INTO @contacts"                                              \
@@ -192,7 +192,7 @@
     " RETURNING chatbot_id, external_id, id, created_at, updated_at"     \
         SHOWN_NEW
 
-/* The rows: what was as it is to be and what was before, what was updated, what was created. */
+/* The rows: unchanged contacts and contacts as they were, updated ones, created ones. */
 #define ROWS_SQL(moved_to)                                                                      \
     " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, " OLD_STORED \
         " FROM joined WHERE kind" OP(=) "2"                                                     \
@@ -201,11 +201,11 @@
     " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"
 
 /*
- * What has to hold in the end, or the last branch of the write, which has no rows, raises an error
- * instead. Every record that was to be written was: a trigger, rule or policy of the host's may
- * leave one out, and someone who does not take the locks may change a row between the lookup and
- * the rest. And the table has no triggers or rules, which may store another value than the record's,
- * and is a table with no partitions or children, which may have some of their own.
+ * What must hold in the end; otherwise the last branch of the write, which has no rows, raises an
+ * error. Every record was written: a trigger, rule or policy of the host's may leave one out, and
+ * someone who does not take the locks may change a row between the lookup and the rest. And the
+ * table has no triggers or rules, which may store another value than the record's, and no
+ * partitions or children, which may have some of their own.
  */
 #define FAIL_IF_0(number) "pg_catalog.width_bucket(0, 0, 1, (" number ")::integer)"
 #define ALL_WRITTEN_SQL                                                    \
@@ -217,9 +217,9 @@
     " FROM pg_catalog.pg_class WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass)"
 
 /*
- * The parameters are those of record_parameters.h: $1 the chatbots of those who ask, $2 the time,
- * from $3 the records, one array a column, and $@wants_values whether all values are handed back,
- * which is not asked of this one.
+ * The parameters are those of record_parameters.h: $1 the askers' chatbots, $2 the time, from $3
+ * the records, one array a column, and $@wants_values whether all values are handed back, which
+ * this statement is never asked for.
  */
 #define WRITE_SQL                                                       \
     "WITH joined AS MATERIALIZED (" JOINED_SQL("") "),"                 \
@@ -231,11 +231,12 @@
         " OR " FAIL_IF_0("NOT " MAY_DIFFER_SQL) " IS NULL"
 
 /*
- * That error the host's triggers and expressions may raise, too. So a write that fails for it is
- * sent again with care, as are all that may meet triggers: then what does not hold is a row more,
- * and a setting of the transaction, for which a statement between the write and the commit fails.
- * That calls nothing of the host's and no value reaches it, so that its error is nobody else's. A
- * careful write of one contact takes an eighth more of the server's time.
+ * The host's triggers and expressions may raise the same error. So a write that fails with it is
+ * sent again as a careful write, as are all writes that may meet triggers. A careful write reports
+ * what does not hold in one more row, and in a setting of the transaction that makes a check
+ * between the write and the commit fail. The check calls nothing of the host's, and no value
+ * reaches it, so its error is the library's own. A careful write of one contact takes an eighth
+ * more of the server's time.
  *
  * If values are asked for, triggers may change them, but not a key.
  */
@@ -271,9 +272,9 @@
 
 /*
  * The same for contacts that are partitioned by chatbot_id. A plan for any parameters holds all
- * partitions, and the time that it takes to make, to lock and to start grows with their number. So
- * each write is planned for its own chatbots, which are named in a form that the planner finds the
- * partitions by; the chatbot of the record at hand picks one of these.
+ * partitions, and the time to plan, lock and start grows with their number. So each write is
+ * planned for its own chatbots, in a form by which the planner finds the partitions; the chatbot of
+ * each record then picks one of these.
  */
 #define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
 #define WRITE_TO_PARTITIONS_SQL                                                 \
@@ -282,7 +283,7 @@
 
 /* clang-format on */
 
-/* Told to the server, so that the host's query need not use or cast every parameter. */
+/* The types are given, so that the host's query need not use or cast every parameter. */
 static const uint32_t access_types[] = {BB_PG_BYTEA, BB_PG_INT8, BB_PG_INT8, BB_PG_INT8,
                                         BB_PG_TIMESTAMPTZ};
 static const uint32_t locking_types[] = {BB_PG_BYTEA,     BB_PG_INT8,        BB_PG_INT8,

@@ -1,5 +1,5 @@
 /*
- * record_parameters.h: what the statements that take records are told of each, and where.
+ * record_parameters.h: the parameters of statements that take records.
  */
 #ifndef BB_POSTGRES_RECORD_PARAMETERS_H
 #define BB_POSTGRES_RECORD_PARAMETERS_H
@@ -9,12 +9,12 @@
 /* The numbers of the parameters, as in $3. From the third they are arrays with one element for each
  * record, a field's at BB_PG_PARAM_FIELDS and its place in bb_fields. */
 enum {
-    BB_PG_PARAM_CHATBOT = 1, /* the chatbot; of the ordinary write, those of all who ask */
+    BB_PG_PARAM_CHATBOT = 1, /* the chatbot; for the ordinary write, those of all askers */
     BB_PG_PARAM_NOW,
     BB_PG_PARAM_EXTERNAL_ID,
     BB_PG_PARAM_FLAGS,
     BB_PG_PARAM_FIELDS,
-    BB_PG_PARAM_WANTS_VALUES = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT, /* of the ordinary write */
+    BB_PG_PARAM_WANTS_VALUES = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT, /* for the ordinary write */
     BB_PG_LAST_PARAM = BB_PG_PARAM_WANTS_VALUES
 };
 
@@ -22,7 +22,7 @@ enum {
 enum { BB_PG_MAX_PARAMS = BB_PG_LAST_PARAM };
 
 /* A record's flags: the bits of bb_record.fields, after them those of bb_record.flags, and, in the
- * ordinary write, the number of who asks, from 1. */
+ * ordinary write, the asker's number, from 1. */
 enum {
     BB_PG_FLAG_TOUCH = BB_FIELD_ALL + 1,
     BB_PG_FLAG_WANT_BEFORE = 2 * BB_PG_FLAG_TOUCH,

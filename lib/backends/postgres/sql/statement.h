@@ -1,5 +1,5 @@
 /*
- * statement.h: which statements there are, and what one is.
+ * statement.h: the statements and their form.
  */
 #ifndef BB_POSTGRES_STATEMENT_H
 #define BB_POSTGRES_STATEMENT_H
@@ -12,12 +12,12 @@ typedef enum bb_pg_statement_id {
     BB_PG_SETTINGS,      /* lock timeout, statement timeout (text, milliseconds) */
     BB_PG_ACCESS,        /* the access parameters; locks shared, locks exclusive (bigint[]) */
     BB_PG_NEXT_ACCESS,   /* the access parameters */
-    BB_PG_LOCKS,         /* shared, who asks for each; exclusive, who asks for each */
+    BB_PG_LOCKS,         /* shared, the asker of each; exclusive, the asker of each */
     BB_PG_WRITE,         /* see records.c */
     BB_PG_CAREFUL_WRITE, /* likewise; BB_PG_CHECK follows */
     BB_PG_PLAN_ANEW,
     BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
-    BB_PG_CHECK,               /* fails if the write before it is to be undone */
+    BB_PG_CHECK,               /* fails if the write before it must be undone */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_TIMEOUTS,  /* these: see citus_statements.h */
@@ -44,7 +44,7 @@ typedef struct bb_pg_statement {
     char *text;
     const uint32_t *types; /* as above */
     int type_count;
-    char name[24]; /* that it is prepared under */
+    char name[24]; /* under which it is prepared */
 } bb_pg_statement;
 
 /* What the access statement decides. */

@@ -1,6 +1,6 @@
 /*
- * statements.c: all statements of a store, as they are sent, and the names that they are prepared
- * under.
+ * statements.c: all statements of a store, as they are sent, and the names under which they are
+ * prepared.
  */
 #include "backends/postgres/sql/statements.h"
 
@@ -13,8 +13,8 @@
 #include "util/alloc.h"
 #include "util/hash.h"
 
-/* Named after its text, because two builds of the library may meet on one server connection behind
- * a pooler, where one name with two texts would run the wrong one. */
+/* The name is a hash of the text, because two builds of the library may share a server connection
+ * behind a pooler, where one name with two texts would run the wrong one. */
 static void set_name(bb_pg_statement *statement)
 {
     uint64_t hash = bb_hash_fnv(BB_HASH_FNV_START, statement->text, strlen(statement->text));

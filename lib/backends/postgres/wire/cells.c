@@ -1,5 +1,5 @@
 /*
- * cells.c: the values of a result in binary format; of a cell that is of another size, 0.
+ * cells.c: the values of a result in binary format; 0 for a cell of another size.
  */
 #include "backends/postgres/wire/cells.h"
 
@@ -48,7 +48,7 @@ int32_t bb_pg_i32_at(const PGresult *result, int row, int column)
                                                  : -1;
 }
 
-/* A NULL in a column of JSON, which is declared not to hold one, is what a new contact has. */
+/* A NULL in a JSON column, which must not have one, is read as a new contact's value. */
 static bb_slice value_at(const PGresult *result, int row, int column, const bb_field *field)
 {
     if (field->kind == BB_FIELD_TEXT)

@@ -1,5 +1,5 @@
 /*
- * cells.h: the values of a result in binary format; of a cell that is of another size, 0.
+ * cells.h: the values of a result in binary format; 0 for a cell of another size.
  */
 #ifndef BB_POSTGRES_CELLS_H
 #define BB_POSTGRES_CELLS_H

@@ -13,7 +13,7 @@
 
 enum { OLDEST_SERVER = 150000 };
 
-/* Copies `message` on one line, white space at its end left out; returns its length. */
+/* Copies `message` as one line, without white space at its end; returns its length. */
 static size_t one_line(char *to, size_t size, const char *message)
 {
     size_t len = 0;
@@ -99,8 +99,8 @@ int32_t bb_pg_leave_reader(bb_pg_session *session)
     return code;
 }
 
-/* Goes through libpq's steps of connecting. BB_ERR_UNAVAILABLE if they lead nowhere; `*was_reached`
- * says whether the server had been sent something by then. */
+/* Goes through libpq's steps of connecting. BB_ERR_UNAVAILABLE if they fail; `*was_reached` says
+ * whether anything had been sent to the server by then. */
 static int32_t finish_connecting(PGconn *conn, int64_t deadline, int *was_reached, bb_error *error)
 {
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
@@ -159,7 +159,7 @@ static int32_t connect_to(bb_pg_session *session, const bb_pg_hosts *hosts, size
     return code;
 }
 
-/* One host after the other, beginning with the one that was the right one last. */
+/* Tries one host after the other, beginning with the last one that worked. */
 static int32_t connect_to_any(bb_pg_session *session, const bb_pg_hosts *hosts, int64_t deadline,
                               bb_error *error)
 {
@@ -173,13 +173,14 @@ static int32_t connect_to_any(bb_pg_session *session, const bb_pg_hosts *hosts, 
         if (code == BB_OK)
             atomic_store(&session->store->good_host, (unsigned)index);
         else if (code == BB_ERR_BUSY && bb_deadline_left(deadline) > 0)
-            code = BB_ERR_UNAVAILABLE; /* it was only this host's time that was over */
+            code = BB_ERR_UNAVAILABLE; /* only this host's time was over */
     }
     return code;
 }
 
-/* Whether a connection may lead to a server that has fallen silent: another one had no answer, and
- * this has had none since then. It would cost one more request its time to find out. */
+/* Whether a connection may lead to a server that has fallen silent: a request on another connection
+ * got no answer, and nothing has come on this one since. Finding out would cost one more request
+ * its time. */
 static int is_doubtful(const bb_pg_session *session)
 {
     return session->heard_at <= atomic_load(&session->store->silent_from) &&

@@ -29,7 +29,7 @@ static const number_words resolver_errors[] = {
     {EAI_FAIL, "the host's address can't be found out"},
 };
 
-/* libpq's own, as far as it speaks English; the exact ones first. */
+/* libpq's own messages, if they are in English; the exact ones first. */
 static const phrase_words phrases[] = {
     {"could not translate host name", NO_HOST},
     {"server closed the connection", "the server closed the connection"},
@@ -47,7 +47,7 @@ static const phrase_words phrases[] = {
     {"GSS", "GSSAPI failed"},
 };
 
-/* libpq ends messages in what the system calls these. */
+/* The system's texts for these errors, with which libpq ends its messages. */
 static const number_words system_errors[] = {
     {ECONNREFUSED, "connection refused"},
     {ENOENT, "no such socket"},
@@ -62,7 +62,7 @@ static const number_words system_errors[] = {
     {ENFILE, "this machine has too many open files"},
 };
 
-/* What servers and poolers answer to those who want to connect. */
+/* What servers and poolers answer to a client that wants to connect. */
 static const phrase_words refusals[] = {
     {"28P01", "wrong password"},
     {"28000", "the server does not let this user in"},
@@ -102,7 +102,7 @@ static const char *words_for(const char *message)
     return words;
 }
 
-/* Which option's value libpq has refused; NULL: it is not about that. */
+/* The option whose value libpq has refused; NULL if the message is about something else. */
 static const char *refused_option(const char *message, const bb_pg_hosts *hosts)
 {
     char said[2][PHRASE];
@@ -116,7 +116,8 @@ static const char *refused_option(const char *message, const bb_pg_hosts *hosts)
     return NULL;
 }
 
-/* The SQLSTATE that a message ends in, as messages of the server's do by PQERRORS_SQLSTATE. */
+/* The SQLSTATE at the end of a message, where PQERRORS_SQLSTATE puts it for the server's
+ * messages. */
 static int find_sqlstate(const char *message, char sqlstate[SQLSTATE + 1])
 {
     size_t len = strlen(message);

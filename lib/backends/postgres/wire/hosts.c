@@ -1,10 +1,9 @@
 /*
- * hosts.c: the hosts that a connection string names, each of which is given a share of the time.
+ * hosts.c: the hosts that a connection string names, each of which gets a share of the time.
  *
- * libpq goes through the hosts by itself, but leaves one that never answers only after
- * connect_timeout, which it does not keep to when it may not block (PQconnectPoll in chapter 34.1
- * of PostgreSQL's manual). So it is given one host at a time. What the environment or a service
- * file names instead of the connection string is left to libpq.
+ * libpq tries the hosts in turn, but leaves one that never answers only after connect_timeout,
+ * which it ignores when it may not block (PQconnectPoll in chapter 34.1 of PostgreSQL's manual). So
+ * it gets one host at a time. Hosts that the environment or a service file names are left to libpq.
  */
 #include "backends/postgres/wire/hosts.h"
 
@@ -33,7 +32,7 @@ static size_t count_items(const char *list)
     return count;
 }
 
-/* Copies an item of a list; the only one of a shorter list stands for all. 0 if it does not fit. */
+/* Copies an item of a list; a list of one item holds for all. 0 if it does not fit. */
 static int copy_item(char *to, size_t size, const char *list, size_t index)
 {
     size_t len;
@@ -50,8 +49,8 @@ static int copy_item(char *to, size_t size, const char *list, size_t index)
     return 1;
 }
 
-/* Whether a list has an item of ordinary length for each host. What is not in order is left to
- * libpq, which says why. */
+/* Whether a list has an item of ordinary length for each host. Any other list is left to libpq,
+ * which says what is wrong. */
 static int is_in_order(const char *list, size_t count)
 {
     char item[MAX_HOST];
@@ -91,9 +90,9 @@ int bb_pg_hosts_read(bb_pg_hosts *hosts, const char *conninfo)
     hosts->count = count_hosts(hosts);
     timeout = value_of(hosts, "connect_timeout");
     seconds = timeout == NULL ? 0 : strtol(timeout, NULL, 10);
-    if (seconds > MOST_SECONDS) /* in milliseconds it must not overflow */
+    if (seconds > MOST_SECONDS) /* so that milliseconds do not overflow */
         seconds = MOST_SECONDS;
-    /* as libpq has it: 0 or less is none, and 1 means 2 */
+    /* as in libpq: 0 or less means none, and 1 means 2 */
     hosts->connect_timeout_ms = seconds <= 0 ? 0 : seconds < 2 ? 2000 : (int64_t)seconds * 1000;
     return 1;
 }
@@ -140,7 +139,7 @@ int64_t bb_pg_hosts_deadline(const bb_pg_hosts *hosts, size_t left, int64_t dead
 {
     int64_t time = bb_deadline_left(deadline);
 
-    /* something is left for the request itself, whichever host it is */
+    /* leave some time for the request itself, whichever host it is */
     if (hosts->count > 1)
         time /= (int64_t)left + 1;
     if (hosts->connect_timeout_ms > 0 && hosts->connect_timeout_ms < time)

@@ -1,5 +1,5 @@
 /*
- * hosts.h: the hosts that a connection string names, each of which is given a share of the time.
+ * hosts.h: the hosts that a connection string names, each of which gets a share of the time.
  */
 #ifndef BB_POSTGRES_HOSTS_H
 #define BB_POSTGRES_HOSTS_H

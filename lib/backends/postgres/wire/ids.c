@@ -1,5 +1,5 @@
 /*
- * ids.c: whether the sequence that ids are drawn from is ahead of the contacts, as it must be (E3).
+ * ids.c: whether the sequence of ids is ahead of the contacts, as it must be (E3).
  */
 #include "backends/postgres/wire/ids.h"
 
@@ -9,7 +9,7 @@
 /* The SQL is laid out by hand. */
 /* clang-format off */
 
-/* The sequence, how far it is, and whether this role may move it here. On Citus each node's has a
+/* The sequence, its last value, and whether this role may move it here. On Citus each node has a
  * range of its own. */
 #define SEQUENCE_SQL                                                                          \
     "SELECT c.oid AS sequence, s.last_value, s.min_value, s.max_value,"                       \
@@ -22,7 +22,7 @@
     " WHERE c.oid" OP(=)                                                                      \
     "pg_catalog.pg_get_serial_sequence(E'@contacts', 'id')::pg_catalog.regclass"
 
-/* One that was never drawn from does not say where it begins, so it is drawn from. */
+/* A sequence that was never used does not say where it begins, so this draws from it. */
 #define CATCH_UP_SQL                                                                          \
     "SELECT CASE WHEN NOT s.is_ours THEN 2 ELSE ("                                            \
         "SELECT CASE WHEN m.highest IS NULL THEN 0"                                           \

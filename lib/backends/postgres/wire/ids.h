@@ -1,5 +1,5 @@
 /*
- * ids.h: whether the sequence that ids are drawn from is ahead of the contacts, as it must be (E3).
+ * ids.h: whether the sequence of ids is ahead of the contacts, as it must be (E3).
  */
 #ifndef BB_POSTGRES_IDS_H
 #define BB_POSTGRES_IDS_H
@@ -12,8 +12,8 @@ typedef enum bb_pg_ids {
     BB_PG_IDS_UNKNOWN /* the role may not move it, or there is none */
 } bb_pg_ids;
 
-/* A copy of the table without the sequence, or a logical replica, leaves it behind. It is not moved
- * back, and a line in the log says if it was moved. */
+/* Moves the sequence on if it is behind, as after a copy of the table without it, or on a logical
+ * replica. Never moves it back. The log has a line if it was moved. */
 int32_t bb_pg_ids_catch_up(bb_pg_session *session, int64_t deadline, int *ids, bb_error *error);
 
 #endif

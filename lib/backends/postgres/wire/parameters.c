@@ -9,7 +9,7 @@
 /* timestamptz counts from 2000-01-01. */
 static const int64_t epoch_us = INT64_C(946684800000000);
 
-/* The server refuses messages of 1 GiB; this leaves room for what is not in the arrays. */
+/* The server refuses messages of 1 GiB; this leaves room for parameters outside of the arrays. */
 static const size_t max_message = ((size_t)1 << 30) - ((size_t)1 << 16);
 
 /* Bytes before an array's elements, and before each element's data with a jsonb's version. */

@@ -9,7 +9,8 @@
 #include "bb_contacts/storage.h"
 #include "util/buffer.h"
 
-/* In the order of their addition: $1, $2, ... The arrays lie one after the other in one buffer. */
+/* In the order in which they are added: $1, $2, ... The arrays lie one after the other in one
+ * buffer. */
 typedef struct bb_pg_params {
     int count;
     const char *values[BB_PG_MAX_PARAMS]; /* NULL: SQL's NULL */
@@ -28,7 +29,7 @@ void bb_pg_params_add_i64(bb_pg_params *params, int64_t value);
 /* Microseconds since 1970. */
 void bb_pg_params_add_time(bb_pg_params *params, int64_t time_us);
 
-/* A duration in milliseconds, as the text that a setting takes; at least 1, as 0 means for ever. */
+/* A duration in milliseconds, as a setting's text; at least 1, as 0 means for ever. */
 void bb_pg_params_add_milliseconds(bb_pg_params *params, int64_t milliseconds);
 
 /* `data` must outlive the parameters; NULL is SQL's NULL. */
@@ -37,8 +38,8 @@ void bb_pg_params_add_bytes(bb_pg_params *params, const void *data, size_t len);
 /* How many bytes an array takes whose elements have `bytes` in all. */
 size_t bb_pg_array_size(size_t count, size_t bytes);
 
-/* Makes room for all arrays; comes before the first. BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are
- * larger than one message to the server may be. Nothing that is added to them can fail then. */
+/* Makes room for all arrays, before the first is added; after that, adding to them can't fail.
+ * BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are too large for one message to the server. */
 int32_t bb_pg_params_reserve(bb_pg_params *params, size_t size, bb_error *error);
 
 /* An array: begin, its `count` elements, end. A jsonb element is JSON text; null is NULL. */

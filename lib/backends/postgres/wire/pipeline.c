@@ -10,9 +10,8 @@
 #include "backends/postgres/wire/failure.h"
 #include "backends/postgres/wire/sqlstate.h"
 
-/* How long the synchronization point is waited for once all results are there. The server sends it
- * with the last of them; but libpq, if it has no memory for it, says nothing and goes on waiting.
- */
+/* How long to wait for the synchronization point once all results are there. The server sends it
+ * with the last of them; but if libpq has no memory for it, it says nothing and goes on waiting. */
 enum { SYNC_MS = 500 };
 
 /* The statements that a round trip prepares, as a set like bb_pg_session.prepared. */
@@ -71,8 +70,8 @@ static int send_all(bb_pg_session *session, const bb_pg_query *queries, size_t c
     return PQpipelineSync(session->conn);
 }
 
-/* The next result; BB_ERR_LOST, or BB_ERR_BUSY when the deadline passed. Reads while it still has
- * to write, as the server may not read on before it could write. */
+/* The next result; BB_ERR_LOST, or BB_ERR_BUSY when the deadline passed. It reads even while it
+ * still has to write, as the server may not read on before it could write. */
 static int32_t next_result(bb_pg_session *session, int64_t deadline, PGresult **result)
 {
     PGconn *conn = session->conn;
@@ -91,7 +90,7 @@ static int32_t next_result(bb_pg_session *session, int64_t deadline, PGresult **
         *result = PQgetResult(conn);
         if (*result != NULL)
             return BB_OK;
-        /* one NULL ends each query's results, so that two in a row mean that there are no more */
+        /* one NULL ends each query's results, so two in a row mean that there are no more */
         if (++ends == 2)
             return BB_ERR_LOST;
     }
@@ -105,8 +104,8 @@ typedef struct round_trip {
     int32_t outcome;         /* of the first query that failed, or BB_OK */
     int32_t transport;       /* BB_OK when the synchronization point was reached */
     int lost_a_name;         /* a prepared statement was not there, or there already */
-    int speaks_of_names;     /* so says the SQLSTATE, which may be the host's own */
-    int is_refused;          /* by a pooler, it seems, which has closed the connection */
+    int speaks_of_names;     /* by the SQLSTATE, which may be the host's own */
+    int is_refused;          /* by a pooler, it seems, that has closed the connection */
 } round_trip;
 
 /* Whether the next result answers the preparation of the query. */
@@ -125,9 +124,9 @@ static int is_from_before(const bb_pg_session *session, const bb_pg_query *query
 }
 
 /*
- * What a query's SQLSTATE means. A few of them tell of a prepared statement that is of no use any
- * more, which a new session prepares anew; but only where that can be: triggers and functions of
- * the host's may raise the same ones.
+ * What a query's SQLSTATE means. A few may tell of a prepared statement that is of no use any more,
+ * which a new session prepares anew; but only where that is possible, since triggers and functions
+ * of the host's may raise the same ones.
  */
 static int32_t code_of(const bb_pg_session *session, const bb_pg_query *query, round_trip *trip,
                        const char *sqlstate)
@@ -162,7 +161,7 @@ static void check(const bb_pg_session *session, const bb_pg_query *query, round_
         trip->outcome = bb_pg_error(error, BB_ERR_NOMEM, NULL, "libpq has no memory for a result");
 }
 
-/* Until when the next result is waited for. */
+/* Until when to wait for the next result. */
 static int64_t patience(const round_trip *trip, size_t count, int64_t deadline)
 {
     return trip->next == count && bb_deadline_left(deadline) > SYNC_MS ? bb_deadline_in(SYNC_MS)
@@ -189,7 +188,7 @@ static void receive_all(bb_pg_session *session, bb_pg_query *queries, size_t cou
         if (trip->outcome == BB_ERR_NOMEM) /* see SYNC_MS */
             trip->transport = BB_ERR_NOMEM;
         if (trip->transport != BB_OK) {
-            /* libpq's own, in place of the result that never came */
+            /* libpq's own error, in place of the result that never came */
             PQclear(result);
             return;
         }
@@ -219,8 +218,8 @@ static int roll_back(bb_pg_session *session, int64_t deadline)
     return trip.transport == BB_OK && PQtransactionStatus(session->conn) == PQTRANS_IDLE;
 }
 
-/* The connection is of no more use. What the queries did counts all the same if all results came:
- * the last is that of COMMIT. */
+/* The connection is of no more use. If all results came, the queries' work counts all the same: the
+ * last result is that of COMMIT. */
 static int32_t give_up(bb_pg_session *session, const round_trip *trip, size_t count,
                        bb_error *error)
 {
@@ -238,7 +237,7 @@ static int32_t give_up(bb_pg_session *session, const round_trip *trip, size_t co
     return code;
 }
 
-/* Sends all, takes all results, and leaves no transaction open that failed. */
+/* Sends all, takes all results, and leaves no failed transaction open. */
 static int32_t exchange(bb_pg_session *session, bb_pg_query *queries, size_t count,
                         round_trip *trip, int64_t deadline, bb_error *error)
 {
@@ -264,10 +263,10 @@ static int32_t exchange(bb_pg_session *session, bb_pg_query *queries, size_t cou
 }
 
 /*
- * Behind a pooler that hands out a server connection for one transaction, a statement that one
- * connection has prepared is missing from the next, or there already. So the queries, of which none
- * was done, are sent once more without names. If that fails alike it was the host who spoke so;
- * otherwise statements go without names from now on, here and on connections to come.
+ * Behind a pooler in transaction mode, a statement that was prepared on one server connection may
+ * be missing on the next, or be there already. So the queries, of which none was done, are sent
+ * once more without names. If that fails in the same way, the error was the host's own; otherwise
+ * statements have no names from now on, here and on connections to come.
  */
 static int32_t repeat_unnamed(bb_pg_session *session, bb_pg_query *queries, size_t count,
                               int64_t deadline, bb_error *error)
@@ -290,7 +289,7 @@ static int32_t repeat_unnamed(bb_pg_session *session, bb_pg_query *queries, size
     return code;
 }
 
-/* One round trip for this. */
+/* Runs the queries in one round trip. */
 static int32_t try_queries(bb_pg_session *session, bb_pg_query *queries, size_t count,
                            int *is_refused, int64_t deadline, bb_error *error)
 {
@@ -307,10 +306,10 @@ static int32_t try_queries(bb_pg_session *session, bb_pg_query *queries, size_t 
 }
 
 /*
- * A pooler that hands out a server connection for one statement closes the client's when a round
- * trip leaves a transaction open, as each one does that fails. Often the client is not told then
- * what it failed for. That is found out once, before anything is asked of the server: whether a
- * transaction can be left open; and if not, whether one can be had at all.
+ * A pooler in statement mode closes the client's connection when a round trip leaves a transaction
+ * open, as each failing one does. The client often does not learn then why it failed. So each store
+ * finds out once, before its first query, whether a transaction can be left open; and if not,
+ * whether transactions work at all.
  */
 static int32_t refuse_statement_mode(bb_pg_session *session, int64_t deadline, bb_error *error)
 {
@@ -336,7 +335,7 @@ static int32_t get_ready(bb_pg_session *session, int64_t deadline, bb_error *err
 
     if (code == BB_OK && !atomic_load(&session->store->keeps_transactions))
         code = refuse_statement_mode(session, deadline, error);
-    /* a session that can't be had again is broken */
+    /* a session that can't connect again is broken */
     return code == BB_ERR_UNAVAILABLE ? BB_ERR_LOST : code;
 }
 
@@ -347,7 +346,7 @@ int32_t bb_pg_run(bb_pg_session *session, bb_pg_query *queries, size_t count, in
     int32_t code;
     int is_idle;
 
-    /* what is sent may be done even if nobody waits for it, so nothing is sent too late */
+    /* the server may do what it gets even if nobody waits for it, so nothing is sent too late */
     if (bb_deadline_left(deadline) == 0)
         return bb_pg_error(error, BB_ERR_BUSY, NULL, "the deadline had passed already");
     code = get_ready(session, deadline, error);
@@ -355,7 +354,7 @@ int32_t bb_pg_run(bb_pg_session *session, bb_pg_query *queries, size_t count, in
         return code;
     is_idle = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
     code = exchange(session, queries, count, &trip, deadline, error);
-    /* what began here can be begun again; the rest needs a new session */
+    /* work that began here can be repeated; the rest needs a new session */
     if (trip.lost_a_name && session->conn != NULL && is_idle)
         code = repeat_unnamed(session, queries, count, deadline, error);
     if (code == BB_ERR_LOST)
@@ -387,8 +386,8 @@ void bb_pg_queries_clear(bb_pg_query *queries, size_t count)
 }
 
 /* The server gives up on a lock before the deadline, so that the connection can be kept. It must
- * not cancel a statement before the client has given up: a COMMIT that waits for a synchronous
- * standby would, canceled, report success. */
+ * not cancel a statement before the client has given up: a canceled COMMIT that waits for a
+ * synchronous standby would report success. */
 static void add_timeouts(bb_pg_params *params, int64_t left, int64_t left_for_locks)
 {
     int64_t most = left - left / 10;

@@ -16,18 +16,17 @@ typedef struct bb_pg_query {
 } bb_pg_query;
 
 /*
- * Connects if need be, sends all queries at once and takes their results, which the caller clears
- * whatever is returned. Stops at the first that fails; its SQLSTATE decides what is returned, and a
- * transaction block that it was in is rolled back. BB_ERR_LOST if the connection broke before all
- * results were there, BB_ERR_BUSY if the deadline passed; the session is then without connection
- * and makes a new one when it is used again.
+ * Connects if need be, sends all queries at once and takes their results, which the caller always
+ * clears. Stops at the first that fails; its SQLSTATE decides the code, and its transaction block
+ * is rolled back. BB_ERR_LOST if the connection broke before all results were there, BB_ERR_BUSY if
+ * the deadline passed; then the session has no connection and makes a new one at its next use.
  */
 int32_t bb_pg_run(bb_pg_session *session, bb_pg_query *queries, size_t count, int64_t deadline,
                   bb_error *error);
 
 /*
- * The same for one query in a transaction of its own, unless one is open: by the server's default
- * of serializable transactions a standby, which has none, would refuse it.
+ * The same for one query, in a transaction of its own unless one is open. Outside of one, a standby
+ * whose default is serializable transactions, which it does not have, would refuse the query.
  */
 int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_query *query, int64_t deadline,
                         bb_error *error);
@@ -35,10 +34,10 @@ int32_t bb_pg_run_alone(bb_pg_session *session, bb_pg_query *query, int64_t dead
 /* Frees the results. */
 void bb_pg_queries_clear(bb_pg_query *queries, size_t count);
 
-/* The parameters of the settings statement, from what is left of a deadline. */
+/* Adds the parameters of the settings statement, from the time left until a deadline. */
 void bb_pg_params_add_timeouts(bb_pg_params *params, int64_t deadline);
 
-/* The same of an access, whose locks may have less time. */
+/* The same for an access, whose locks may have less time. */
 void bb_pg_params_add_access_timeouts(bb_pg_params *params, const bb_access *access);
 
 #endif

@@ -31,7 +31,7 @@ static const meaning meanings[] = {
     {"3F000", BB_ERR_SCHEMA},                       /* invalid_schema_name */
     {"42P01", BB_ERR_SCHEMA},                       /* undefined_table */
     {"42703", BB_ERR_SCHEMA},                       /* undefined_column */
-    {"08", BB_ERR_UNAVAILABLE},                     /* connection exception: another node's */
+    {"08", BB_ERR_UNAVAILABLE},                     /* connection exception: of another node */
     {"28", BB_ERR_UNAVAILABLE},                     /* invalid authorization specification */
     {"53", BB_ERR_UNAVAILABLE},                     /* insufficient resources: disk, connections */
     {"57", BB_ERR_UNAVAILABLE},                     /* operator intervention: starting up */

@@ -6,13 +6,13 @@
 
 #include <stdint.h>
 
-/* invalid_argument_for_width_bucket_function: how a write that is to be undone fails, or the check
- * after it; see ordinary_statements.c. */
+/* invalid_argument_for_width_bucket_function: the error of a write that undoes itself, or of the
+ * check after it; see ordinary_statements.c. */
 #define BB_PG_SQLSTATE_UNDO "2201G"
 
-/* feature_not_supported, invalid_sql_statement_name, duplicate_prepared_statement: also what the
- * server says of a prepared statement when a table has changed its shape since, and behind a pooler
- * when another connection has prepared it; see pipeline.c. */
+/* feature_not_supported, invalid_sql_statement_name, duplicate_prepared_statement: among others,
+ * the server's errors for a prepared statement whose table has changed its shape since, or which
+ * another connection behind a pooler has prepared; see pipeline.c. */
 #define BB_PG_SQLSTATE_UNSUPPORTED    "0A000"
 #define BB_PG_SQLSTATE_NO_STATEMENT   "26000"
 #define BB_PG_SQLSTATE_TWO_STATEMENTS "42P05"
@@ -23,7 +23,7 @@
 /* read_only_sql_transaction: what a standby answers to a write. */
 #define BB_PG_SQLSTATE_READ_ONLY "25006"
 
-/* The bb_code for a SQLSTATE of five characters: by the exact code, then by its class, else
+/* The bb_code for a SQLSTATE of five characters: by the exact code, then by its class, otherwise
  * BB_ERR_INTERNAL. */
 int32_t bb_pg_sqlstate_code(const char *sqlstate);
 

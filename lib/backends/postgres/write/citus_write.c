@@ -1,11 +1,11 @@
 /*
  * citus_write.c: stores the records of a request on Citus, all or none, in two round trips.
  *
- * No statement that Citus hands on to one node whole can both update and insert, and an insert that
- * leaves out what is there draws an id for it all the same. So the first round trip (begin,
- * settings, access and locks, find) tells which contacts are there and which differ, and the second
- * writes those: update, insert, commit, each if there is something to do. Between the two no one
- * who takes the locks can change them. Contacts that do not change are only read.
+ * A statement that Citus hands on to one node whole can't both update and insert, and an insert
+ * that skips existing rows draws ids for them all the same. So the first round trip (begin,
+ * settings, access and locks, find) tells which contacts exist and which differ, and the second
+ * writes them: update, insert, commit, each only if needed. Between the two, no one who takes the
+ * locks can change them. Contacts that do not change are only read.
  */
 #include "backends/postgres/write/citus_write.h"
 
@@ -21,23 +21,23 @@
 enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS, QUERY_FIND, FIND_QUERIES };
 enum { MOST_STORE_QUERIES = 3 };
 
-/* A write on its way. Memory is taken before anything is sent, as what runs out after the commit
- * could not undo it. */
+/* A write on its way. Memory is taken before anything is sent, since running out of it after the
+ * commit could not undo that. */
 typedef struct citus_write {
     bb_pg_session *session;
     const bb_write *write;
-    int *found_rows; /* of each record, in what was found; from 1, 0: it was not */
+    int *found_rows; /* for each record, the row that was found, from 1; 0: none */
     size_t *picked;  /* the records to update, and after them those to insert */
     size_t updates;
     size_t inserts;
-    size_t missing; /* contacts that were committed, by what the server said, and are not there */
+    size_t missing; /* contacts that are missing, though the server said that it committed them */
     unsigned tries; /* that ended so */
     unsigned conflicts; /* that were met */
     bb_pg_rule rule;    /* of the last one */
 } citus_write;
 
-/* How often a write is tried that leaves out contacts. Others who remove them get in the way once,
- * seldom twice; a policy does each time. */
+/* How often a write is tried that leaves out contacts. Others who remove contacts get in the way
+ * once, seldom twice; a policy does each time. */
 enum { MOST_TRIES = 5 };
 
 static int32_t citus_write_init(citus_write *w, bb_pg_session *session, const bb_write *write,
@@ -59,7 +59,7 @@ static void citus_write_free(citus_write *w)
     bb_free(&w->session->store->allocator, w->found_rows);
 }
 
-/* Ends a transaction that is not to be committed. */
+/* Ends a transaction that must not be committed. */
 static void roll_back(bb_pg_session *session, int64_t deadline)
 {
     bb_pg_query query = {.text = "ROLLBACK"};
@@ -73,7 +73,7 @@ static void roll_back(bb_pg_session *session, int64_t deadline)
 
 /* ----------------------------------------------------------------------- the first round trip */
 
-/* The locks are those of the ordinary write. */
+/* Adds the locks, which are those of the ordinary write. */
 static int32_t add_locks(bb_pg_params *params, const bb_pg_group *group, bb_error *error)
 {
     bb_pg_locks locks;
@@ -131,7 +131,7 @@ static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
     return code;
 }
 
-/* Notes which contacts were found, and so what is to be done with each. */
+/* Notes which contacts were found, and so what to do with each. */
 static int32_t sort_out(citus_write *w, const PGresult *found, bb_error *error)
 {
     size_t count = w->write->record_count;
@@ -171,8 +171,8 @@ static int32_t commit(const citus_write *w, bb_pg_query *queries, size_t count, 
     if (PQtransactionStatus(w->session->conn) != PQTRANS_INTRANS)
         return bb_pg_error(error, BB_ERR_LOST, NULL, "the transaction is gone");
     code = bb_pg_run(w->session, queries, count, w->write->access->deadline, error);
-    /* The coordinator lost the contacts' node in the COMMIT and can't tell what that did, which it
-     * says without a code of its own. Once more on a new session shows it. */
+    /* The coordinator lost the contacts' node in the COMMIT and can't tell what that did; its error
+     * has no code of its own. Another attempt on a new session shows it. */
     if (code == BB_ERR_INTERNAL && last->result != NULL &&
         PQresultStatus(last->result) == PGRES_FATAL_ERROR)
         return BB_ERR_LOST;
@@ -226,7 +226,7 @@ static int32_t put_row(const citus_write *w, const PGresult *rows, int row, cons
                       is_before ? &before : NULL);
 }
 
-/* Gives the rows of one statement to the library; those that were found only if they stay. */
+/* Gives the rows of one statement to the library; of the found ones, only those that stay. */
 static int32_t put_rows(const citus_write *w, const PGresult *rows, const PGresult *found,
                         size_t *count, bb_error *error)
 {
@@ -244,9 +244,9 @@ static int32_t put_rows(const citus_write *w, const PGresult *rows, const PGresu
 }
 
 /*
- * All of it is committed by now; see put_rows() in write.c. If someone who does not take the locks
- * removed a contact after it was found, it is missing here; what is stored is what that removal
- * would have left had it come last, and the write is tried again.
+ * All is committed by now, so a put() that fails undoes nothing. If someone who does not take the
+ * locks removed a contact after it was found, it is missing here: the store is as if that removal
+ * had come last, and the write is tried again.
  */
 static int32_t put_all(citus_write *w, const PGresult *found, const bb_pg_query *stored,
                        bb_error *error)
@@ -302,9 +302,9 @@ static int32_t attempt(citus_write *w, bb_error *error)
     return code;
 }
 
-/* Whether another attempt may come to something; if not, `*code` becomes what is to be returned. A
- * key that a writer without the locks has just added is there at the second attempt; another rule
- * is broken again. */
+/* Whether another attempt may succeed; if not, `*code` becomes the code to return. A key that a
+ * writer without the locks has just added is there at the second attempt; any other rule is broken
+ * again. */
 static int is_worth_another(citus_write *w, int32_t *code, bb_error *error)
 {
     int is_mended;

@@ -1,9 +1,9 @@
 /*
- * conflict.c: which rule of the table's a write has broken: one of the host's own (E10), or that
- * ids are unique (E3).
+ * conflict.c: which uniqueness rule of the table a write has broken: one of the host's own (E10),
+ * or that of ids (E3).
  *
- * The name that comes with the error decides nothing by itself: the catalog is asked for the
- * columns of the index that has it.
+ * The name in the error decides nothing by itself: the catalog is asked for the columns of the
+ * index of that name.
  */
 #include "backends/postgres/write/conflict.h"
 
@@ -16,8 +16,8 @@
 /* The SQL is laid out by hand. */
 /* clang-format off */
 
-/* $1 and $2 a rule. Whether it is an index of the contacts, or of one of their partitions, that
- * begins with the id; the shards of Citus add a number to its name. */
+/* Whether the rule $1, $2 is an index of the contacts, or of one of their partitions, that begins
+ * with the id. The shards of Citus add a number to its name. */
 #define IS_OF_IDS_SQL                                                                          \
     "SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_index i"                           \
     " JOIN pg_catalog.pg_class c ON c.oid" OP(=) "i.indexrelid"                                \
@@ -96,7 +96,7 @@ int32_t bb_pg_rule_judge(bb_pg_session *session, const bb_pg_rule *rule, int64_t
         return code;
     if (!is_of_ids)
         return tell_of_host(rule, error);
-    /* a role that may not look, or a policy that fails, leave it unknown */
+    /* it stays unknown if the role may not look, or a policy fails */
     (void)bb_pg_ids_catch_up(session, deadline, &ids, error);
     *is_mended = ids != BB_PG_IDS_UNKNOWN;
     bb_pg_error(error, BB_OK, NULL, "");

@@ -1,6 +1,6 @@
 /*
- * conflict.h: which rule of the table's a write has broken: one of the host's own (E10), or that
- * ids are unique (E3).
+ * conflict.h: which uniqueness rule of the table a write has broken: one of the host's own (E10),
+ * or that of ids (E3).
  */
 #ifndef BB_POSTGRES_CONFLICT_H
 #define BB_POSTGRES_CONFLICT_H
@@ -13,13 +13,13 @@ typedef struct bb_pg_rule {
     char name[64];
 } bb_pg_rule;
 
-/* The rule that one of the queries was refused by. */
+/* The rule that refused one of the queries. */
 void bb_pg_rule_read(bb_pg_rule *rule, const bb_pg_query *queries, size_t count);
 
 /*
- * What a broken rule means; `error` says which it is, and nothing of the values. BB_ERR_CONFLICT:
- * it is the host's. BB_ERR_INTERNAL: an id that was drawn is another contact's, as the sequence is
- * behind. Then `*is_mended` says whether it has been moved, so that the write can be tried again.
+ * What a broken rule means; `error` names it, without values. BB_ERR_CONFLICT: it is the host's.
+ * BB_ERR_INTERNAL: an id that was drawn is another contact's, as the sequence is behind;
+ * `*is_mended` says whether it was moved, so that the write can be tried again.
  */
 int32_t bb_pg_rule_judge(bb_pg_session *session, const bb_pg_rule *rule, int64_t deadline,
                          int *is_mended, bb_error *error);

@@ -2,10 +2,10 @@
  * ordinary_write.c: stores the records of one or several requests, all or none, in one round trip.
  *
  * Five statements are sent at once: begin, settings, access and locks, write, commit. Each sees
- * what was committed when it began (read committed), so that the write sees all that was written
- * by those it had to wait for. If several ask, there is an access statement for each of them, and
- * one more that takes the locks once it is known who is allowed. If the write fails as it does when
- * it is not to be committed, it is sent again with care, and a check behind it that tells the
+ * what was committed when it began (read committed), so the write sees all changes by those for
+ * which it waited. If several ask, there is an access statement for each of them, and one more that
+ * takes the locks once it is known who is allowed. If the write fails with the error by which it
+ * undoes itself, it is sent again as a careful write, with a check after it that tells the
  * library's errors from the host's.
  */
 #include "backends/postgres/write/ordinary_write.h"
@@ -23,21 +23,21 @@
 #include "backends/postgres/write/conflict.h"
 
 /* What is sent: begin, settings, an access statement for each asker, the locks if there are several
- * askers, how to plan if the table is partitioned, write, the check if there is a doubt, commit. */
+ * askers, how to plan if the table is partitioned, write, check if the write is careful, commit. */
 enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS };
 
-/* How often a write of one request is tried when rows stay as they were. Others who change them
+/* How often a write of one request is tried when rows stay as they were. Others who change rows
  * without the locks get in the way once, seldom twice; a trigger or policy does each time. */
 enum { MOST_TRIES = 5 };
 
-/* Why an attempt came to nothing, if that is the table's doing. */
+/* Why an attempt came to nothing, if the table is the cause. */
 typedef enum setback {
     SETBACK_NONE,
-    SETBACK_DOUBTFUL,   /* it may be one of the others, or an error of the host's */
-    SETBACK_LEFT_OUT,   /* a contact that was to be created is not there */
-    SETBACK_STAYED,     /* one that was to be updated is as it was */
+    SETBACK_DOUBTFUL,   /* one of the others, or an error of the host's */
+    SETBACK_LEFT_OUT,   /* a contact that should be created is not there */
+    SETBACK_STAYED,     /* one that should be updated is as it was */
     SETBACK_MOVED,      /* one has another key */
-    SETBACK_MAY_DIFFER, /* values may have been changed, and were not asked for */
+    SETBACK_MAY_DIFFER, /* triggers may have changed values that were not read back */
 } setback;
 
 /* A write on its way. */
@@ -70,7 +70,7 @@ static void add_askers(bb_pg_params *params, const bb_pg_lock_list *list)
     bb_pg_params_end_array(params);
 }
 
-/* The locks of a single asker are taken by its access statement. */
+/* A single asker's access statement takes its locks. */
 static int32_t add_own_locks(ordinary_write *w, const bb_pg_locks *locks, bb_error *error)
 {
     bb_pg_params *params = &w->access[0];
@@ -123,7 +123,7 @@ static void add_query(ordinary_write *w, bb_pg_statement_id statement, const bb_
     w->queries[w->query_count++] = (bb_pg_query){.statement = statement, .params = params};
 }
 
-/* The write and what follows, in place of those that are there. */
+/* Adds the write and what follows, in place of earlier ones. */
 static void add_write(ordinary_write *w)
 {
     w->query_count = w->write_query;
@@ -168,8 +168,8 @@ static int32_t add_records(ordinary_write *w, bb_error *error)
                                     error);
 }
 
-/* All memory is had before anything is sent, as running out of it after the commit could not undo
- * that. */
+/* All memory is taken before anything is sent, since running out of it after the commit could not
+ * undo that. */
 static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
                                    const bb_write_group *given, bb_error *error)
 {
@@ -209,8 +209,8 @@ static void ordinary_write_free(ordinary_write *w)
 
 /* ---------------------------------------------------------------------------------- the whole */
 
-/* The code of each write, as far as the decisions came; how many records may be written goes to
- * `*wanted`. */
+/* Sets the code of each write, as far as the decisions came; writes to `*wanted` how many records
+ * may be written. */
 static int32_t judge(const ordinary_write *w, size_t *wanted, bb_error *error)
 {
     *wanted = 0;
@@ -228,7 +228,7 @@ static int32_t judge(const ordinary_write *w, size_t *wanted, bb_error *error)
     return BB_OK;
 }
 
-/* Whether a write or its check has failed as a write does that is to be undone, and why. */
+/* Whether a write or its check failed with the error that undoes a write, and why. */
 static setback find_setback(const ordinary_write *w, bb_pg_verdict *verdict)
 {
     const bb_pg_query *write = &w->queries[w->write_query];
@@ -323,8 +323,8 @@ static int32_t attempt(ordinary_write *w, bb_error *error)
     return code;
 }
 
-/* Sends the records again in the order of the entries. Then a value that one contact hands over to
- * another is free before it is taken (E1), if the entries stand so. */
+/* Has the records sent again in the order of the entries. Then a value that one entry gives up is
+ * free before a later one takes it (E1). */
 static int send_by_place(ordinary_write *w, int32_t *code, bb_error *error)
 {
     int32_t ready = bb_pg_group_send_by_place(&w->group, error);
@@ -336,9 +336,9 @@ static int send_by_place(ordinary_write *w, int32_t *code, bb_error *error)
     return ready == BB_OK;
 }
 
-/* Whether another attempt may come to something after a conflict; if it can't be made, `*code` says
- * why. A key that a writer without the locks has just added is there at the second one; another
- * rule is broken again. */
+/* Whether another attempt may succeed after a conflict; if it can't be made, `*code` says why. A
+ * key that a writer without the locks has just added is there at the second one; any other rule is
+ * broken again. */
 static int is_worth_another_key(ordinary_write *w, int32_t *code, bb_error *error)
 {
     int is_mended;
@@ -349,8 +349,8 @@ static int is_worth_another_key(ordinary_write *w, int32_t *code, bb_error *erro
     return is_mended && w->conflicts < MOST_TRIES;
 }
 
-/* Whether another attempt may come to something; if not, `*code` becomes what is to be returned. A
- * group that others get in the way of is rather written one by one, which the library sees to. */
+/* Whether another attempt may succeed; if not, `*code` becomes the code to return. If others get in
+ * the way of a group, the library writes it one by one instead. */
 static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
 {
     bb_pg_store *store = w->session->store;
@@ -361,7 +361,7 @@ static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
         add_write(w);
         return 1;
     }
-    /* The table may change values, and from now on that is known. */
+    /* From now on the store knows that the table may change values. */
     if (w->setback == SETBACK_MAY_DIFFER) {
         atomic_store(&store->has_triggers, 1);
         bb_pg_table_kind_forget(store); /* it may have been partitioned, too */
@@ -388,7 +388,7 @@ int32_t bb_pg_ordinary_write(bb_pg_session *session, const bb_write_group *given
     }
     if (code == BB_ERR_UNAVAILABLE && strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0)
         code = bb_pg_leave_reader(session);
-    /* A plan for all of many partitions takes longer to make than a request has. */
+    /* Planning for all of many partitions takes longer than a request has. */
     if (code == BB_ERR_BUSY)
         bb_pg_table_kind_forget(session->store);
     ordinary_write_free(&w);

@@ -6,7 +6,7 @@
 
 #include "backends/postgres/wire/connection.h"
 
-/* As bb_storage_vtable.write_group, also for one write. */
+/* bb_storage_vtable.write_group, also for a single write. */
 int32_t bb_pg_ordinary_write(bb_pg_session *session, const bb_write_group *given, bb_error *error);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * write.c: stores the records of one or several requests, in the way that suits their table.
  *
- * The first write of a store asks the server what kind of table it is. What it answers is kept,
- * until an ordinary write fails for a reason that may lie there.
+ * The first write of a store asks the server what kind of table it is. The answer is kept until an
+ * ordinary write fails in a way that the kind of table may explain.
  */
 #include "backends/postgres/write/write.h"
 
@@ -50,14 +50,14 @@ int32_t bb_pg_write(void *session, const bb_write *write, bb_error *error)
     code = write_ordinarily(session, write, error);
     if (!is_refused(code, error))
         return code;
-    /* the tables have been distributed since the server was asked, or something else is wrong */
+    /* the tables have been distributed since then, or something else is wrong */
     if (bb_pg_table_kind_ask(session, deadline, &kind, NULL) != BB_OK || kind != BB_PG_TABLE_CITUS)
         return code;
     bb_pg_error(error, BB_OK, NULL, "");
     return bb_pg_citus_write(session, write, error);
 }
 
-/* On Citus each request is written by itself, as it may be for another shard. */
+/* On Citus each request is written by itself, as each may be for another shard. */
 int32_t bb_pg_write_group(void *session, const bb_write_group *group, bb_error *error)
 {
     int kind;
