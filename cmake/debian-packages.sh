@@ -5,7 +5,8 @@
 #
 # Groups: build (the library with all backends), server (the example servers, and a client for them),
 # postgres (a PostgreSQL server), test (what tests run on), lint (what checks the source), bench (what
-# benchmarks run on besides), node (for the benchmarks' peer), valgrind.
+# benchmarks run on besides), node (for the benchmarks' peer), valgrind, packages (what Debian packages
+# are made and checked with).
 
 # shellcheck shell=sh
 
@@ -38,6 +39,7 @@ packages_of() {
     bench) echo libcmocka-dev python3 wrk ;;
     node) has_node || echo nodejs npm ;;
     valgrind) echo valgrind ;;
+    packages) echo dpkg-dev file lintian mmdebstrap ;;
     *)
         echo "debian-packages.sh: no group '$1'" >&2
         return 1

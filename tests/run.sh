@@ -13,6 +13,7 @@
 #     --long           gives the tests that search at random much more time
 #     --coverage       instead: what of lib/ the tests run, by line and branch (tests/coverage.py)
 #     --valgrind       instead: all tests that are programs of C, in valgrind, with less to do
+#     --packages       instead: makes Debian packages, and uses them in a Debian 12 that it downloads
 #
 # Stores lie in memory, where a sync costs nothing, if /dev/shm has 2 GiB to spare; not if TMPDIR is
 # set.
@@ -30,8 +31,9 @@ while [ $# -gt 0 ]; do
     --long) export BB_TEST_LONG=1 ;;
     --coverage) instead=coverage ;;
     --valgrind) instead=valgrind ;;
+    --packages) instead=packages ;;
     -h | --help)
-        sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//'
+        sed -n '2,19p' "$0" | sed 's/^# \{0,1\}//'
         exit 0
         ;;
     *)
@@ -169,6 +171,10 @@ case $instead,$only in
 coverage,test_*)
     echo 'run.sh: --coverage is of whole tests' >&2
     exit 2
+    ;;
+packages,*)
+    attend sh tests/checks/debs.sh
+    exit
     ;;
 *,test_*)
     run_functions "${instead:-gcc}"

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Makes the Debian packages, has lintian look at them, and uses them in a new Debian 12, of which
+# nothing is left in the end; see stranger/new_debian.sh. It is downloaded, some 150 MB. Run at the top
+# of the source tree, as root or as a user who may have user namespaces.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work" # for the root of a user namespace
+strangers=$PWD/tests/checks/stranger
+. "$strangers/strangers.sh"
+
+# What lintian looks at is the packages, not who makes them.
+export DEBFULLNAME='A Packager' DEBEMAIL=packager@debian.org
+quietly cmake --preset deb -B "$work/build"
+quietly cmake --build "$work/build"
+quietly cpack --config "$work/build/CPackConfig.cmake" -B "$work/build"
+mkdir "$work/in" "$work/in/source"
+cp "$work"/build/*.deb "$work/in"
+ls "$work/in" | grep '\.deb$'
+as_user=
+[ "$(id -u)" -ne 0 ] || as_user=--allow-root
+# shellcheck disable=SC2086 # no option is no word
+lintian $as_user --fail-on error,warning "$work"/in/*.deb
+
+cp -r "$strangers" "$work/in/stranger"
+cp -r CMakeLists.txt LICENSE cmake include lib "$work/in/source"
+chmod -R a+rX "$work/in"
+quietly mmdebstrap --variant=apt --format=null \
+    --include=gcc,g++,libc6-dev,binutils,make,cmake,pkgconf,curl \
+    --customize-hook="copy-in '$work/in' /" \
+    --customize-hook='chroot "$1" env -i PATH=/usr/sbin:/usr/bin http_proxy="${http_proxy:-}" \
+        sh /in/stranger/new_debian.sh' bookworm
+grep -E 'serves a request|^nothing is left' "$work/log"
