@@ -68,49 +68,40 @@ static const bb_pg_step version_1[] = {
  * The table is locked while the index is built; a host with a large table builds it before, by
  * CREATE UNIQUE INDEX CONCURRENTLY ON ... (id), and it is then left as it is.
  */
+/* The SQL is laid out by hand. */
+/* clang-format off */
 static const bb_pg_step version_2[] = {
     {"DO $bb_ids$\n"
      "DECLARE\n"
-     "    wider pg_catalog.name DEFAULT " BB_PG_FREE_CONSTRAINT(
-         "'{id,chatbot_id}'") ";\n"
-                              "BEGIN\n"
-                              "    IF (SELECT relkind FROM pg_catalog.pg_class\n"
-                              "        WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass)" OP(
-                                  <>) "'r'\n"
-                                      "        OR EXISTS (SELECT FROM pg_catalog.pg_extension "
-                                      "WHERE extname" OP(
-                                          =) "'citus') THEN\n"
-                                             "        RETURN;\n"
-                                             "    END IF;\n"
-                                             "    IF NOT EXISTS (SELECT FROM pg_catalog.pg_index i "
-                                             "JOIN pg_catalog.pg_attribute a\n"
-                                             "            ON a.attrelid" OP(
-                                                 =) "i.indrelid AND a.attnum" OP(=) "i.indkey[0]\n"
-                                                                                    "        WHERE "
-                                                                                    "i.indrelid" OP(=) "E'@contacts'::pg_catalog.regclass AND a.attname" OP(
-                                                                                        =) "'id'\n"
-                                                                                           "       "
-                                                                                           " AND "
-                                                                                           "i."
-                                                                                           "indnkey"
-                                                                                           "att"
-                                                                                           "s" OP(
-                                                                                               =) "1 AND i.indisunique AND i.indisvalid\n"
-                                                                                                  "        AND i.indpred IS NULL) THEN\n"
-                                                                                                  "        ALTER TABLE @contacts ADD UNIQUE (id);\n"
-                                                                                                  "    END IF;\n"
-                                                                                                  "    IF wider IS NOT NULL THEN\n"
-                                                                                                  "        EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I',\n"
-                                                                                                  "            E'@contacts'::pg_catalog.regclass, wider);\n"
-                                                                                                  "    END IF;\n"
-                                                                                                  "EXCEPTION WHEN unique_violation THEN\n"
-                                                                                                  "    RAISE EXCEPTION 'some contacts share an id: SELECT id FROM % GROUP BY id"
-                                                                                                  " HAVING count(*) > 1 finds them; give all but one of each another id, and migrate again',\n"
-                                                                                                  "        E'@contacts'::pg_catalog.regclass;\n"
-                                                                                                  "END\n"
-                                                                                                  "$bb_ids$",
+     "    wider pg_catalog.name DEFAULT " BB_PG_FREE_CONSTRAINT("'{id,chatbot_id}'") ";\n"
+     "BEGIN\n"
+     "    IF (SELECT relkind FROM pg_catalog.pg_class\n"
+     "        WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass)" OP(<>) "'r'\n"
+     "        OR EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname" OP(=) "'citus') THEN\n"
+     "        RETURN;\n"
+     "    END IF;\n"
+     "    IF NOT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a\n"
+     "            ON a.attrelid" OP(=) "i.indrelid AND a.attnum" OP(=) "i.indkey[0]\n"
+     "        WHERE i.indrelid" OP(=) "E'@contacts'::pg_catalog.regclass"
+                " AND a.attname" OP(=) "'id'\n"
+     "        AND i.indnkeyatts" OP(=) "1 AND i.indisunique AND i.indisvalid\n"
+     "        AND i.indpred IS NULL) THEN\n"
+     "        ALTER TABLE @contacts ADD UNIQUE (id);\n"
+     "    END IF;\n"
+     "    IF wider IS NOT NULL THEN\n"
+     "        EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I',\n"
+     "            E'@contacts'::pg_catalog.regclass, wider);\n"
+     "    END IF;\n"
+     "EXCEPTION WHEN unique_violation THEN\n"
+     "    RAISE EXCEPTION 'some contacts share an id: SELECT id FROM % GROUP BY id"
+                " HAVING count(*) > 1 finds them;"
+                " give all but one of each another id, and migrate again',\n"
+     "        E'@contacts'::pg_catalog.regclass;\n"
+     "END\n"
+     "$bb_ids$",
      0},
     {NULL, 0},
 };
+/* clang-format on */
 
 const bb_pg_step *const bb_pg_schema_steps[] = {version_1, version_2, NULL};
