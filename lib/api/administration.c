@@ -31,7 +31,7 @@ static int32_t invoke_once(bb_storage *storage, const bb_admin_command *command,
     return code;
 }
 
-/* What a code that asks for another attempt means when there is no time for one. */
+/* What a code that asks for another attempt means once the time is over. */
 static int32_t code_at_deadline(int32_t code)
 {
     if (code == BB_ERR_RETRY)
@@ -85,7 +85,7 @@ int32_t bb_storage_migrate(bb_storage *storage, int64_t timeout_ms, bb_error *er
     return bb_administer(storage, &command, timeout_ms, error);
 }
 
-/* What the functions below are told of one. */
+/* The arguments of the functions below. */
 typedef struct chatbot {
     int64_t id;
     int64_t workspace_id;

@@ -16,8 +16,9 @@ typedef struct bb_admin_command {
     int64_t now_us;
 } bb_admin_command;
 
-/* Invokes a function on a session of its own, again if it was undone or lost, until the deadline.
- * Returns its code; `error`, which may be NULL, has a message for every code but BB_OK. */
+/* Invokes a function on a session of its own, and again if it was undone or lost, until the
+ * deadline. Returns its code; `error`, which may be NULL, has a message for every code but
+ * BB_OK. */
 int32_t bb_administer(bb_storage *storage, bb_admin_command *command, int64_t timeout_ms,
                       bb_error *error);
 

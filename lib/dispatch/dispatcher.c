@@ -1,19 +1,19 @@
 /*
- * dispatcher.c: many requests at the price of few: what waits is written by as many workers as the
- * handle has, several requests in one transaction.
+ * dispatcher.c: many requests at the price of few: the handle's workers write the waiting requests,
+ * several in one transaction.
  *
- * A request that finds nothing going on is written at once. While a group is being written requests
- * gather, and the next group takes what is there: when that one is done, or earlier by a free
- * worker if that is worthwhile, see is_worthwhile(). A caller that waits for its answer anyway does
- * the free worker's work itself, which saves two changes of threads: so `active` counts those who
- * write, workers or not, and the workers are there for the rest.
+ * A request that finds nothing going on is written at once. While a group is being written,
+ * requests gather, and the next group takes what is there: when that one is done, or earlier by a
+ * free worker if that is worthwhile, see is_worthwhile(). A caller that waits for its answer anyway
+ * does a free worker's work itself, which saves two changes of threads. So `active` counts all
+ * threads that write, and the workers write the rest.
  *
- * What a write waits for, such as a row that the host has locked, nobody says. So each is given a
- * share of its request's time, and what was not done by then goes into quarantine, to two threads
- * that do nothing else. They write the suspects of a group that took too long, one by one; what is
- * slow by itself, again and again; and what comes for its chatbot, which the others would have to
- * wait for too, in groups of their own. So workers and sessions are soon free again for everyone
- * else.
+ * The store does not say what a write waits for, such as a row that the host has locked. So each
+ * write gets a share of its request's time. A request that is not done by then goes into
+ * quarantine, to two threads that do nothing else. They write the suspects of a group that took too
+ * long one by one, slow requests again and again, and new requests for a slow one's chatbot in
+ * groups of their own, as these would make others wait, too. So workers and sessions are soon free
+ * again for everyone else.
  */
 #include "dispatch/dispatcher.h"
 
@@ -30,21 +30,20 @@
 #include "util/condition.h"
 #include "util/random.h"
 
-/* A request that has less left than this is written alone: as the earliest deadline of a group is
- * the group's, it would take others down with it. */
+/* A request with less time than this is written alone: a group has the earliest deadline of its
+ * requests, so it would take others down with it. */
 enum { GROUP_MARGIN_MS = 100 };
 
-/* A group that has so many contacts is worth it, as what it costs by itself is little beside them.
- */
+/* A group of this many contacts is worthwhile, as its own cost is small beside theirs. */
 enum { WORTHWHILE_CONTACTS = 128 };
 
-/* For how long, at most, a further group lingers after another has begun. Where the store is
- * near that is about as long as one takes; where it is far away, so that there is more to be gained
- * by several at once, it is little beside the way there. */
+/* How long, at most, a further group lingers after another has begun. With a store nearby, a group
+ * takes about that long. With a distant one, where several at once gain more, it is short beside a
+ * round trip. */
 enum { LINGER_US = 2000 };
 
-/* Bytes of every thread's stack: platforms differ from 128 KiB to whatever ulimit says. The most
- * that was measured is 154 KB, for comparing JSON of 512 levels, and less than 512 KiB in a build
+/* Bytes of every thread's stack; platforms' defaults differ from 128 KiB to whatever ulimit says.
+ * The most that was measured is 154 KB, for comparing JSON of 512 levels, and less than 512 KiB
  * with AddressSanitizer; the rest is for name services below libpq and the host's callbacks. */
 enum { THREAD_STACK = 1 << 20 };
 
@@ -52,8 +51,8 @@ typedef struct worker {
     bb_dispatcher *dispatcher;
     pthread_t thread;
     bb_job **jobs;       /* room for a group */
-    bb_job **deferred;   /* and for what is not done of it */
-    bb_job_group *group; /* what it takes to write one */
+    bb_job **deferred;   /* room for those jobs of it that are not done */
+    bb_job_group *group; /* room for its writes */
 } worker;
 
 struct bb_dispatcher {
@@ -65,19 +64,19 @@ struct bb_dispatcher {
     pthread_cond_t expiry_changed; /* `next_expiry` is earlier than it was */
     pthread_cond_t drained;
     bb_queue queue;
-    int64_t next_expiry;           /* a deadline that none of those that wait is before */
+    int64_t next_expiry;           /* no waiting job has an earlier deadline */
     uint32_t active;               /* groups that are being written */
-    uint32_t active_in_quarantine; /* and what the two threads of the quarantine are at */
+    uint32_t active_in_quarantine; /* jobs and groups that the quarantine is writing */
     size_t in_flight;              /* requests in groups of this epoch that are being written */
     uint32_t epoch;          /* ends with the time below: groups that take longer count no more */
     int64_t linger_until_us; /* when any further group may begin; monotonic */
     int has_timer;           /* a worker waits for that */
-    uint32_t answering;      /* others that are about to tell jobs their answers */
+    uint32_t answering;      /* other threads that are about to answer jobs */
     int is_closing;          /* nothing more comes in */
     int is_over;             /* threads end */
     pthread_t expiry_thread;
     int has_expiry_thread;
-    uint32_t worker_count; /* that were asked for; the quarantine's come after them */
+    uint32_t worker_count; /* those asked for; the quarantine's come after them */
     uint32_t started;
     worker workers[];
 };
@@ -90,10 +89,10 @@ static int has_free_worker(const bb_dispatcher *d)
 }
 
 /*
- * Whether a group of so many requests and contacts is to begin. Beside no other, always, and beside
- * one that takes long. Otherwise a few requests are better off in the next group: two groups at
- * once share the store's processors, and each costs as much as many contacts. So about twice as
- * many must wait as are in flight; beside a lone one, one is enough.
+ * Whether a group of so many requests and contacts should begin. If no other is in flight, or only
+ * one that takes long, always. Otherwise a few requests are better off in the next group: two
+ * groups at once share the store's processors, and each costs as much as many contacts. So about
+ * twice as many must wait as are in flight; beside a lone request, one is enough.
  */
 static int is_worthwhile(const bb_dispatcher *d, size_t requests, size_t contacts)
 {
@@ -109,13 +108,13 @@ static int may_take(const bb_dispatcher *d)
            is_worthwhile(d, d->queue.ready, d->queue.ready_contacts);
 }
 
-/* Something lingers that a free worker may take soon, and no worker waits for that time. */
+/* Whether something lingers that a free worker may take soon, and no worker waits for that time. */
 static int needs_timer(const bb_dispatcher *d)
 {
     return d->queue.ready > 0 && has_free_worker(d) && !d->has_timer;
 }
 
-/* After anything that lets one of the workers do something, with the mutex held. */
+/* Call it, with the mutex held, after anything that may give a worker something to do. */
 static void wake_worker(bb_dispatcher *d)
 {
     if (needs_timer(d) || may_take(d))
@@ -128,8 +127,8 @@ static int is_drained(const bb_dispatcher *d)
            d->queue.count == 0;
 }
 
-/* A group begins, with the mutex held. Returns the epoch, for its end. Groups of earlier epochs are
- * not in flight, so that one that is stuck keeps nobody waiting twice. */
+/* Begins a group, with the mutex held. Returns the epoch, for its end. Groups of earlier epochs do
+ * not count as in flight, so that one that is stuck keeps nobody waiting twice. */
 static uint32_t begin_group(bb_dispatcher *d, size_t requests)
 {
     int64_t now = bb_monotonic_us();
@@ -150,7 +149,7 @@ static void tell_if_drained(bb_dispatcher *d)
         pthread_cond_signal(&d->drained);
 }
 
-/* The worker or caller that wrote it has to look for more, or to wake a worker. */
+/* The worker or caller that wrote the group must then look for more, or wake a worker. */
 static void end_group(bb_dispatcher *d, size_t requests, uint32_t epoch)
 {
     d->active--;
@@ -165,9 +164,9 @@ static void end_answering(bb_dispatcher *d)
     tell_if_drained(d);
 }
 
-/* Until there may be something to take, with the mutex held. One of the free workers is the timer:
- * it also waits for the time when a group need linger no more, and goes on with that until then, so
- * that it is not woken for each group. Returns whether it still is. */
+/* Waits, with the mutex held, until there may be something to take. One of the free workers is the
+ * timer: it also waits for the time when a group need linger no more, and stays the timer until
+ * then, so that it is not woken for each group. Returns whether it still is. */
 static int wait_for_work(bb_dispatcher *d, int is_timer)
 {
     int is_early;
@@ -182,7 +181,7 @@ static int wait_for_work(bb_dispatcher *d, int is_timer)
     return is_early;
 }
 
-/* Lets the expiry thread know of a deadline, with the mutex held. */
+/* Tells the expiry thread of a deadline, with the mutex held. */
 static void note_deadline(bb_dispatcher *d, int64_t deadline)
 {
     if (deadline >= d->next_expiry)
@@ -191,7 +190,8 @@ static void note_deadline(bb_dispatcher *d, int64_t deadline)
     pthread_cond_signal(&d->expiry_changed);
 }
 
-/* With the mutex held; before end_group(), so that the dispatcher is not drained in between. */
+/* Call it with the mutex held and before end_group(), so that the dispatcher is not drained in
+ * between. */
 static void quarantine(bb_dispatcher *d, bb_job *const *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -219,7 +219,7 @@ static void *work(void *self_)
             break;
         count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
         epoch = begin_group(d, count);
-        wake_worker(d); /* more may be there than fits into one group */
+        wake_worker(d); /* more may wait than fits into one group */
         pthread_mutex_unlock(&d->mutex);
         deferred =
             bb_job_group_execute(d->executor, self->group, self->jobs, count, self->deferred);
@@ -233,13 +233,13 @@ static void *work(void *self_)
 
 /* ---------------------------------------------------------------------------------- quarantine */
 
-/* One of the two turns to the slow jobs first, and gives them long shares. */
+/* One of the two threads takes slow jobs first, and gives them long shares. */
 static int prefers_slow(const worker *self)
 {
     return self == &self->dispatcher->workers[self->dispatcher->worker_count];
 }
 
-/* Does a job by itself, with one of `parts` shares, and the mutex held before and after. */
+/* Does a job by itself, with one of `parts` shares. The mutex is held before and after. */
 static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
 {
     bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);
@@ -257,7 +257,7 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
         bb_queue_end_slow(&d->queue, flow);
 }
 
-/* A long share is what a slow job has left, divided by how many of them want it. */
+/* A long share is the rest of a slow job's time, divided by the number of slow jobs. */
 static int try_slow(bb_dispatcher *d, const worker *self)
 {
     bb_job *job = bb_queue_take_slow(&d->queue);
@@ -293,8 +293,8 @@ static int try_slow_chatbot(bb_dispatcher *d, worker *self)
     return 1;
 }
 
-/* One step of what the quarantine has to do, if there is any. Suspects come before what is known to
- * be slow, as most of them are not, and have waited. */
+/* Does one step of the quarantine's work, if there is any. Suspects come before slow jobs, as most
+ * of them are not slow, and they have waited. */
 static int step_in_quarantine(bb_dispatcher *d, worker *self)
 {
     int has_done;
@@ -324,7 +324,7 @@ static void *work_in_quarantine(void *self)
 
 /* ----------------------------------------------------------------------------------- deadlines */
 
-/* Answers a list by `next`. Those that were never tried share a line. */
+/* Answers a list by `next`. Jobs that were never tried share a line in the log. */
 static void expire(bb_executor *executor, bb_job *job)
 {
     int is_told = 0;
@@ -341,7 +341,7 @@ static void expire(bb_executor *executor, bb_job *job)
     }
 }
 
-/* The thread that answers what has waited too long, since all workers may be busy for longer. */
+/* The thread that answers jobs at their deadlines, since all workers may be busy for longer. */
 static void *expire_overdue(void *dispatcher)
 {
     bb_dispatcher *d = dispatcher;
@@ -417,8 +417,8 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     return BB_OK;
 }
 
-/* A caller that waits for another thread's answer. A semaphore, as that may be destroyed once it
- * has been waited for; and whom it wakes need not run into a mutex that the other still holds. */
+/* A caller that waits for another thread's answer. A semaphore may be destroyed as soon as the wait
+ * for it is over, and the woken thread meets no mutex that the other still holds. */
 typedef struct waiter {
     sem_t answered;
     bb_result *result;
@@ -439,7 +439,7 @@ static bb_result *wait_for(waiter *w)
     return w->result;
 }
 
-/* Lets the job wait among others. */
+/* Queues the job and waits for its answer. */
 static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
 {
     int32_t code = bb_dispatcher_submit(d, job, NULL);
@@ -450,7 +450,7 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
                                                  : BB_STATUS_INTERNAL_ERROR);
 }
 
-/* Takes a free worker's place, if nobody waits for one and that is worthwhile. Its epoch goes to
+/* Takes a free worker's place, if no job waits for one and that is worthwhile. Writes the epoch to
  * `*epoch`. */
 static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch)
 {
@@ -466,7 +466,7 @@ static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch)
     return is_free;
 }
 
-/* In a worker's place, which is given back when the job's share of time is over. */
+/* Does a job in a worker's place, and gives that back when the job's share of time is over. */
 static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t epoch, waiter *w)
 {
     bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, BB_FIRST_SHARES);
@@ -521,7 +521,7 @@ static int init_conditions(bb_dispatcher *d)
     return 1;
 }
 
-/* With all signals blocked: they are for the host's threads to take. */
+/* Starts it with all signals blocked: they are for the host's threads. */
 static int start_thread(pthread_t *thread, void *(*run)(void *), void *ctx)
 {
     pthread_attr_t attributes;
@@ -550,7 +550,7 @@ static void free_worker(const bb_allocator *allocator, worker *w)
     bb_free(allocator, w->jobs);
 }
 
-/* What a worker needs is there before it starts, so that writing never fails for want of it. */
+/* Takes a worker's memory before it starts, so that writing never fails for want of it. */
 static int32_t start_worker(bb_dispatcher *d)
 {
     worker *w = &d->workers[d->started];
@@ -628,7 +628,7 @@ int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_que
     return BB_OK;
 }
 
-/* Waits until nothing is left to be done, then tells the threads to end. */
+/* Waits until nothing is left to do, then tells the threads to end. */
 static void drain(bb_dispatcher *d)
 {
     pthread_mutex_lock(&d->mutex);

@@ -1,6 +1,6 @@
 /*
- * dispatcher.h: many requests at the price of few: what waits is written by as many workers as the
- * handle has, several requests in one transaction.
+ * dispatcher.h: many requests at the price of few: the handle's workers write the waiting requests,
+ * several in one transaction.
  */
 #ifndef BB_DISPATCHER_H
 #define BB_DISPATCHER_H
@@ -9,8 +9,8 @@
 
 typedef struct bb_dispatcher bb_dispatcher;
 
-/* So many threads more than workers write, each on a session of its own: they try what was not done
- * in its share of time. */
+/* The threads that write besides the workers, each on a session of its own: they go on with jobs
+ * that were not done in their share of time. */
 enum { BB_QUARANTINE_WORKERS = 2 };
 
 /* Starts `workers` threads, those of the quarantine, and one that answers what expires. BB_OK,
@@ -19,23 +19,22 @@ enum { BB_QUARANTINE_WORKERS = 2 };
 int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_queue_limits *limits,
                            bb_random_fn random, void *random_ctx, bb_dispatcher **out);
 
-/* Lets what waits be written, then ends the threads. NULL does nothing. */
+/* Waits until all queued jobs are written, then ends the threads. NULL does nothing. */
 void bb_dispatcher_close(bb_dispatcher *dispatcher);
 
-/* In a child that fork() has made, where there are no threads and locks may be held for ever: frees
- * what has been the same since it was opened. NULL does nothing. */
+/* For a child of fork(), where the threads are missing and locks may be held for ever: frees what
+ * has not changed since bb_dispatcher_open(). NULL does nothing. */
 void bb_dispatcher_abandon(bb_dispatcher *dispatcher);
 
-/* Has a job done and waits for its answer, never NULL: on this thread if nothing waits and a
- * worker is free, that is, could begin at once, otherwise among what waits. Any thread but a
- * worker. */
+/* Has a job done and waits for its answer, never NULL. If nothing waits and a worker could begin at
+ * once, this thread does it; otherwise it is queued. Any thread but a worker. */
 bb_result *bb_dispatcher_run(bb_dispatcher *dispatcher, bb_job *job);
 
-/* Lets a job wait; its done() will be called. `ticket` may be NULL. BB_ERR_BUSY if the queue is
- * full or the dispatcher is being closed; BB_ERR_NOMEM. Any thread. */
+/* Queues a job; its done() will be called. `ticket` may be NULL. BB_ERR_BUSY if the queue is full
+ * or the dispatcher is being closed; BB_ERR_NOMEM. Any thread. */
 int32_t bb_dispatcher_submit(bb_dispatcher *dispatcher, bb_job *job, uint64_t *ticket);
 
-/* Takes a job out that waits, and tells it a 503: BB_OK. BB_ERR_NOT_FOUND if there is none. */
+/* Takes out a waiting job and answers it with a 503: BB_OK. BB_ERR_NOT_FOUND if there is none. */
 int32_t bb_dispatcher_cancel(bb_dispatcher *dispatcher, uint64_t ticket);
 
 /* How many jobs wait, and the bytes of their bodies. */

@@ -1,8 +1,8 @@
 /*
  * key_set.c: which contacts a group of requests names, so that none is named twice.
  *
- * An open hash table whose slots count only if they have the present stamp, so that it is cleared
- * by changing that.
+ * An open hash table whose slots count only if they have the present stamp, so changing the stamp
+ * clears it.
  */
 #include "dispatch/key_set.h"
 
@@ -50,7 +50,7 @@ void bb_key_set_clear(bb_key_set *set)
     }
 }
 
-/* The slot that has this hash, or the free one that it would go to. */
+/* The slot with this hash, or the free one for it. */
 static struct bb_key_slot *find(const bb_key_set *set, uint64_t hash)
 {
     size_t mask = set->slot_count - 1;

@@ -23,9 +23,9 @@ int32_t bb_key_set_init(bb_key_set *set, const bb_allocator *allocator,
 void bb_key_set_free(bb_key_set *set);
 void bb_key_set_clear(bb_key_set *set);
 
-/* Adds the keys of a job's records; 0, with nothing added, if one of them is there already, or they
- * are more than there is room for. Keys are told apart by a hash of 64 bits: very rarely two that
- * differ count as one. */
+/* Adds the keys of a job's records. Returns 0, and adds nothing, if one of them is there already or
+ * there is not enough room. Keys are compared by a hash of 64 bits: very rarely, two different ones
+ * count as one. */
 int bb_key_set_add(bb_key_set *set, const bb_job *job);
 
 #endif

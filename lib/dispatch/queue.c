@@ -27,7 +27,7 @@ static bb_flow *find_flow(const bb_queue *queue, int64_t chatbot_id)
     return flow;
 }
 
-/* For a chatbot that has none; its line is empty, and so in no ring. */
+/* Makes one for a chatbot that has none; its line is empty, and so in no ring. */
 static bb_flow *add_flow(bb_queue *queue, int64_t chatbot_id)
 {
     bb_flow **bucket = bucket_of_flow(queue, chatbot_id);
@@ -46,7 +46,7 @@ static bb_flow *add_flow(bb_queue *queue, int64_t chatbot_id)
     return flow;
 }
 
-/* Keeps one that knows of nothing any more for another chatbot. */
+/* Keeps an empty flow for another chatbot. */
 static void remove_flow(bb_queue *queue, bb_flow *flow)
 {
     bb_flow **link = bucket_of_flow(queue, flow->chatbot_id);
@@ -65,7 +65,7 @@ static bb_flow **ring_of(bb_queue *queue, const bb_flow *flow)
     return flow->slow > 0 ? &queue->slow_turn : &queue->turn;
 }
 
-/* A line that is no longer empty; its turn comes after all others'. */
+/* For a line that is no longer empty; its turn comes after all others'. */
 static void enter_ring(bb_queue *queue, bb_flow *flow)
 {
     bb_flow **turn = ring_of(queue, flow);
@@ -180,7 +180,7 @@ static int has_room(const bb_queue *queue, const bb_flow *flow, size_t bytes)
     size_t free_places;
     size_t free_bytes;
 
-    /* what came back may be more than there is room for */
+    /* jobs that came back may exceed the limits */
     if (queue->count >= queue->limits.max_queued || queue->bytes > queue->limits.max_queued_bytes)
         return 0;
     free_places = queue->limits.max_queued - queue->count;
@@ -192,8 +192,8 @@ static int has_room(const bb_queue *queue, const bb_flow *flow, size_t bytes)
     return flow->count + flow->slow < free_places && flow->bytes <= free_bytes - bytes;
 }
 
-/* Into a list behind another job, or in front of all if that is NULL, with the ticket that it has.
- */
+/* Inserts a job, with its ticket, into a list behind another job, or at the front if that is
+ * NULL. */
 static void insert(bb_queue *queue, bb_job_list *list, bb_job *job, bb_job *behind)
 {
     bb_job **bucket = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
@@ -215,7 +215,7 @@ static void insert(bb_queue *queue, bb_job_list *list, bb_job *job, bb_job *behi
     *bucket = job;
 }
 
-/* Out of the list that it is in, and of the tickets. */
+/* Takes a job out of its list and out of the tickets. */
 static void take_out(bb_queue *queue, bb_job *job)
 {
     bb_job **link = &queue->tickets[job->ticket & (queue->bucket_count - 1)];
@@ -319,7 +319,7 @@ void bb_queue_remove(bb_queue *queue, bb_job *job)
 
 /* ---------------------------------------------------------------------------------- quarantine */
 
-/* If there is no memory for a flow, its chatbot is not known to be slow, which is all. */
+/* Without memory for a flow, its chatbot is not known to be slow; no more than that. */
 static void put_among_slow(bb_queue *queue, bb_job *job)
 {
     if (job->flow == NULL) { /* it was not slow before */
@@ -411,7 +411,8 @@ bb_job *bb_queue_take_expired(bb_queue *queue, int64_t now, int64_t *next_deadli
     expiry e = {.now = now, .next_deadline = INT64_MAX};
 
     expire_list(queue, &queue->suspects, &e);
-    expire_list(queue, &queue->slow, &e); /* first, as lines then go from one ring to the other */
+    expire_list(queue, &queue->slow, &e); /* comes first, as it may move lines from one ring to the
+                                             other */
     expire_ring(queue, queue->slow_turn, &e);
     expire_ring(queue, queue->turn, &e);
     *next_deadline = e.next_deadline;
@@ -427,7 +428,7 @@ typedef struct group {
     size_t contacts;
     size_t bytes;
     int64_t from;       /* the earliest deadline that may be in it */
-    size_t passed_over; /* lines whose first job does not fit in */
+    size_t passed_over; /* lines whose first job does not fit */
     bb_flow *first_passed_over;
 } group;
 
@@ -436,8 +437,8 @@ static int is_groupable(const group *g, const bb_job *job)
     return job->batch != NULL && job->access.deadline >= g->from && !job->is_suspect;
 }
 
-/* Whether a job fits in. One that was passed over is the first of the next group, so that it comes
- * in whatever its size. */
+/* Whether a job fits. One that was passed over is the first of the next group, so that it gets in
+ * whatever its size. */
 static int fits(bb_queue *queue, const group *g, const bb_job *job)
 {
     const bb_queue_limits *limits = &queue->limits;
@@ -452,7 +453,7 @@ static int fits(bb_queue *queue, const group *g, const bb_job *job)
            job->bytes <= limits->max_group_bytes - g->bytes;
 }
 
-/* Takes the first job of a line into the group, if it may come in. */
+/* Takes the first job of a line into the group, if it fits. */
 static int take_first(bb_queue *queue, group *g, bb_flow *flow)
 {
     bb_job *job = flow->line.first;
@@ -460,7 +461,7 @@ static int take_first(bb_queue *queue, group *g, bb_flow *flow)
     if (flow->is_passed_over || !fits(queue, g, job))
         return 0;
     if (job->batch != NULL) {
-        /* for want of room in the set the first alone can fail, and no other fits beside it then */
+        /* only the first can fail for want of room in the set, and then no other fits beside it */
         if (!queue->limits.is_ordered && !bb_key_set_add(&queue->keys, job) && g->count > 0)
             return 0;
         g->contacts += job->batch->record_count;
@@ -480,8 +481,8 @@ static void pass_over(group *g, bb_flow *flow)
         g->first_passed_over = flow;
 }
 
-/* Whose turn it is after the group: the first that was passed over, so that nobody is for ever, or
- * else `after`. Those that were passed over are close behind that. */
+/* Sets whose turn it is after the group: the first that was passed over, so that none is passed
+ * over for ever, or else `after`, with others that were passed over close behind. */
 static void end_turn(bb_queue *queue, group *g, bb_flow *after)
 {
     bb_flow *flow = after;
@@ -502,7 +503,7 @@ size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs)
 {
     group g = {.jobs = jobs, .from = group_from};
     bb_flow *flow = queue->turn;
-    bb_flow *stop = NULL; /* where a whole turn without another job ends */
+    bb_flow *stop = NULL; /* ends a whole round without another job */
     int goes_alone = !is_groupable(&g, flow->line.first);
 
     bb_key_set_clear(&queue->keys);

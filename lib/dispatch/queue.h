@@ -1,13 +1,13 @@
 /*
  * queue.h: the jobs that wait for a worker, bounded, and fair between chatbots.
  *
- * Each chatbot that has jobs waiting has a line of its own, and the lines take turns. Jobs that
- * were not done in their share of time come back into quarantine: suspects, which were tried
- * together with others, so that nobody knows which of them took the time, and slow ones, which were
- * alone. The chatbot of a slow job is itself slow until that is done: its line takes
- * turns with those of other slow ones, and shares no group with any.
+ * Each chatbot with waiting jobs has a line of its own, and the lines take turns. Jobs that were
+ * not done in their share of time come back into quarantine: suspects, which were tried together
+ * with others, so that nobody knows which of them took the time; and slow jobs, which were tried
+ * alone. The chatbot of a slow job is itself slow until that job is done: its line takes turns with
+ * those of other slow chatbots, and shares no group with any.
  *
- * Nothing here is locked: who uses a queue from several threads does that.
+ * Nothing here is locked: callers with several threads lock the queue.
  */
 #ifndef BB_QUEUE_H
 #define BB_QUEUE_H
@@ -24,12 +24,12 @@ typedef struct bb_job_list {
 typedef struct bb_flow {
     int64_t chatbot_id;
     bb_job_list line;
-    size_t count;         /* jobs in the line */
-    size_t contacts;      /* that they write */
-    size_t bytes;         /* of them, and of slow jobs that wait */
-    size_t slow;          /* slow jobs, those included that are being tried */
-    int is_passed_over;   /* by the group that is being taken */
-    struct bb_flow *next; /* the ring of lines that it is in, if its own is not empty */
+    size_t count;         /* jobs in its line */
+    size_t contacts;      /* that these write */
+    size_t bytes;         /* of these, and of waiting slow jobs */
+    size_t slow;          /* slow jobs, including those being tried */
+    int is_passed_over;   /* the group that is being taken has passed it over */
+    struct bb_flow *next; /* the ring that its line is in, if not empty */
     struct bb_flow *previous;
     struct bb_flow *next_in_bucket;
 } bb_flow;
@@ -53,7 +53,7 @@ typedef struct bb_queue {
     size_t ready_contacts;
     bb_flow *turn;        /* whose turn it is; NULL if nothing is ready */
     bb_flow *slow_turn;   /* likewise among slow chatbots */
-    size_t slow_chatbots; /* whether their lines are empty or not */
+    size_t slow_chatbots; /* with empty lines, too */
     bb_job_list suspects;
     bb_job_list slow;
     size_t slow_count;
@@ -79,46 +79,46 @@ int32_t bb_queue_init(bb_queue *queue, const bb_allocator *allocator,
 void bb_queue_free(bb_queue *queue);
 
 /*
- * Lets a job wait, and gives it a ticket, not 0. BB_ERR_BUSY if the queue is full, or the chatbot
- * has as much in it as is still free: so one alone can fill half of it, two a third each, and there
- * is always room for one that comes anew. BB_ERR_NOMEM.
+ * Queues a job and gives it a ticket, not 0. BB_ERR_BUSY if the queue is full, or if its chatbot
+ * has as much in it as is still free: so one chatbot alone can fill half of it, two a third each,
+ * and there is always room for a new one. BB_ERR_NOMEM.
  */
 int32_t bb_queue_push(bb_queue *queue, bb_job *job);
 
 /* The job that waits with this ticket, or NULL. */
 bb_job *bb_queue_find(const bb_queue *queue, uint64_t ticket);
 
-/* Takes a job out that is in it. */
+/* Takes out a job that is in the queue. */
 void bb_queue_remove(bb_queue *queue, bb_job *job);
 
-/* Takes the jobs out whose deadlines are not after `now`; returns them as a list by `next`. The
- * earliest deadline of the others goes to `*next_deadline`, INT64_MAX if there are none. */
+/* Takes out the jobs whose deadlines are not after `now`, and returns them as a list by `next`.
+ * Writes the earliest deadline of the others to `*next_deadline`; INT64_MAX if there are none. */
 bb_job *bb_queue_take_expired(bb_queue *queue, int64_t now, int64_t *next_deadline);
 
 /*
- * Takes out jobs that may be written as one group, up to the limits, from all lines in turn;
- * returns how many, at least one, as there must be one that is ready. `jobs` has room for
- * max_group_requests. A job that can share no group comes alone: one that has no batch, a suspect,
- * or one whose deadline is before `group_from`, since that of a group is the earliest of its jobs'.
+ * Takes out jobs that may be written as one group, up to the limits, from all lines in turn.
+ * Returns how many: at least one, since one must be ready. `jobs` has room for max_group_requests.
+ * A job that can share no group comes alone: one without a batch, a suspect, or one whose deadline
+ * is before `group_from`, since a group has the earliest deadline of its jobs.
  */
 size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs);
 
 /* ---------------------------------------------------------------------------------- quarantine */
 
-/* Lets a job wait that was taken, or that is to be treated like one, and was not done in its share
- * of time: among the slow ones if `is_slow`, otherwise among the suspects. It keeps its ticket; it
- * is never refused, since it was let in already. */
+/* Puts back a job that was taken (or counts as taken) and was not done in its share of time: among
+ * the slow ones if `is_slow`, otherwise among the suspects. It keeps its ticket, and is never
+ * refused, since it was let in already. */
 void bb_queue_quarantine(bb_queue *queue, bb_job *job);
 
 /* Whether a chatbot is slow. */
 int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id);
 
-/* Takes the suspect out that came back first, NULL if there is none. Those whose chatbot has turned
- * out to be slow go to the head of its line, to be taken from there, each alone. */
+/* Takes out the suspect that came back first; NULL if there is none. Suspects whose chatbot has
+ * turned out to be slow go to the head of its line, and are taken from there, each alone. */
 bb_job *bb_queue_take_suspect(bb_queue *queue);
 
-/* Takes the slow job out that has waited longest, NULL if there is none. Its chatbot stays slow
- * until it is in quarantine again or, with what was its `flow`, bb_queue_end_slow() is called. */
+/* Takes out the slow job that has waited longest; NULL if there is none. Its chatbot stays slow
+ * until the job is in quarantine again, or bb_queue_end_slow() is called with the job's `flow`. */
 bb_job *bb_queue_take_slow(bb_queue *queue);
 void bb_queue_end_slow(bb_queue *queue, bb_flow *flow);
 

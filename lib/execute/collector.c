@@ -1,6 +1,6 @@
 /*
- * collector.c: takes what a backend hands back for one write, record by record, and makes the
- * answer of it.
+ * collector.c: collects what a backend hands back for one write, record by record, and makes the
+ * answer.
  */
 #include "execute/collector.h"
 
@@ -64,13 +64,13 @@ static int32_t take(bb_collector *collector, size_t index, int32_t outcome,
         code = bb_rendered_put(&collector->rendered, index, after);
     if (code != BB_OK || ++collector->put_count < batch->record_count)
         return code;
-    /* the last one: all memory that the answer takes is taken before the backend commits, if it
-     * puts before it commits */
+    /* the last one: if the backend puts before it commits, all of the answer's memory is taken
+     * before the commit */
     collector->answer = bb_response_success(&batch->allocator, batch, &collector->rendered);
     return bb_result_status(collector->answer) == BB_STATUS_SUCCESS ? BB_OK : BB_ERR_NOMEM;
 }
 
-/* Called by the backend for each record that it has written. */
+/* The backend calls this for each record that it has written. */
 static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
                    const bb_contact *before)
 {

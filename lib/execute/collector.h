@@ -1,6 +1,6 @@
 /*
- * collector.h: takes what a backend hands back for one write, record by record, and makes the
- * answer of it.
+ * collector.h: collects what a backend hands back for one write, record by record, and makes the
+ * answer.
  */
 #ifndef BB_COLLECTOR_H
 #define BB_COLLECTOR_H
@@ -13,12 +13,13 @@ typedef struct bb_collector {
     bb_batch *batch;
     bb_rendered rendered;
     size_t put_count;  /* records that the backend has handed back */
-    int32_t put_code;  /* of the first that could not be taken */
-    int64_t faulty_id; /* of a contact that is stored with what no answer can hold; or 0 */
-    bb_result *answer; /* once all are there */
+    int32_t put_code;  /* put()'s code for the first record that it could not take */
+    int64_t faulty_id; /* of a stored contact that no answer can hold; or 0 */
+    bb_result *answer; /* set once all are there */
 } bb_collector;
 
-/* The batch must outlive the collector, and what the access points to. BB_OK, or BB_ERR_NOMEM. */
+/* The batch must outlive the collector, and so must what the access points to. BB_OK, or
+ * BB_ERR_NOMEM. */
 int32_t bb_collector_init(bb_collector *collector, const bb_access *access, bb_batch *batch,
                           bb_arena *arena);
 void bb_collector_free(bb_collector *collector);
@@ -26,12 +27,12 @@ void bb_collector_free(bb_collector *collector);
 /* Forgets what has been put, and describes the write for another attempt. */
 bb_write bb_collector_begin(bb_collector *collector);
 
-/* The code that counts where the backend answered this one: BB_OK does only if it has handed back
- * what it has written. */
+/* The code that counts if the backend returned this one: BB_OK counts only if it has handed back
+ * all records. */
 int32_t bb_collector_check(const bb_collector *collector, int32_t code, bb_error *error);
 
-/* The answer of this status, which becomes the caller's: what was collected, if that is SUCCESS.
- * Frees the rest. */
+/* The answer with this status, which the caller owns: for SUCCESS, the collected one. Frees the
+ * rest. */
 bb_result *bb_collector_finish(bb_collector *collector, int32_t status);
 
 #endif

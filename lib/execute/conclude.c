@@ -1,6 +1,5 @@
 /*
- * conclude.c: what a job ends with: the status for its client, and a line for the host if it
- * failed.
+ * conclude.c: ends a job: the status for its client, and a line for the host if it failed.
  */
 #include "execute/conclude.h"
 
@@ -22,7 +21,7 @@ static int32_t status_of(int32_t code)
         return BB_STATUS_CONFLICT;
     case BB_ERR_BUSY:
     case BB_ERR_UNAVAILABLE:
-    case BB_ERR_RETRY: /* still, at the deadline */
+    case BB_ERR_RETRY: /* still so at the deadline */
     case BB_ERR_LOST:
         return BB_STATUS_UNAVAILABLE;
     default:

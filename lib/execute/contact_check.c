@@ -8,7 +8,7 @@
 #include "json/check.h"
 #include "json/scan.h"
 
-/* Whether a column's JSON is that, and of the field's kind. */
+/* Whether a column's JSON is valid and of the field's kind. */
 static int32_t check_json(const bb_allocator *allocator, bb_field_kind kind, bb_slice stored)
 {
     const char *start;

@@ -7,9 +7,9 @@
 #include "bb_contacts/storage.h"
 
 /*
- * BB_OK, BB_ERR_INTERNAL if its JSON is none or its texts are not UTF-8, or BB_ERR_NOMEM. A host
- * may have written to the tables itself, so what was read there may be anything; what `record`
- * brought was checked with the request, and is not looked at again.
+ * BB_OK, BB_ERR_INTERNAL if its JSON or its UTF-8 is invalid, or BB_ERR_NOMEM. A host may have
+ * written anything to the tables itself. The values of `record` were checked with the request and
+ * are not checked again.
  */
 int32_t bb_contact_check(const bb_allocator *allocator, const bb_record *record,
                          const bb_contact *contact);

@@ -1,5 +1,5 @@
 /*
- * executor.h: what a handle gives to those who execute its requests: the storage and its sessions,
+ * executor.h: what the execution of requests needs of a handle: the storage and its sessions,
  * memory, counters, and the host's log.
  */
 #ifndef BB_EXECUTOR_H
@@ -18,12 +18,12 @@ typedef struct bb_executor {
     bb_counters counters;
 } bb_executor;
 
-/* Does something on a session; a code. */
+/* Does something on a session. Returns a code. */
 typedef int32_t (*bb_session_fn)(const bb_storage_vtable *table, void *session, void *ctx,
                                  bb_error *error);
 
-/* Waits for a session until the deadline and lends it to a function. Returns that one's code, after
- * BB_ERR_LOST of which the session is closed, or the code of bb_session_pool_take(). */
+/* Waits for a session until the deadline and lends it to a function. Returns the function's code,
+ * or that of bb_session_pool_take(). After BB_ERR_LOST the session is closed. */
 int32_t bb_executor_with_session(bb_executor *executor, int64_t deadline, bb_session_fn work,
                                  void *ctx, bb_error *error);
 

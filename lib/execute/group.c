@@ -1,6 +1,6 @@
 /*
- * group.c: does several jobs at the price of few: in one transaction if the backend can and nothing
- * goes wrong, otherwise in smaller groups or one by one.
+ * group.c: does several jobs in one transaction, if the backend can and nothing goes wrong;
+ * otherwise in smaller groups or one by one.
  */
 #include "execute/group.h"
 
@@ -15,7 +15,7 @@ struct bb_job_group {
     const bb_write **pointers;
     int32_t *codes;
     bb_share share;
-    bb_job **deferred; /* what is not done by the end of that */
+    bb_job **deferred; /* the jobs that are not done when it ends */
     size_t deferred_count;
 };
 
@@ -86,7 +86,7 @@ static int32_t prepare_member(bb_job_group *group, size_t i, bb_job *job,
     return BB_OK;
 }
 
-/* The answer to one write of a group that has gone through. */
+/* The answer to one write of a group that went through. */
 static bb_result *answer_member(const bb_executor *executor, const bb_job *job,
                                 bb_collector *collector, int32_t code)
 {
@@ -97,8 +97,8 @@ static bb_result *answer_member(const bb_executor *executor, const bb_job *job,
     return bb_collector_finish(collector, bb_job_conclude(executor, job, code, &error));
 }
 
-/* Tells each what came of a group that has gone through; counted before, as a host that has an
- * answer may ask for the statistics. */
+/* Answers each job of a group that went through. Counts before, as a host that has an answer may
+ * ask for the statistics. */
 static void answer_all(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
                        size_t count)
 {
@@ -126,7 +126,7 @@ static int32_t write_group(const bb_storage_vtable *table, void *session, void *
     return table->write_group(session, description, error);
 }
 
-/* One transaction for all: BB_OK, and each has been told its answer, or nothing counts. */
+/* One transaction for all. After BB_OK, each job has its answer; otherwise nothing counts. */
 static int32_t write_together(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
                               size_t count, bb_error *error)
 {
@@ -172,8 +172,7 @@ static void write_singly(bb_executor *executor, bb_job_group *group, bb_job *con
     defer(group, jobs + i, count - i);
 }
 
-/* Whether a group failed for what one of its requests holds, as opposed to for what the store is
- * going through. */
+/* Whether a group failed because of one of its requests, and not because of the store's state. */
 static int is_fault_of_one(int32_t code)
 {
     return code == BB_ERR_CONFLICT || code == BB_ERR_ARGUMENT || code == BB_ERR_INTERNAL;
@@ -194,9 +193,9 @@ static void write_jobs(bb_executor *executor, bb_job_group *group, bb_job *const
                        size_t count);
 
 /*
- * What is done with a group after it has failed. If that was the fault of one, halves: so one that
- * always fails costs the others a few transactions and not one each. If the store was busy, nothing
- * now: nobody knows with which of them, and they have most of their time left.
+ * Goes on with a group that failed. If that was the fault of one, it tries halves, so that one that
+ * always fails costs the others a few transactions and not one each. If the store was busy, it does
+ * nothing now: nobody knows because of which job, and they have most of their time left.
  */
 static void go_on(bb_executor *executor, bb_job_group *group, bb_job *const *jobs, size_t count,
                   int32_t code)

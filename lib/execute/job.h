@@ -1,5 +1,5 @@
 /*
- * job.h: a request that is ready for the store: what is to be asked or written, and who is told.
+ * job.h: a request that is ready for the store: what to ask or write, and whom to tell.
  */
 #ifndef BB_JOB_H
 #define BB_JOB_H
@@ -13,24 +13,24 @@ struct bb_job_list;
 
 typedef struct bb_job {
     bb_access access; /* who, where, when, and until when */
-    bb_batch *batch;  /* what is to be written; NULL: only the access is asked about */
+    bb_batch *batch;  /* what to write; NULL: the job only asks about the access */
     bb_arena *arena;  /* lives as long as the job */
     size_t bytes;     /* of the body */
     int64_t began_us; /* when the request came, of the monotonic clock */
 
-    /* Does the job by itself and returns its answer; or NULL, as the share is over and its own
-     * time is not: then it can be executed again. */
+    /* Does the job by itself and returns its answer; or NULL if the share is over and its own time
+     * is not: then it can be executed again. */
     bb_result *(*execute)(bb_executor *executor, struct bb_job *job, bb_share share);
 
-    /* Told the answer, which becomes the callee's, once, when the job was taken by another thread.
-     * The job may be gone when it returns. */
+    /* Is called once with the answer, which it then owns, if another thread took the job. The job
+     * may be gone when it returns. */
     void (*done)(struct bb_job *job, bb_result *result);
     void *done_ctx;
 
-    /* what has come of it; see conclude.h and retry.h */
+    /* its attempts so far; see conclude.h and retry.h */
     unsigned attempts; /* that failed */
     bb_error cause;    /* why the first of them did */
-    int is_slow;       /* it was not done in its share of time, though it was alone */
+    int is_slow;       /* it was alone, and still not done in its share of time */
 
     /* while it is in a queue; see queue.c */
     uint64_t ticket;

@@ -9,7 +9,7 @@
 
 enum { LONGEST_PAUSE_MS = 50 };
 
-/* Pauses before another attempt: longer each time, never past the deadline. */
+/* Pauses before another attempt: longer each time, but not past the deadline. */
 static void pause_before(unsigned attempt, int64_t deadline)
 {
     int32_t ms = attempt < 6 ? 1 << attempt : LONGEST_PAUSE_MS;
@@ -18,7 +18,7 @@ static void pause_before(unsigned attempt, int64_t deadline)
     bb_pause_ms(ms < left ? ms : left);
 }
 
-/* One line for all of a job's attempts, and one when they end in vain. */
+/* Logs one line for all of a job's attempts; there is another if they end in vain. */
 static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_error *error)
 {
     bb_job_note_failure(job, code, error);
@@ -27,8 +27,9 @@ static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_erro
         bb_executor_log(executor, BB_LOG_WARN, "trying again", error);
 }
 
-/* Whether what failed is to be tried again with another share. A backend may give up on a lock some
- * time before it must; that it is busy without having waited is the store's own word. */
+/* Whether a job that failed should be tried again with another share. A backend may give up on a
+ * lock some time before it must; if it is busy without having waited, that is the store's own
+ * answer. */
 static int is_deferred(const bb_job *job, int32_t code, bb_share share)
 {
     if (code != BB_ERR_BUSY && code != BB_ERR_RETRY && code != BB_ERR_LOST)

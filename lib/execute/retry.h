@@ -11,8 +11,8 @@
 /* What bb_job_retry() returns besides a bb_status. */
 enum { BB_DEFERRED = -1 };
 
-/* Returns the status that the job ends with; or BB_DEFERRED if the share was over before the job's
- * time, so that it may be tried again with another share. The job is slow then. */
+/* Returns the job's final status, or BB_DEFERRED if the share was over before the job's time, so
+ * that it may be tried again with another share. The job is slow then. */
 int32_t bb_job_retry(bb_executor *executor, bb_job *job, bb_share share, bb_session_fn attempt,
                      void *ctx);
 

@@ -10,8 +10,8 @@
 #include "util/alloc.h"
 #include "util/condition.h"
 
-/* How long a store that refused another session is left in peace, and how long one that went away
- * is waited for: a restart, or a standby that takes its place, is a matter of seconds. */
+/* How long to leave a store in peace that refused another session, and how long to wait for one
+ * that went away: a restart, or a standby that takes over, is a matter of seconds. */
 enum { REFUSED_MS = 1000, GONE_MS = 10000 };
 
 static int init_locks(bb_session_pool *pool)
@@ -73,7 +73,7 @@ static int may_open(const bb_session_pool *pool)
            (!has_sessions(pool) || bb_deadline_left(pool->refused_until) == 0);
 }
 
-/* Waits, with the mutex held, until an idle session is there or one may be opened; 0 if the
+/* Waits, with the mutex held, until there is an idle session or one may be opened; 0 if the
  * deadline came first. */
 static int wait_for_place(bb_session_pool *pool, int64_t deadline)
 {
@@ -88,15 +88,15 @@ static int wait_for_place(bb_session_pool *pool, int64_t deadline)
     return 1;
 }
 
-/* A place became free, with the mutex held. All are told: some wait for a session alone, and have
- * to know when there are none left. */
+/* A place became free, with the mutex held. It wakes all: some wait only for a session, and must
+ * know when there are none left. */
 static void give_up_place(bb_session_pool *pool)
 {
     pool->open_count--;
     pthread_cond_broadcast(&pool->returned);
 }
 
-/* Takes the session that has been idle longest out, if that was too long. The last ones given back
+/* Takes out the session that has been idle longest, if that was too long. The last ones given back
  * are at the end. */
 static int take_stale(bb_session_pool *pool, void **session)
 {
@@ -109,8 +109,8 @@ static int take_stale(bb_session_pool *pool, void **session)
     return 1;
 }
 
-/* Closes what has been idle too long, with the mutex held before and after. A firewall or a server
- * may have dropped such a connection without a word. */
+/* Closes sessions that were idle too long, with the mutex held before and after. A firewall or a
+ * server may have dropped their connections in silence. */
 static void close_stale(bb_session_pool *pool)
 {
     void *session;
@@ -122,7 +122,7 @@ static void close_stale(bb_session_pool *pool)
     }
 }
 
-/* A session that was there is no more. */
+/* A session is gone. */
 static void forget_session(bb_session_pool *pool)
 {
     give_up_place(pool);
@@ -130,9 +130,9 @@ static void forget_session(bb_session_pool *pool)
         pool->gone_until = bb_deadline_in(GONE_MS);
 }
 
-/* What a store that can't be reached means. If it could a moment ago, the request goes on trying
- * until its deadline; otherwise it is told at once, so that requests don't pile up before a store
- * that stays away. */
+/* The code for a store that can't be reached. If it could a moment ago, the request goes on trying
+ * until its deadline; otherwise it ends at once, so that requests don't pile up before a store that
+ * stays away. */
 static int32_t code_without_sessions(const bb_session_pool *pool, int32_t code)
 {
     return bb_deadline_left(pool->gone_until) > 0 ? BB_ERR_RETRY : code;
@@ -155,13 +155,13 @@ static int32_t open_session(bb_session_pool *pool, int64_t deadline, void **sess
     if (code != BB_OK)
         give_up_place(pool);
     else
-        pthread_cond_broadcast(&pool->returned); /* to those in has_others() */
+        pthread_cond_broadcast(&pool->returned); /* for those that rely on has_others() */
     return code;
 }
 
-/* Whether there are sessions to wait for, with the mutex held. Of those that are opened at the same
- * time some may be refused before the first one is there, so as many are waited for as are on their
- * way now, and not those that come later, of which there may be no end. */
+/* Whether there are sessions to wait for, with the mutex held. Of several that are being opened,
+ * some may be refused before the first one is there. So a thread waits for those that are on their
+ * way now, but not for later ones, of which there may be no end. */
 static int has_others(bb_session_pool *pool, int64_t deadline)
 {
     uint64_t enough = pool->opens_begun;
@@ -181,7 +181,7 @@ static int32_t take(bb_session_pool *pool, int64_t deadline, void **session, bb_
             return bb_error_set(error, BB_ERR_BUSY, "all %u sessions were busy",
                                 (unsigned)pool->open_count);
         if (pool->idle_count > 0) {
-            *session = pool->idle[--pool->idle_count].session; /* which may itself be NULL */
+            *session = pool->idle[--pool->idle_count].session; /* a session may be NULL */
             return BB_OK;
         }
         if (code != BB_OK && !has_sessions(pool))

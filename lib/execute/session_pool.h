@@ -9,7 +9,7 @@
 
 #include "bb_contacts/storage.h"
 
-/* A session that nobody has. */
+/* A session that nobody uses. */
 typedef struct bb_idle_session {
     void *session;
     int64_t close_at; /* a deadline */
@@ -20,7 +20,7 @@ typedef struct bb_session_pool {
     bb_storage *storage;
     pthread_mutex_t mutex;
     pthread_cond_t returned; /* a session came back, or a place became free */
-    bb_idle_session *idle;   /* a stack, so that as few as possible are kept busy */
+    bb_idle_session *idle;   /* a stack, so that as few as possible are in use */
     int64_t idle_ms;         /* how long a session may be idle; 0: for ever */
     uint32_t idle_count;
     uint32_t open_count; /* idle, lent, and being opened */
@@ -29,7 +29,8 @@ typedef struct bb_session_pool {
     uint64_t opens_ended;
     uint32_t max;
     int64_t refused_until; /* the store has no room for more until then; a deadline */
-    int64_t gone_until;    /* the last session broke so lately that the store is waited for */
+    int64_t gone_until;    /* until then, requests wait for a store whose last session broke; a
+                              deadline */
 } bb_session_pool;
 
 int32_t bb_session_pool_init(bb_session_pool *pool, bb_storage *storage,
@@ -38,14 +39,14 @@ int32_t bb_session_pool_init(bb_session_pool *pool, bb_storage *storage,
 /* Closes all sessions; all must have come back. */
 void bb_session_pool_close(bb_session_pool *pool);
 
-/* In a child that fork() has made: frees the pool's own memory. Its sessions are the parent's, and
- * closing them would say so to the server, or drop the parent's locks. */
+/* For a child of fork(): frees the pool's own memory. The sessions are the parent's; closing them
+ * would tell the server, or drop the parent's locks. */
 void bb_session_pool_abandon(bb_session_pool *pool);
 
-/* Lends a session, waiting for one until the deadline: BB_OK, BB_ERR_BUSY, or what opening one
- * answered; BB_ERR_RETRY if the store can't be reached but could a moment ago. A store that has no
- * room for another session is not an error while there are some, or others that are being opened
- * turn out to be: those are waited for. Any thread. */
+/* Lends a session, waiting for one until the deadline: BB_OK, BB_ERR_BUSY, or the code of opening
+ * one; BB_ERR_RETRY if the store can't be reached but could a moment ago. If the store has no room
+ * for another session, that is no error as long as there are some, or some are being opened: the
+ * thread waits for those. Any thread. */
 int32_t bb_session_pool_take(bb_session_pool *pool, int64_t deadline, void **session,
                              bb_error *error);
 
@@ -53,7 +54,7 @@ int32_t bb_session_pool_take(bb_session_pool *pool, int64_t deadline, void **ses
  * when one is taken or given back. */
 void bb_session_pool_give(bb_session_pool *pool, void *session, int is_broken);
 
-/* How many sessions are open, and how many of them nobody has. Any thread. */
+/* How many sessions are open, and how many of them are idle. Any thread. */
 void bb_session_pool_load(bb_session_pool *pool, uint32_t *open, uint32_t *idle);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * share.c: how much of its time a job is given at once.
+ * share.c: how much of its time a job gets at once.
  */
 #include "execute/share.h"
 
 #include "execute/storage.h"
 
-/* The least share leaves a transaction time on a store that is far away or has much to do. */
+/* Even the least share is enough for a transaction on a distant or busy store. */
 enum { LEAST_SHARE_MS = 250 };
 
 static int has_one_writer(const bb_storage *storage)

@@ -9,8 +9,8 @@
 /* Authorizes (A1). Returns SUCCESS, INVALID_KEY, NOT_FOUND, or a fault; or BB_DEFERRED. */
 int32_t bb_job_authorize(bb_executor *executor, bb_job *job, bb_share share);
 
-/* Authorizes and writes the job's batch. The answer, whatever came of it, or NULL for BB_DEFERRED.
- */
+/* Authorizes and writes the job's batch. Returns the answer, whatever it is, or NULL for
+ * BB_DEFERRED. */
 bb_result *bb_job_write(bb_executor *executor, bb_job *job, bb_share share);
 
 #endif

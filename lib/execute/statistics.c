@@ -1,7 +1,7 @@
 /*
  * statistics.c: counts what a handle does, from any thread.
  *
- * Nothing is ordered by these counters, so that relaxed atomics are enough: each counts right.
+ * These counters order nothing, so relaxed atomics are enough: each counts right.
  */
 #include "execute/statistics.h"
 

@@ -8,7 +8,7 @@
 
 #include "bb_contacts/bb_contacts.h"
 
-/* What bb_stats tells that grows; see there. */
+/* The members of bb_stats that grow; see there. */
 typedef struct bb_counters {
     atomic_uint_least64_t requests[BB_STATS_STATUSES];
     atomic_uint_least64_t contacts[BB_STATS_OUTCOMES];
@@ -24,13 +24,13 @@ typedef struct bb_counters {
 
 void bb_count(atomic_uint_least64_t *counter, uint64_t by);
 
-/* A request was answered, so long after it came. */
+/* Counts an answered request by the time since it came. */
 void bb_count_answer(bb_counters *counters, const bb_result *result, int64_t took_us);
 
-/* A transaction was committed that stored so many requests. */
+/* Counts a committed transaction by how many requests it stored. */
 void bb_count_write(bb_counters *counters, size_t requests);
 
-/* The counters' values, to the members of `stats` that are theirs. */
+/* Copies the counters to the members of `stats`. */
 void bb_counters_read(bb_counters *counters, bb_stats *stats);
 
 #endif

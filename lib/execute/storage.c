@@ -1,5 +1,5 @@
 /*
- * storage.c: makes a storage of a backend's table, which is checked and copied, and closes it.
+ * storage.c: makes a storage from a backend's table, which it checks and copies, and closes it.
  */
 #include "execute/storage.h"
 

@@ -1,5 +1,5 @@
 /*
- * storage.h: what a bb_storage is: a checked copy of a backend's table, and its store.
+ * storage.h: the bb_storage: a checked copy of a backend's table, and its store.
  */
 #ifndef BB_EXECUTE_STORAGE_H
 #define BB_EXECUTE_STORAGE_H
@@ -11,10 +11,10 @@ struct bb_storage {
     bb_allocator allocator;
     bb_storage_vtable vtable; /* functions that the backend leaves out are stubs here */
     void *store;
-    bb_process opener; /* the process that may use it, and the handles on it */
+    bb_process opener; /* the process that may use it and the handles on it */
 };
 
-/* What is said in every other process. */
+/* The message in every other process. */
 #define BB_OTHER_PROCESS \
     "opened in another process: after fork(), a process opens what it uses itself"
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Whether the text files are as .editorconfig says, C files open with a sentence about themselves,
-# and no note of unfinished work was left behind. Run at the top of the source tree.
+# comments name only what there is, and no note of unfinished work was left behind. Run at the top of
+# the source tree.
 set -eu
 status=0
 
@@ -36,4 +37,5 @@ for file in $files; do
         ;;
     esac
 done
+python3 -B tests/checks/comments.py || status=1
 exit "$status"

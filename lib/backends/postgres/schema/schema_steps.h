@@ -22,19 +22,19 @@ extern const bb_pg_step *const bb_pg_schema_steps[];
 
 /* SQL for the name of a unique constraint of the contacts on exactly these columns to which no
  * foreign key refers; NULL: there is none. */
-#define BB_PG_FREE_CONSTRAINT(columns)                                                            \
-    "(SELECT u.conname FROM pg_catalog.pg_constraint u\n"                                         \
-    "         WHERE u.conrelid" OP(=) "E'@contacts'::pg_catalog.regclass AND u.contype" OP(       \
-        =) "'u'\n"                                                                                \
-           "         AND (SELECT pg_catalog.array_agg(a.attname ORDER BY k.n)\n"                  \
-           "              FROM ROWS FROM (pg_catalog.unnest(u.conkey)) WITH ORDINALITY AS k (c, " \
-           "n)\n"                                                                                 \
-           "              JOIN pg_catalog.pg_attribute a\n"                                       \
-           "                  ON a.attrelid" OP(=) "u.conrelid AND a.attnum" OP(=) "k.c)" OP(=)   \
-               columns "::pg_catalog.name[]\n"                                                    \
-                       "         AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint f\n"        \
-                       "              WHERE f.conindid" OP(=) "u.conindid AND f.contype" OP(      \
-                           =) "'f')\n"                                                            \
-                              "         LIMIT 1)"
+/* clang-format off */
+#define BB_PG_FREE_CONSTRAINT(columns)                                                          \
+    "(SELECT u.conname FROM pg_catalog.pg_constraint u\n"                                       \
+    "         WHERE u.conrelid" OP(=) "E'@contacts'::pg_catalog.regclass"                       \
+    " AND u.contype" OP(=) "'u'\n"                                                              \
+    "         AND (SELECT pg_catalog.array_agg(a.attname ORDER BY k.n)\n"                       \
+    "              FROM ROWS FROM (pg_catalog.unnest(u.conkey)) WITH ORDINALITY AS k (c, n)\n"  \
+    "              JOIN pg_catalog.pg_attribute a\n"                                            \
+    "                  ON a.attrelid" OP(=) "u.conrelid AND a.attnum" OP(=) "k.c)"              \
+    OP(=) columns "::pg_catalog.name[]\n"                                                       \
+    "         AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint f\n"                         \
+    "              WHERE f.conindid" OP(=) "u.conindid AND f.contype" OP(=) "'f')\n"            \
+    "         LIMIT 1)"
+/* clang-format on */
 
 #endif
