@@ -564,9 +564,7 @@ static void test_E11_writes_to_one_of_many_partitions(void)
     check_partitions("by_range", "RANGE (chatbot_id)", "FROM (%s * 10) TO (%s * 10)");
 }
 
-/* ---------------------------------------------------------------------------- columns of the
- * host's
- */
+/* ----------------------------------------------------------------------- columns of the host's */
 
 /* Texts are compared byte by byte, whatever the column's collation takes for equal. */
 static void test_a_collation_without_case(void)
