@@ -45,8 +45,8 @@ configure_file(cmake/debian/changelog.in "${PROJECT_BINARY_DIR}/changelog.Debian
 bb_compress("${PROJECT_BINARY_DIR}/changelog.Debian" changelog.Debian)
 bb_compress("${PROJECT_SOURCE_DIR}/lib/CHANGELOG.md" changelog)
 
-# bb_add_package(COMPONENT NAME SECTION DESCRIPTION): what is installed of a component, and what Debian
-# wants to lie beside it, which `cmake --install` leaves out.
+# bb_add_package(COMPONENT NAME SECTION DESCRIPTION): the installed files of a component, and the
+# files that Debian wants beside them, which `cmake --install` leaves out.
 macro(bb_add_package component name section description)
   string(TOUPPER ${component} upper)
   list(APPEND CPACK_COMPONENTS_ALL ${component})

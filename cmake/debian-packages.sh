@@ -13,8 +13,8 @@
 # The oldest Node.js that runs the benchmarks' peer, which is Debian 12's.
 oldest_node=18
 
-# Whether the PATH has a Node.js that will do, and npm. Others' packages have both in one, which
-# Debian's npm can't be installed beside.
+# Whether the PATH has npm and a Node.js that is recent enough. Packages of others have both in one,
+# and Debian's npm can't be installed beside them.
 has_node() {
     command -v npm >/dev/null || return 1
     node_version=$(node --version 2>/dev/null) || return 1
@@ -50,9 +50,9 @@ packages_of() {
 # How long another process may keep its locks, in seconds: a new machine upgrades itself first.
 lock_patience=900
 
-# Runs apt-get as root, with its output in package_log. Of the locks that another process may hold,
-# DPkg::Lock::Timeout makes apt-get wait for dpkg's; for those of the lists and of the archives it
-# does not (apt 2.6), so it is tried again.
+# Runs apt-get as root, with its output in package_log. DPkg::Lock::Timeout makes apt-get wait while
+# another process holds dpkg's locks. It does not (apt 2.6) for those of the lists and the archives,
+# so this tries again.
 apt_get() {
     lock_until=$(($(date +%s) + lock_patience))
     package_log=
@@ -69,8 +69,8 @@ apt_get() {
     done
 }
 
-# Installs what is missing of the groups named, as root or through sudo. Says nothing and asks
-# nobody if nothing is missing. Returns 1, having said why, if it can't.
+# Installs what is missing of the groups named, as root or through sudo. Says and asks nothing if
+# nothing is missing. If it can't, says why and returns 1.
 need_packages() {
     missing_packages=
     for package_group in "$@"; do

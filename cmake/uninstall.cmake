@@ -1,5 +1,5 @@
-# Removes what the last `cmake --install` of a build wrote, and the folders of that which are nobody
-# else's: `cmake --build BUILD --target uninstall`, which runs this in BUILD.
+# Removes what the last `cmake --install` of a build wrote, and those folders of it that are empty
+# then: `cmake --build BUILD --target uninstall`, which runs this in BUILD.
 set(manifest "${CMAKE_CURRENT_BINARY_DIR}/install_manifest.txt")
 if(NOT EXISTS "${manifest}")
   message(FATAL_ERROR "Nothing was installed from here: there is no ${manifest}")

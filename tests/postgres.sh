@@ -5,11 +5,11 @@
 #     sh tests/postgres.sh stop DIR            stops that server and removes DIR
 #
 # The server keeps what it acknowledges (fsync and synchronous_commit stay on). It sorts text by
-# ICU's English rules, which are not byte order, so that a query which leans on the database's own
-# order fails here and not at a user's. `initdb` refuses to run as root: started by root, the
-# server runs as the user postgres, or else nobody. DIR should be short, for a socket's path has
-# room for 107 bytes. BB_PG_BINDIR names the folder of initdb and pg_ctl if it can't be guessed,
-# and BB_PG_MAX_WAL is for where there is less room than a benchmark likes (max_wal_size).
+# ICU's English rules, which are not byte order, so that a query that relies on the database's own
+# order fails here and not at a user's. `initdb` refuses to run as root: started by root, the server
+# runs as the user postgres, or else nobody. DIR should be short, for a socket's path has room for
+# 107 bytes. BB_PG_BINDIR names the folder of initdb and pg_ctl if it can't be guessed, and
+# BB_PG_MAX_WAL sets max_wal_size where there is less room than a benchmark wants.
 set -eu
 
 fail() {

@@ -109,7 +109,7 @@ static struct reply upsert(struct server *server, struct MHD_Connection *connect
     return reply_from_result(bb_contacts_upsert(server->contacts, &to));
 }
 
-/* Whether the body is to be read; if not, `*reply` is the answer. */
+/* Whether to read the body; if not, `*reply` is the answer. */
 static int wants_body(struct server *server, struct MHD_Connection *connection,
                       const struct request *request, const struct head *head, struct reply *reply)
 {

@@ -51,7 +51,7 @@ typedef struct bb_slice {
  * changed it there and back (E1). */
 #define BB_RECORD_TOUCH (1u << 0)
 
-/* put() is to be given the contact as it was before, if there was one. */
+/* put() must be given the contact as it was before, if there was one. */
 #define BB_RECORD_WANT_BEFORE (1u << 1)
 
 /*

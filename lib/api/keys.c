@@ -49,7 +49,7 @@ static int32_t make_key(const bb_key_options *options, char out[BB_KEY_SIZE], bb
     return BB_OK;
 }
 
-/* The options as this version knows them, whatever version the caller was built with. */
+/* The options as this version knows them, from a caller of any version. */
 static int32_t read_options(const bb_key_options *given, bb_key_options *options, bb_error *error)
 {
     int32_t code;

@@ -12,7 +12,7 @@ int64_t bb_wall_clock_us(void);
 /* Microseconds of the clock of deadlines. */
 int64_t bb_monotonic_us(void);
 
-/* Lets this thread sleep for so long; less if a signal comes. */
+/* Lets this thread sleep for that long; less if a signal comes. */
 void bb_pause_ms(int32_t ms);
 
 #endif

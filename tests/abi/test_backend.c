@@ -1,8 +1,8 @@
 /*
  * test_backend.c: an author's backend of one version, under a library of another.
  *
- * It keeps one contact. Whatever version it was built with, it gets each request's record and hands
- * back the contact; see CMakeLists.txt for the versions.
+ * It keeps one contact. With any version it gets each request's record and hands back the contact;
+ * CMakeLists.txt lists the versions.
  */
 #include <setjmp.h>
 #include <stdarg.h>

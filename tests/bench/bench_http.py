@@ -125,7 +125,7 @@ class Server:
         self.start()
 
     def start(self):
-        """On a port that is free now; whoever takes it first has it."""
+        """On a port that is free now, if no other program takes it first."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -142,7 +142,7 @@ class Server:
         )
 
     def probe(self):
-        """Waits until it serves; returns what it answers to one request, but for ids and times."""
+        """Waits until it serves; returns its answer to one request, without ids and times."""
         starts = 1
         for _ in range(300):
             if self.process.poll() is not None:
@@ -170,7 +170,7 @@ class Server:
         sys.exit(f"{self.name} does not serve: {self.log.read().decode()}")
 
     def add_chatbots(self):
-        """Makes a server of the library's know chatbots 124 to 126, as a peer does by itself."""
+        """Adds chatbots 124 to 126 to a server of the library's; a peer needs none."""
         if psql(self.uri, "SELECT to_regclass('bb_contacts.chatbots')"):
             psql(
                 self.uri,

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the Debian packages, has lintian look at them, and uses them in a new Debian 12, of which
-# nothing is left in the end; see stranger/new_debian.sh. It is downloaded, some 150 MB. Run at the top
-# of the source tree, as root or as a user who may have user namespaces.
+# Makes the Debian packages, has lintian check them, and uses them in a new Debian 12, which it
+# downloads (some 150 MB) and removes in the end; see stranger/new_debian.sh. Run at the top of the
+# source tree, as root or as a user who may have user namespaces.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -9,7 +9,7 @@ chmod 755 "$work" # for the root of a user namespace
 strangers=$PWD/tests/checks/stranger
 . "$strangers/strangers.sh"
 
-# What lintian looks at is the packages, not who makes them.
+# lintian should check the packages, not who makes them.
 export DEBFULLNAME='A Packager' DEBEMAIL=packager@debian.org
 quietly cmake --preset deb -B "$work/build"
 quietly cmake --build "$work/build"

@@ -7,7 +7,7 @@ trap 'rm -rf "$work"' EXIT
 strangers=$PWD/tests/checks/stranger
 . "$strangers/strangers.sh"
 
-# Nothing of this machine's is in reach but what Debian has.
+# Nothing of this machine is in reach except Debian's own.
 unset PKG_CONFIG_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH
 
 # install_library PREFIX OPTION...: builds and installs, then moves what was installed to PREFIX.
@@ -25,7 +25,7 @@ install_library() {
     rm -r "$work/staged"
 }
 
-# With no .pc file but the library's own in reach: who links the shared library needs no other.
+# With no .pc file but the library's own in reach: linking the shared library needs no other.
 shared_alone() {
     PKG_CONFIG_LIBDIR=$prefix/lib/pkgconfig
     export PKG_CONFIG_LIBDIR

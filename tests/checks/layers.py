@@ -2,9 +2,9 @@
 
     layers.py OBJECTS
 
-OBJECTS is the folder of lib's object files. A module is a source with the header of its name. A layer includes and calls only
-itself and what is below; a backend only the public headers, lib/util and what backends share. No
-modules may need each other in a circle.
+OBJECTS is the folder of lib's object files. A module is a source with the header of its name. A
+layer includes and calls only itself and what is below it; a backend only the public headers,
+lib/util and what backends share. No modules may need each other in a circle.
 """
 
 import collections
@@ -35,8 +35,8 @@ def layer_of(module):
 
 
 def may_need(user, used, is_public):
-    """Whether one module may include, or call, another. Any may call a public function but for the
-    core below it: that would be upwards all the same."""
+    """Whether one module may include or call another. Any may call a public function, except the
+    core below that: it would be upwards all the same."""
     (user_list, user_place), (used_list, used_place) = layer_of(user), layer_of(used)
     if user_list == used_list:
         return used_place <= user_place

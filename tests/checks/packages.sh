@@ -1,8 +1,8 @@
 #!/bin/sh
-# Whether cmake/debian-packages.sh waits for another process that holds a lock of apt's or dpkg's, and
-# takes a Node.js that is there. Run at the top of the source tree; skipped (77) without apt-get or
-# root's rights. What apt-get is given here are folders, lists and locks of the test's own, in which
-# there is no package to be had.
+# Whether cmake/debian-packages.sh waits for another process that holds a lock of apt's or dpkg's,
+# and takes a Node.js that is there. Run at the top of the source tree; skipped (77) without apt-get
+# or root's rights. Here apt-get gets folders, lists and locks of the test's own, which have no
+# packages.
 set -eu
 command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || exit 77
 
@@ -36,7 +36,7 @@ APT::Update::Post-Invoke-Success { };
 END
 export APT_CONFIG="$work/apt.conf"
 
-# hold FILE: a process that has it locked, as apt-get locks files, until it is told to end.
+# hold FILE: a process that keeps it locked, as apt-get locks files, until it is told to end.
 hold() {
     mkfifo "$work/held"
     python3 -c '
@@ -56,8 +56,8 @@ let_go() {
     holder=
 }
 
-# Installing what does not exist must fail for that reason, not for a lock that is held for a time.
-# How long that is makes no difference to who waits for it.
+# Installing what does not exist must fail for that reason, not because of a lock that is held for a
+# while. How long does not matter, as apt-get waits for it.
 expect_to_wait() {
     hold "$1"
     (
@@ -80,7 +80,7 @@ expect_to_wait() {
 expect_to_wait "$work/lists/lock"
 expect_to_wait "$work/dpkg/lock-frontend"
 
-# with_node VERSION: what the group asks for where the PATH has that.
+# with_node VERSION: the packages of the group if the PATH has this version.
 with_node() {
     mkdir -p "$work/bin"
     printf '#!/bin/sh\necho %s\n' "$1" >"$work/bin/node"

@@ -129,7 +129,7 @@ class Names:
         self.words = words
 
     def is_path(self, page, name):
-        """Whether a name with a slash is a file's, from the top, the page's folder, or include/."""
+        """Whether a name with a slash is a file below the top, the page's folder, or include/."""
         folders = ("", os.path.dirname(page), "include")
         return any(glob.glob(os.path.join(folder, name)) for folder in folders)
 

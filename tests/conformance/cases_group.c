@@ -169,7 +169,7 @@ void case_group_ids(bb_case *c)
 
 /* ------------------------------------------------------------------------------- the refusals */
 
-/* A request as a holder of a key, or as a principal, and what it is to be answered. */
+/* A request by the holder of a key, or by a principal, and its expected answer. */
 typedef struct asked {
     int64_t workspace_id;
     int64_t key_chatbot_id;

@@ -145,7 +145,7 @@ class ServerKill(unittest.TestCase):
         wait_until(lambda: all(client.last_success > begin for client in self.clients))
 
     def wait_for_sessions_to_end(self):
-        """What the dead server sent is done by the database all the same, or given up."""
+        """The database still does what the dead server sent, or gives it up."""
         sql = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{self.store.database}'"
         wait_until(lambda: query_postgres(self.store.admin_uri, sql) == [["0"]])
 

@@ -44,7 +44,7 @@ static create_fn *real_create(void)
     return create;
 }
 
-/* The library's threads are started one after the other, by whoever opens a handle. */
+/* The thread that opens a handle starts the library's threads one after the other. */
 __attribute__((visibility("default"))) int pthread_create(pthread_t *newthread,
                                                           const pthread_attr_t *attr,
                                                           void *(*start_routine)(void *), void *arg)

@@ -4,8 +4,8 @@
 #     sh tests/postgres/pgbouncer.sh COMMAND...
 #
 # The pooler is in transaction mode, or in the one that BB_POOL_MODE names, with four server
-# connections for each database. Exits with the command's status, or 77 (skipped) if BB_TEST_POSTGRES is not set. A pooler that fails or
-# has no more places for clients is a failure.
+# connections for each database. Exits with the command's status, or 77 (skipped) if
+# BB_TEST_POSTGRES is not set. A pooler that fails or has no more places for clients is a failure.
 set -eu
 
 [ -n "${BB_TEST_POSTGRES:-}" ] || {

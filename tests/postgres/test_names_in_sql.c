@@ -332,7 +332,7 @@ static int is_statement(const char *text)
     return *verb != NULL;
 }
 
-/* The faults of a statement as it is sent, but for the tables' names. */
+/* The faults of a statement as it is sent, apart from the tables' names. */
 static unsigned check_template(const char *text)
 {
     bb_allocator allocator = bb_allocator_or_default(NULL);

@@ -24,21 +24,21 @@ SERVE = [SERVER] if EVENT_LOOP else [SERVER, "serve"]
 BACKEND = os.environ["BB_TEST_BACKEND"]
 BODY_LIMIT = 16 * 1024 * 1024  # C7
 
-# Seconds within which what has to happen has happened, on machines that are slow, busy, or stand
-# still for a while; and those that a server gives a request, so that none of its own times passes
-# while something is waited for, but where a test sets it.
+# Seconds within which an expected event happens, on machines that are slow, busy, or stand still
+# for a while; and the time that a server gives a request: longer, so that none of the server's own
+# times passes during such a wait, unless a test sets it.
 PATIENCE = 120
 TIMEOUT = 5 * PATIENCE
 
-# A sanitizer's shadow, and what it keeps of freed memory, are resident too: how much a server takes
-# can be seen only without.
+# A sanitizer's shadow, and the freed memory that it keeps, are resident too, so only a server
+# without one shows how much it takes.
 with open(SERVER, "rb") as program:
     SANITIZED = re.search(rb"__[atm]san_init\b", program.read()) is not None
 
-# What the store has no part in is tested with one of them, in each build.
+# Tests in which the store plays no part run with one store, in each build.
 once = unittest.skipIf(os.environ.get("BB_TEST_ONCE") == "0", "tested with another store")
 
-# A memory: store lives inside one process, so that nothing can be added to it from outside.
+# A memory: store lives inside one process, so nothing can be added to it from outside.
 threaded_only = unittest.skipIf(EVENT_LOOP, "is about bb-contacts-server")
 event_loop_only = unittest.skipUnless(EVENT_LOOP, "is about bb-contacts-uv")
 needs_shared_store = unittest.skipIf(BACKEND == "memory", "needs a store that two processes share")

@@ -23,8 +23,8 @@ class ThreadedTestCase(TestCase):
         connection.settimeout(timeout)
 
     def assert_rests(self, server, seconds=2):
-        """That the server uses no processor while nothing is to be done. A busy machine has less of
-        it for a thread that spins, too, but not so much less."""
+        """The server uses no processor while there is nothing to do. A busy machine gives less of
+        it to a thread that spins, too, but not that much less."""
         before = server.processor_seconds()
         time.sleep(seconds)
         self.assertLess(server.processor_seconds() - before, seconds / 10)
@@ -94,8 +94,9 @@ class Gone(ThreadedTestCase):
         if BACKEND != "sqlite":
             self.refuse_uploads()
             return
-        # The lock of a reader in another process, who reads an older state out of the write-ahead
-        # log, is met by whoever reads a newer one first, and leaves an error behind that is none.
+        # A reader in another process, which reads an older state from the write-ahead log, holds a
+        # lock. The first thread that reads a newer state meets it, and errno keeps a value that
+        # means nothing.
         self.write("log")
         reader = sqlite3.connect(self.store.uri.removeprefix("sqlite:"), isolation_level=None)
         self.addCleanup(reader.close)

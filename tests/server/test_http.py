@@ -148,7 +148,7 @@ class Connections(TestCase):
                 connection.shutdown(socket.SHUT_WR)
                 self.assertEqual(read_answer(connection).status, 200)
 
-        in_time(attempt, 1)  # for so long bb-contacts-uv waits for what such a client asks
+        in_time(attempt, 1)  # bb-contacts-uv waits that long for such a client's answer
 
     def test_stalled_connections_hold_up_nobody(self):
         stalled = []

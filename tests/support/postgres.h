@@ -16,7 +16,7 @@ char *test_postgres_conninfo(const char *database);
 /* The same for an empty database, which it makes. */
 char *test_postgres_create(const char *name);
 
-/* Removes a database, whoever is still connected. */
+/* Removes a database, even if someone is still connected. */
 void test_postgres_drop(const char *name);
 
 /* A database of a test program's own. */
