@@ -34,7 +34,7 @@ static int32_t make_key(const bb_key_options *options, char out[BB_KEY_SIZE], bb
         return bb_error_set(error, BB_ERR_ARGUMENT,
                             "the key's <env> must be 1 to 32 letters and digits");
     if (bb_random_fill(options->random, options->random_ctx, random, sizeof random) != 0)
-        return bb_error_set(error, BB_ERR_INTERNAL, "no random bytes to be had");
+        return bb_error_set(error, BB_ERR_INTERNAL, "random bytes are not available");
     sodium_bin2hex(hex, sizeof hex, random, sizeof random);
     memcpy(out, "oc_", 3);
     memcpy(out + 3, env, env_len);

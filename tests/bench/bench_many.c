@@ -166,7 +166,7 @@ static bb_stats stats_of(const many_bench *b)
 
     bb_stats_init(&stats);
     if (bb_contacts_stats(b->with_workers, &stats) != BB_OK)
-        bench_stop("statistics", "not to be had");
+        bench_stop("statistics", "not available");
     return stats;
 }
 

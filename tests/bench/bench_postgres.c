@@ -292,7 +292,7 @@ static int report_repeats(bench *b)
     end_sessions(b);
     run_sql(b, "VACUUM bb_contacts.contacts", NULL, 0);
     if (test_store_versions(&b->endpoint.store, before, sizeof before) != 0)
-        bench_stop("row versions", "not to be had");
+        bench_stop("row versions", "not available");
     for (int i = 0; i < 5 || (least > 0 && i < 100); i++) {
         char start[64];
         run_sql(b, "SELECT pg_current_wal_insert_lsn()", start, sizeof start);
@@ -303,7 +303,7 @@ static int report_repeats(bench *b)
             least = strtoull(bytes, NULL, 10);
     }
     if (test_store_versions(&b->endpoint.store, after, sizeof after) != 0)
-        bench_stop("row versions", "not to be had");
+        bench_stop("row versions", "not available");
     end_sessions(b);
     run_sql(b,
             "SELECT n_dead_tup FROM pg_stat_user_tables WHERE schemaname = 'bb_contacts'"
