@@ -70,6 +70,72 @@ static void test_E8_moved_away_and_back(void)
     host_close(&h);
 }
 
+/* Makes a file of so many bytes where there is none. */
+static void make_small_file(const char *path, int size)
+{
+    FILE *file = fopen(path, "wb");
+
+    CHECK_MSG(file != NULL && fprintf(file, "%.*s", size, "\n") == size, "%s", path);
+    if (file != NULL)
+        fclose(file);
+}
+
+/* `reopens`: the server is started anew meanwhile. */
+static void leave_empty_file(int size, int reopens)
+{
+    host h;
+
+    host_open(&h);
+    host_rename(&h, "", ".other");
+    make_small_file(h.path, size);
+    if (reopens) {
+        host_close_handle(&h);
+        host_open_handle(&h);
+    }
+    for (int i = 0; i < 3; i++)
+        CHECK_MSG(host_status(&h, host_one_contact, "empty") == 503, "empty");
+    CHECK_MSG(host_was_told(&h, "the file is empty"), "the log says what is wrong");
+    CHECK_MSG(bb_storage_chatbot_add(h.storage, 5, 1, 100, NULL) != BB_OK, "administration");
+    CHECK_MSG(bb_storage_migrate(h.storage, 100, NULL) == BB_ERR_UNAVAILABLE,
+              "migrating beside the old log");
+    CHECK_MSG(host_size(&h, "") == size, "nothing fills it");
+    host_rename(&h, ".other", "");
+    host_store(&h, "after", 1, 10);
+    host_close_handle(&h);
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d bytes: %d", size,
+              host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "after") == 1, "after it is back");
+    host_close(&h);
+}
+
+/* SQLite deletes the log beside an empty file when it reads it; one of a byte it takes for empty.
+ */
+static void test_E8_an_empty_file_for_a_while(void)
+{
+    leave_empty_file(0, 0);
+    leave_empty_file(0, 1);
+    leave_empty_file(1, 0);
+}
+
+/* Emptied and filled again, as `cat backup > FILE` does. */
+static void test_E8_emptied_and_filled_again(void)
+{
+    host h;
+
+    host_open(&h);
+    host_copy(&h, "", ".good");
+    CHECK_MSG(truncate(h.path, 0) == 0, "truncating");
+    CHECK_MSG(host_status(&h, host_one_contact, "emptied") == 503, "emptied");
+    CHECK_MSG(host_status(&h, host_one_contact, "emptied") == 503, "emptied, again");
+    CHECK_MSG(host_was_told(&h, "the file is empty"), "the log says what is wrong");
+    host_copy(&h, ".good", "");
+    host_store(&h, "after", 1, 10);
+    host_close_handle(&h);
+    CHECK_MSG(host_count_named(&h, "first") == 200, "%d", host_count_named(&h, "first"));
+    CHECK_MSG(host_count_named(&h, "after") == 1, "after it is back");
+    host_close(&h);
+}
+
 /* The same while the handle is closed in between: nothing of the log may go. */
 static void test_E8_closed_while_the_file_is_away(void)
 {
@@ -142,21 +208,30 @@ static void test_E8_restored_as_the_page_says(void)
     host_close(&h);
 }
 
-/* Without a file all is 503 at once; the first migration makes it. */
-static void test_E11_no_file_yet(void)
+/* Without a file, or with an empty one, all is 503 at once; the first migration makes it. */
+static void make_first_file(int is_empty)
 {
     host h;
 
     host_make_folder(&h);
+    if (is_empty)
+        make_small_file(h.path, 0);
     host_open_handle(&h);
     CHECK_MSG(host_status(&h, host_one_contact, "no file") == 503, "no file");
     CHECK_MSG(host_was_told(&h, h.path), "the log says which file");
     CHECK_MSG(bb_storage_chatbot_add(h.storage, 123, 1, 100, NULL) == BB_ERR_UNAVAILABLE,
               "no file");
-    CHECK_MSG(access(h.path, F_OK) != 0, "only migrating makes a file");
+    CHECK_MSG(is_empty || access(h.path, F_OK) != 0, "only migrating makes a file");
+    CHECK_MSG(host_size(&h, "") == 0, "only migrating fills it");
     host_migrate(&h);
     host_expect(&h, host_one_contact, 200, "migrated");
     host_close(&h);
+}
+
+static void test_E11_no_file_yet(void)
+{
+    make_first_file(0);
+    make_first_file(1);
 }
 
 /* ------------------------------------------------------------------------- the log, the index */
@@ -369,6 +444,75 @@ static void test_E8_a_link_that_leads_elsewhere(void)
     lead_elsewhere(1);
 }
 
+/* Writes and dies, so that the log stays. */
+static void write_and_die(host *h)
+{
+    pid_t child;
+
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        host_open_handle(h);
+        host_store(h, "before", SENT, 10);
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(child, NULL, 0);
+}
+
+/* Moves the file that the link leads to away, and back after migrating was refused. */
+static void migrate_while_away(const host *h, const host *target, int is_empty)
+{
+    host_rename(target, "", ".other");
+    if (is_empty)
+        make_small_file(target->path, 0);
+    CHECK_MSG(bb_storage_migrate(h->storage, 100, NULL) == BB_ERR_UNAVAILABLE,
+              "migrating beside the old log");
+    CHECK_MSG(bb_storage_chatbot_add(h->storage, 9, 1, 100, NULL) == BB_ERR_UNAVAILABLE,
+              "administration");
+    CHECK_MSG(is_empty || access(target->path, F_OK) != 0, "no file is made");
+    host_rename(target, ".other", "");
+}
+
+/* `links_folder` as above; `is_empty`: there is an empty file in the place of the one that was
+ * moved. */
+static void migrate_through_link(int links_folder, int is_empty)
+{
+    char link_name[216];
+    host target = {0};
+    side s;
+    host h;
+
+    host_make_folder(&h);
+    snprintf(link_name, sizeof link_name, "%s/%s", h.folder,
+             links_folder ? "current" : "contacts.db");
+    if (links_folder)
+        snprintf(h.path, sizeof h.path, "%s/contacts.db", link_name);
+    make_side(&s, &h, 0, links_folder);
+    snprintf(target.path, sizeof target.path, "%s/contacts.db", s.folder);
+    lead(link_name, s.target);
+    host_open_handle(&h);
+    host_migrate(&h);
+    host_close_handle(&h);
+    write_and_die(&h);
+    host_open_handle(&h);
+    migrate_while_away(&h, &target, is_empty);
+    host_store(&h, "after", 1, 10);
+    host_close_handle(&h);
+    CHECK_MSG(count_named_in(s.folder, "before") == SENT, "before: %lld",
+              (long long)count_named_in(s.folder, "before"));
+    CHECK_MSG(count_named_in(s.folder, "after") == 1, "after");
+    remove_side(&s, &h);
+    unlink(link_name);
+    host_close(&h);
+}
+
+static void test_E8_migrating_through_a_link(void)
+{
+    migrate_through_link(0, 0);
+    migrate_through_link(0, 1);
+    migrate_through_link(1, 0);
+}
+
 /* -------------------------------------------------------------------------- read-only at times */
 
 static void set_mode(const host *h, const char *suffix, mode_t mode)
@@ -481,6 +625,8 @@ static void test_E11_no_more_ids(void)
 int main(void)
 {
     CHECK_TEST(test_E8_moved_away_and_back());
+    CHECK_TEST(test_E8_an_empty_file_for_a_while());
+    CHECK_TEST(test_E8_emptied_and_filled_again());
     CHECK_TEST(test_E8_closed_while_the_file_is_away());
     CHECK_TEST(test_E8_restored_after_requests());
     CHECK_TEST(test_E8_restored_as_the_page_says());
@@ -489,6 +635,7 @@ int main(void)
     CHECK_TEST(test_E8_the_index_is_deleted());
     CHECK_TEST(test_E8_the_log_is_deleted_while_read());
     CHECK_TEST(test_E8_a_link_that_leads_elsewhere());
+    CHECK_TEST(test_E8_migrating_through_a_link());
     CHECK_TEST(test_E11_read_only_at_times());
     CHECK_TEST(test_the_log_shrinks_once_nobody_reads());
     CHECK_TEST(test_E11_no_more_ids());

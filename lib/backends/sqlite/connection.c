@@ -112,6 +112,8 @@ int32_t bb_sqlite_connect(bb_sqlite_connection *connection, const bb_sqlite_targ
 
     if (code == BB_OK)
         code = bb_sqlite_files_init(files, connection->db, target->path, target->allocator, error);
+    if (code == BB_OK)
+        code = bb_sqlite_files_check_empty(files, connection->db, may_create, error);
     if (code == BB_OK) {
         bb_sqlite_files_mend_modes(files);
         code = configure(connection->db, target, error);

@@ -23,8 +23,8 @@ typedef struct bb_sqlite_target {
 } bb_sqlite_target;
 
 /*
- * Opens the file and puts it into WAL mode if it is empty. Makes no file unless `may_create`. On
- * failure nothing stays open. BB_ERR_UNAVAILABLE if the file is missing or can only be read;
+ * Opens the file in WAL mode. Makes none, and fills no empty one, unless `may_create`. On failure
+ * nothing stays open. BB_ERR_UNAVAILABLE if the file is missing, empty, or can only be read;
  * BB_ERR_LOST if it was replaced meanwhile.
  */
 int32_t bb_sqlite_connect(bb_sqlite_connection *connection, const bb_sqlite_target *target,

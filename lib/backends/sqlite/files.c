@@ -3,6 +3,7 @@
  */
 #include "backends/sqlite/files.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,14 +11,17 @@
  * mapped at once; and the 32-bit word in it that counts the log's frames. */
 enum { LOG_HEAD = 32, INDEX_REGION = 32768, INDEX_FRAMES = 4 };
 
+/* SQLite takes a file of one byte, which `echo > FILE` makes, for an empty one. */
+enum { NOT_EMPTY = 2 };
+
 enum { WRITE_BITS = S_IWUSR | S_IWGRP | S_IWOTH, ALL_BITS = 07777 };
 
-/* Returns 0 for a file that is missing or cannot be examined. */
-static int identify(const char *path, bb_sqlite_file *file)
+/* Returns 0 for a file that is missing, is shorter than that, or cannot be examined. */
+static int identify(const char *path, off_t least, bb_sqlite_file *file)
 {
     struct stat state;
 
-    if (stat(path, &state) != 0)
+    if (stat(path, &state) != 0 || state.st_size < least)
         return 0;
     file->device = state.st_dev;
     file->inode = state.st_ino;
@@ -29,11 +33,11 @@ static int is_same(const bb_sqlite_file *a, const bb_sqlite_file *b)
     return a->device == b->device && a->inode == b->inode;
 }
 
-static int still_means(const char *path, const bb_sqlite_file *file)
+static int still_means(const char *path, off_t least, const bb_sqlite_file *file)
 {
     bb_sqlite_file now;
 
-    return identify(path, &now) && is_same(&now, file);
+    return identify(path, least, &now) && is_same(&now, file);
 }
 
 /* Whether the log is missing or empty. */
@@ -44,11 +48,11 @@ static int is_empty_log(const char *path)
     return stat(path, &state) != 0 || state.st_size < LOG_HEAD;
 }
 
-int bb_sqlite_file_exists(const char *path)
+int bb_sqlite_file_holds_anything(const char *path)
 {
     bb_sqlite_file unused;
 
-    return identify(path, &unused);
+    return identify(path, NOT_EMPTY, &unused);
 }
 
 /* ------------------------------------------------------------------------------------- opening */
@@ -71,6 +75,52 @@ void bb_sqlite_files_free(bb_sqlite_files *files, const bb_allocator *allocator)
 {
     bb_free(allocator, files->index_path);
     files->index_path = NULL;
+}
+
+static int32_t refuse_left_log(const char *log_path, bb_error *error)
+{
+    return bb_error_set(error, BB_ERR_UNAVAILABLE,
+                        "a file that is not there has left its log behind; put it back, or "
+                        "remove %s",
+                        log_path);
+}
+
+int32_t bb_sqlite_check_left_log(const char *path, bb_error *error)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    char log_path[PATH_MAX + sizeof "-wal"];
+
+    /* SQLite names the log after what a link leads to; what it cannot name, it will not open */
+    if (vfs == NULL || (vfs->xFullPathname(vfs, path, PATH_MAX, log_path) & 0xff) != SQLITE_OK)
+        return BB_OK;
+    memcpy(log_path + strlen(log_path), "-wal", sizeof "-wal");
+    /* in this order: whoever makes a file at this moment fills it before the log is there */
+    if (bb_sqlite_file_holds_anything(log_path) && !bb_sqlite_file_holds_anything(path))
+        return refuse_left_log(log_path, error);
+    return BB_OK;
+}
+
+/* Whether the file is empty that the connection has open, whatever the path means by now. */
+static int is_empty_database(sqlite3 *db)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+           file->pMethods->xFileSize(file, &size) != SQLITE_OK || size == 0;
+}
+
+int32_t bb_sqlite_files_check_empty(const bb_sqlite_files *files, sqlite3 *db, int may_fill,
+                                    bb_error *error)
+{
+    int has_log = bb_sqlite_file_holds_anything(files->log_path); /* first, as above */
+
+    if (!is_empty_database(db) || (may_fill && !has_log))
+        return BB_OK;
+    if (may_fill)
+        return refuse_left_log(files->log_path, error);
+    return bb_error_set(error, BB_ERR_UNAVAILABLE,
+                        "the file is empty, and only migrating fills it: %s", files->path);
 }
 
 static void mend_mode(const char *path, mode_t wanted)
@@ -97,8 +147,8 @@ static int learn_database(bb_sqlite_files *files, sqlite3 *db)
 {
     int moved = 1;
 
-    return identify(sqlite3_db_filename(db, "main"), &files->database) &&
-           still_means(files->path, &files->database) &&
+    return identify(sqlite3_db_filename(db, "main"), NOT_EMPTY, &files->database) &&
+           still_means(files->path, NOT_EMPTY, &files->database) &&
            sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved;
 }
 
@@ -132,9 +182,9 @@ int32_t bb_sqlite_files_learn(bb_sqlite_files *files, sqlite3 *db, bb_error *err
 {
     if (!learn_database(files, db))
         return bb_sqlite_files_error(files, BB_SQLITE_DATABASE_AWAY, BB_ERR_LOST, error);
-    if (!identify(files->log_path, &files->log))
+    if (!identify(files->log_path, 0, &files->log))
         return bb_sqlite_files_error(files, BB_SQLITE_LOG_AWAY, BB_ERR_LOST, error);
-    if (!identify(files->index_path, &files->index))
+    if (!identify(files->index_path, 0, &files->index))
         return bb_sqlite_files_error(files, BB_SQLITE_INDEX_AWAY, BB_ERR_LOST, error);
     if (is_without_log(files, db))
         return bb_sqlite_files_error(files, BB_SQLITE_LOG_AWAY, BB_ERR_UNAVAILABLE, error);
@@ -145,11 +195,11 @@ int32_t bb_sqlite_files_learn(bb_sqlite_files *files, sqlite3 *db, bb_error *err
 
 bb_sqlite_place bb_sqlite_files_check(const bb_sqlite_files *files)
 {
-    if (!still_means(files->path, &files->database))
+    if (!still_means(files->path, NOT_EMPTY, &files->database))
         return BB_SQLITE_DATABASE_AWAY;
-    if (!still_means(files->log_path, &files->log))
+    if (!still_means(files->log_path, 0, &files->log))
         return BB_SQLITE_LOG_AWAY;
-    if (!still_means(files->index_path, &files->index))
+    if (!still_means(files->index_path, 0, &files->index))
         return BB_SQLITE_INDEX_AWAY;
     return BB_SQLITE_IN_PLACE;
 }
@@ -158,9 +208,11 @@ int bb_sqlite_files_own_the_log(const bb_sqlite_files *files)
 {
     bb_sqlite_file index;
 
-    if (!still_means(files->log_path, &files->log) && !is_empty_log(files->log_path))
+    if (!bb_sqlite_file_holds_anything(files->path))
+        return 0; /* emptied in place: the log may be all that there is */
+    if (!still_means(files->log_path, 0, &files->log) && !is_empty_log(files->log_path))
         return 0;
-    return !identify(files->index_path, &index) || is_same(&index, &files->index);
+    return !identify(files->index_path, 0, &index) || is_same(&index, &files->index);
 }
 
 int bb_sqlite_files_equal(const bb_sqlite_files *a, const bb_sqlite_files *b)

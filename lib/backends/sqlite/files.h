@@ -38,13 +38,23 @@ typedef enum bb_sqlite_place {
     BB_SQLITE_INDEX_AWAY
 } bb_sqlite_place;
 
-/* Whether there is a file of this name, or a link to one. */
-int bb_sqlite_file_exists(const char *path);
+/* Whether there is a file of this name, or a link to one, that holds anything. An empty database
+ * is as none: SQLite deletes the log beside it, with all that was not in the file yet (E8). */
+int bb_sqlite_file_holds_anything(const char *path);
+
+/* BB_ERR_UNAVAILABLE if a file must not be made, or filled, at `path`: the log of one that is not
+ * there has been left beside it. */
+int32_t bb_sqlite_check_left_log(const char *path, bb_error *error);
 
 /* Finds the names, for a connection to `path` that has just been opened and has read nothing. */
 int32_t bb_sqlite_files_init(bb_sqlite_files *files, sqlite3 *db, const char *path,
                              const bb_allocator *allocator, bb_error *error);
 void bb_sqlite_files_free(bb_sqlite_files *files, const bb_allocator *allocator);
+
+/* BB_ERR_UNAVAILABLE if `db`, which has read nothing yet, must not read, as its file is empty:
+ * always unless it may be filled, otherwise if a log was left beside it. */
+int32_t bb_sqlite_files_check_empty(const bb_sqlite_files *files, sqlite3 *db, int may_fill,
+                                    bb_error *error);
 
 /* Lets all who may write to the database write to log and index. Call it before anything is read.
  * SQLite gives the two the mode that the database has when it makes them. Without this, a database

@@ -3,7 +3,6 @@
  */
 #include "backends/sqlite/schema.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,22 +141,12 @@ static int32_t upgrade(bb_sqlite_session *session, int64_t *from, bb_error *erro
     return result == SQLITE_OK ? BB_OK : bb_sqlite_error(session->writer.db, result, error);
 }
 
-/* Makes and opens the file for a session that has found none. Beside the log of a file that was
- * moved away, SQLite would begin by deleting that log, with all that was not in the file yet
- * (E8). */
+/* Makes and opens the file for a session that has found none. */
 static int32_t make_file(bb_sqlite_session *session, bb_error *error)
 {
-    const char *path = session->store->path;
-    char log_path[PATH_MAX + sizeof "-wal"];
-    int len = snprintf(log_path, sizeof log_path, "%s-wal", path);
+    int32_t code = bb_sqlite_check_left_log(session->store->path, error);
 
-    if (!bb_sqlite_file_exists(path) && len > 0 && (size_t)len < sizeof log_path &&
-        bb_sqlite_file_exists(log_path))
-        return bb_error_set(error, BB_ERR_UNAVAILABLE,
-                            "a file that is not there has left its log behind; put it back, or "
-                            "remove %s",
-                            log_path);
-    return bb_sqlite_session_connect(session, 1, error);
+    return code == BB_OK ? bb_sqlite_session_connect(session, 1, error) : code;
 }
 
 /* Makes the session ready to read the file, and makes the file if it is missing. */

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "backends/sqlite/result_code.h"
 #include "util/alloc.h"
@@ -103,7 +104,7 @@ int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb
     const bb_sqlite_target target = {store->path, &store->allocator, &session->deadline};
     int32_t code;
 
-    if (!may_create && !bb_sqlite_file_exists(store->path))
+    if (!may_create && access(store->path, F_OK) != 0)
         return bb_error_set(error, BB_ERR_UNAVAILABLE,
                             "there is no such file, and only migrating makes one: %s", store->path);
     code = bb_sqlite_connect(&session->writer, &target, may_create, error);
@@ -121,7 +122,7 @@ int32_t bb_sqlite_session_open(void *store_, int64_t deadline, void **session_, 
 {
     bb_sqlite_store *store = store_;
     bb_sqlite_session *session = bb_zalloc(&store->allocator, sizeof *session);
-    int32_t code;
+    int32_t code = BB_OK;
 
     if (session == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
@@ -132,8 +133,8 @@ int32_t bb_sqlite_session_open(void *store_, int64_t deadline, void **session_, 
         return bb_error_set(error, BB_ERR_INTERNAL, "pthread_cond_init failed");
     }
     /* migrating needs a session, too; for others, the first call says what is missing */
-    code =
-        bb_sqlite_file_exists(store->path) ? bb_sqlite_session_connect(session, 0, error) : BB_OK;
+    if (bb_sqlite_file_holds_anything(store->path))
+        code = bb_sqlite_session_connect(session, 0, error);
     if (code == BB_OK)
         *session_ = session;
     else
