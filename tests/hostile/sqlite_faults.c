@@ -82,8 +82,8 @@ static void test_E11_locked_before_the_first_session(void)
 
 /* ---------------------------------------------------------------------------------- disk full */
 
-/* Requests of 400 KB while there is no room for them, then room. */
-static void run_out_of_room(host *h, int (*make_room)(const host *h))
+/* Requests of 400 KB while there is no room for them, then room. Each has a line with the cause. */
+static void run_out_of_room(host *h, const char *cause, int (*make_room)(const host *h))
 {
     for (int i = 0; i < 5; i++) {
         char name[16];
@@ -95,6 +95,7 @@ static void run_out_of_room(host *h, int (*make_room)(const host *h))
         status = host_status(h, body, name);
         count = host_count_named(h, name);
         CHECK_MSG(status == 503, "%s: %d", name, status);
+        CHECK_MSG(host_was_told(h, cause), "%s: the log says %s", name, cause);
         CHECK_MSG(count == 0, "A2: %s: %d of 400 are stored", name, count);
         free(body);
     }
@@ -127,7 +128,7 @@ static void test_E11_files_cannot_grow(void)
     limit.rlim_cur = (rlim_t)most + 20000;
     signal(SIGXFSZ, SIG_IGN);
     CHECK_MSG(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
-    run_out_of_room(&h, lift_limit);
+    run_out_of_room(&h, "disk I/O error (SQLite 778", lift_limit);
     lift_limit(&h);
     host_close(&h);
 }
@@ -153,7 +154,7 @@ static void test_E11_disk_full(void)
     host_open_handle(&h);
     host_migrate(&h);
     host_expect(&h, body, 200, "at first");
-    run_out_of_room(&h, enlarge_disk);
+    run_out_of_room(&h, "disk is full (SQLite 13)", enlarge_disk);
     host_close_handle(&h);
     CHECK_MSG(umount(h.folder) == 0, "umount");
     rmdir(h.folder);

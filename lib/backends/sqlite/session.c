@@ -76,12 +76,17 @@ static int note_triggers(void *session_, int action, const char *what, const cha
     return SQLITE_OK;
 }
 
-static void disconnect(bb_sqlite_session *session)
+void bb_sqlite_session_disconnect(bb_sqlite_session *session)
 {
+    int64_t deadline = session->deadline;
+
+    session->deadline = 0; /* the last one to leave moves the log into the file: now or never */
     for (int i = 0; i < BB_SQLITE_STATEMENTS; i++)
         bb_sqlite_forget(session, (bb_sqlite_statement)i);
     bb_sqlite_disconnect(&session->checkpointer, &session->store->allocator);
     bb_sqlite_disconnect(&session->writer, &session->store->allocator);
+    session->deadline = deadline;
+    session->is_spent = 0;
 }
 
 /* BEGIN, COMMIT and ROLLBACK are prepared at the start: undoing must not fail for want of
@@ -114,7 +119,7 @@ int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb
     sqlite3_set_authorizer(session->writer.db, note_triggers, session);
     code = prepare_transaction(session, error);
     if (code != BB_OK)
-        disconnect(session);
+        bb_sqlite_session_disconnect(session);
     return code;
 }
 
@@ -146,8 +151,7 @@ void bb_sqlite_session_close(void *session_)
 {
     bb_sqlite_session *session = session_;
 
-    session->deadline = 0; /* the last one to leave moves the log into the file: now or never */
-    disconnect(session);
+    bb_sqlite_session_disconnect(session);
     bb_sqlite_waiter_destroy(&session->waiter);
     bb_free(&session->store->allocator, session);
 }

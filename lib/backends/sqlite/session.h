@@ -43,7 +43,7 @@ typedef struct bb_sqlite_session {
     bb_sqlite_connection writer;       /* reads and writes; not open while there is no file */
     bb_sqlite_connection checkpointer; /* not open until it is needed; see checkpoint.c */
     int64_t deadline;                  /* of the call that is under way */
-    int is_spent;     /* something failed that opening the file anew may mend, such as its mode */
+    int is_spent;     /* something failed that opening the file anew may mend, which comes next */
     int has_triggers; /* a statement of ours fires triggers of the host's */
     int has_written;  /* the last commit added to the log */
     int log_pages;    /* pages in the log after it */
@@ -55,9 +55,12 @@ typedef struct bb_sqlite_session {
 int32_t bb_sqlite_session_open(void *store, int64_t deadline, void **session, bb_error *error);
 void bb_sqlite_session_close(void *session);
 
-/* Opens the file for a session that was opened while it was missing: BB_ERR_UNAVAILABLE if it still
- * is, unless `may_create`. */
+/* Opens the file for a session that was opened while it was missing, or that was disconnected:
+ * BB_ERR_UNAVAILABLE if it is missing, unless `may_create`. */
 int32_t bb_sqlite_session_connect(bb_sqlite_session *session, int may_create, bb_error *error);
+
+/* Waits for nobody. */
+void bb_sqlite_session_disconnect(bb_sqlite_session *session);
 
 /* A statement, prepared when first asked for. */
 int32_t bb_sqlite_prepared(bb_sqlite_session *session, bb_sqlite_statement which,
@@ -78,8 +81,7 @@ void bb_sqlite_log(const bb_sqlite_store *store, int32_t level, const char *form
     ;
 
 /* Call it before reading outside of a write transaction. BB_ERR_LOST if the path no longer means
- * the file that this session has open, or if this session cannot write to it though a new one
- * might. */
+ * the file that this session has open. */
 int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *error);
 
 /*

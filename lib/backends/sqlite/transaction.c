@@ -21,14 +21,15 @@ static int32_t check_files(bb_sqlite_session *session, bb_error *error)
 
 int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *error)
 {
-    int32_t code;
+    int32_t code = BB_OK;
 
     session->deadline = deadline;
-    if (session->writer.db == NULL)
-        return bb_sqlite_session_connect(session, 0, error);
-    code = check_files(session, error);
+    if (session->writer.db != NULL)
+        code = check_files(session, error);
     if (code == BB_OK && session->is_spent)
-        code = bb_error_set(error, BB_ERR_LOST, "a write failed; the file is opened anew");
+        bb_sqlite_session_disconnect(session);
+    if (code == BB_OK && session->writer.db == NULL)
+        code = bb_sqlite_session_connect(session, 0, error);
     return code;
 }
 
