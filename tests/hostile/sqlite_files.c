@@ -334,6 +334,38 @@ static void test_E8_the_index_is_deleted(void)
     delete_under_a_process("-shm");
 }
 
+static int has_rested(void *ctx)
+{
+    const host *h = ctx;
+    struct stat state;
+
+    return stat(h->folder, &state) == 0 && time(NULL) - state.st_ctime > 4;
+}
+
+/* In a folder where nothing has changed for a while, names are not looked up for each request. */
+static void test_E8_deleted_in_a_folder_that_has_rested(void)
+{
+    static const char *const suffixes[] = {"-wal", "-shm"};
+    host hosts[2];
+
+    for (size_t i = 0; i < 2; i++)
+        host_open(&hosts[i]);
+    for (size_t i = 0; i < 2; i++) {
+        host *h = &hosts[i];
+        CHECK_MSG(test_wait_until(has_rested, h), "the folder changes");
+        host_store(h, "rested", 3, 10);
+        host_store(h, "still", 3, 10);
+        host_remove(h, suffixes[i]);
+        host_store(h, "after", 3, 10);
+        CHECK_MSG(host_was_told(h, suffixes[i]), "the log says which file");
+        host_close_handle(h);
+        CHECK_MSG(host_count_named(h, "first") == 200, "%d", host_count_named(h, "first"));
+        CHECK_MSG(host_count_named(h, "still") == 3, "%d", host_count_named(h, "still"));
+        CHECK_MSG(host_count_named(h, "after") == 3, "%d", host_count_named(h, "after"));
+        host_close(h);
+    }
+}
+
 /* While somebody reads, a deleted log cannot be moved into the file. Until it can, nothing else is
  * done. */
 static void test_E8_the_log_is_deleted_while_read(void)
@@ -633,6 +665,7 @@ int main(void)
     CHECK_TEST(test_E11_no_file_yet());
     CHECK_TEST(test_E8_the_log_is_deleted());
     CHECK_TEST(test_E8_the_index_is_deleted());
+    CHECK_TEST(test_E8_deleted_in_a_folder_that_has_rested());
     CHECK_TEST(test_E8_the_log_is_deleted_while_read());
     CHECK_TEST(test_E8_a_link_that_leads_elsewhere());
     CHECK_TEST(test_E8_migrating_through_a_link());

@@ -68,11 +68,15 @@ int32_t bb_sqlite_files_init(bb_sqlite_files *files, sqlite3 *db, const char *pa
     if (files->index_path == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
     memcpy(files->index_path + len - strlen("wal"), "shm", strlen("shm"));
+    bb_sqlite_folder_open(&files->folder, files->index_path);
     return BB_OK;
 }
 
 void bb_sqlite_files_free(bb_sqlite_files *files, const bb_allocator *allocator)
 {
+    if (files->index_path == NULL)
+        return;
+    bb_sqlite_folder_close(&files->folder);
     bb_free(allocator, files->index_path);
     files->index_path = NULL;
 }
@@ -193,14 +197,20 @@ int32_t bb_sqlite_files_learn(bb_sqlite_files *files, sqlite3 *db, bb_error *err
 
 /* ------------------------------------------------------------------------------------ checking */
 
-bb_sqlite_place bb_sqlite_files_check(const bb_sqlite_files *files)
+/* The path is always looked up, as each of its folders may be a link that leads elsewhere now. */
+bb_sqlite_place bb_sqlite_files_check(bb_sqlite_files *files)
 {
+    struct timespec change;
+
     if (!still_means(files->path, NOT_EMPTY, &files->database))
         return BB_SQLITE_DATABASE_AWAY;
+    if (bb_sqlite_folder_is_unchanged(&files->folder, &change))
+        return BB_SQLITE_IN_PLACE;
     if (!still_means(files->log_path, 0, &files->log))
         return BB_SQLITE_LOG_AWAY;
     if (!still_means(files->index_path, 0, &files->index))
         return BB_SQLITE_INDEX_AWAY;
+    bb_sqlite_folder_note(&files->folder, change);
     return BB_SQLITE_IN_PLACE;
 }
 

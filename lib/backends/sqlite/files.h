@@ -2,9 +2,9 @@
  * files.h: the three files that a connection has open (the database, its log and the log's index),
  * and whether their names still mean them.
  *
- * A write to a file that was moved, deleted or replaced would be acknowledged and lost (E8). Only
- * stat() is used: closing any descriptor of a file that SQLite has open, even our own, would drop
- * SQLite's locks on it. https://www.sqlite.org/howtocorrupt.html
+ * A write to a file that was moved, deleted or replaced would be acknowledged and lost (E8). None
+ * of them is opened here: closing any descriptor of a file that SQLite has open, even our own,
+ * would drop SQLite's locks on it. https://www.sqlite.org/howtocorrupt.html
  */
 #ifndef BB_SQLITE_FILES_H
 #define BB_SQLITE_FILES_H
@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include "backends/sqlite/folder.h"
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
 
@@ -21,10 +22,11 @@ typedef struct bb_sqlite_file {
 } bb_sqlite_file;
 
 typedef struct bb_sqlite_files {
-    const char *path;     /* the database's, as the host gave it; may be a link */
-    const char *log_path; /* beside the file that `path` led to when it was opened; owned by the
-                             connection */
-    char *index_path;     /* likewise; allocated */
+    const char *path;        /* the database's, as the host gave it; may be a link */
+    const char *log_path;    /* beside the file that `path` led to when it was opened; owned by the
+                                connection */
+    char *index_path;        /* likewise; allocated */
+    bb_sqlite_folder folder; /* of log and index */
     bb_sqlite_file database;
     bb_sqlite_file log;
     bb_sqlite_file index;
@@ -66,7 +68,7 @@ void bb_sqlite_files_mend_modes(const bb_sqlite_files *files);
 int32_t bb_sqlite_files_learn(bb_sqlite_files *files, sqlite3 *db, bb_error *error);
 
 /* These check what the names mean now. */
-bb_sqlite_place bb_sqlite_files_check(const bb_sqlite_files *files);
+bb_sqlite_place bb_sqlite_files_check(bb_sqlite_files *files);
 
 /* Whether the connection's log is the one to which all others write, or last wrote: then it may be
  * moved into the database. */
