@@ -21,9 +21,9 @@ typedef struct bb_sqlite_folder {
 void bb_sqlite_folder_open(bb_sqlite_folder *folder, char *path);
 void bb_sqlite_folder_close(bb_sqlite_folder *folder);
 
-/* Whether all names mean what they did when folder_note() was last called. Otherwise fills `change`
- * for folder_note(), which is to be called once they have been looked up and found to mean what
- * they did before. */
+/* Whether all names mean what they did when bb_sqlite_folder_note() was last called. Otherwise
+ * fills `change` for bb_sqlite_folder_note(), which is to be called once they have been looked up
+ * and found to mean what they did before. */
 int bb_sqlite_folder_is_unchanged(const bb_sqlite_folder *folder, struct timespec *change);
 void bb_sqlite_folder_note(bb_sqlite_folder *folder, struct timespec change);
 
