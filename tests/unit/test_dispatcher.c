@@ -502,7 +502,10 @@ static void test_E9_after_what_the_store_goes_through_each_is_tried_alone(void *
         wait_for_answers(h, 7);
         expect_all(h, 1, 6);
         assert_int_equal(h->script.calls, 1 + 1 + 6);
-        assert_int_equal(h->script.opened, codes[i] == BB_ERR_LOST ? 2 : 1);
+        if (codes[i] == BB_ERR_BUSY) /* two threads try them, maybe both at once */
+            assert_in_range(h->script.opened, 1, 2);
+        else
+            assert_int_equal(h->script.opened, codes[i] == BB_ERR_LOST ? 2 : 1);
         assert_int_equal(stats_of(h).ungrouped_requests, codes[i] == BB_ERR_UNSUPPORTED ? 0 : 6);
         close_host(h);
     }
