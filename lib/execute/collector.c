@@ -5,6 +5,7 @@
 #include "execute/collector.h"
 
 #include "execute/contact_check.h"
+#include "util/fields.h"
 #include "util/struct_size.h"
 
 int32_t bb_collector_init(bb_collector *collector, const bb_access *access, bb_batch *batch,
@@ -39,6 +40,8 @@ static const bb_contact *known_contact(const bb_contact *contact, bb_contact *ro
     if (contact == NULL || contact->size == sizeof *room)
         return contact;
     *room = (bb_contact){.size = sizeof *room};
+    for (int i = 0; i < BB_FIELD_COUNT; i++)
+        bb_contact_set_value(room, &bb_fields[i], bb_fields[i].initial);
     return bb_struct_view(&bb_contact_type, room, contact);
 }
 
