@@ -1,5 +1,5 @@
 /*
- * check.c: whether bytes are JSON (C1): RFC 8259 in UTF-8 and nothing else, by the letter.
+ * check.c: whether bytes are JSON (C1, C5): RFC 8259 in UTF-8 and nothing else, by the letter.
  *
  * One pass without recursion: each open level is a bit, for array or object. The functions that
  * check something take the place where it begins and return the byte after it, or NULL for a fault.

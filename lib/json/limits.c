@@ -1,5 +1,6 @@
 /*
- * limits.c: finds JSON that can't be stored: U+0000 in text, and numbers past the limits.
+ * limits.c: finds JSON that can't be stored: U+0000 in text (C5), and numbers past the
+ * limits (C6).
  */
 #include "json/limits.h"
 

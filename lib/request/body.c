@@ -223,7 +223,7 @@ static int read_text(reader *r, bb_slice value, const bb_json_path *path, bb_sli
         add_type_issue(r, path, "string", value);
         return 0;
     }
-    if (r->checker.facts.has_nul && bb_json_has_nul(value)) {
+    if (r->checker.facts.has_nul && bb_json_has_nul(value)) { /* C5 */
         bb_issues_add(r->issues, path, "String must not contain U+0000");
         return 0;
     }
