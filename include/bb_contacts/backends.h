@@ -94,14 +94,16 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
  * means; access_sql, triggers, policies and defaults see the path of the role. If that has a schema
  * in which others may create objects, these need such names, too.
  *
- * The contacts table may have partitions and triggers, and a trigger may change a value before it
- * is stored: answers say what is stored. The first write that meets either takes two round trips
- * more, and from then on every value is read back; otherwise the values that the client sent are
- * not. If it is partitioned by chatbot_id, alone or first in a range, a write takes as long
+ * The contacts table may have partitions and triggers, and a trigger may change a value before or
+ * after it is stored: answers say what is stored. The first write that meets either takes a round
+ * trip more, and the next may take two. From then on contacts are read back before the commit, in
+ * the same round trip, when what is deferred has been done: deferred constraints and triggers run
+ * right after the write (SET CONSTRAINTS ALL IMMEDIATE). A table with neither has no contacts read
+ * back. If it is partitioned by chatbot_id, alone or first in a range, a write takes as long
  * whatever the number of partitions; with another key it takes longer with each. Its columns must
  * keep their types: a varchar(n) that cut a value without an error would make an answer differ from
- * what is stored. A request for a contact that a trigger, rule or policy leaves out, or whose key a
- * trigger changes, is 500 with a line in the log, and nothing of it is stored.
+ * what is stored. A request for a contact that a trigger, rule or policy leaves out, or that a
+ * trigger deletes or gives another key, is 500 with a line in the log, and nothing of it is stored.
  *
  * The id alone is unique in the table (E3). A host that partitions it by chatbot_id, as PostgreSQL
  * then wants that column in the constraint, replaces UNIQUE (id) by UNIQUE (id, chatbot_id) before.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bb_contacts/storage.h"
+#include "execute/storage.h"
 #include "postgres/open.h"
 #include "support/check.h"
 #include "support/endpoint.h"
@@ -290,6 +291,254 @@ static void test_E2_a_key_that_a_trigger_changes(void)
     pg_close(&endpoint);
 }
 
+/* ------------------------------------------------------------------- what is done after a write */
+
+/* Partitioned by chatbot_id, as a host does it. */
+static int divide(const char *schema)
+{
+    char sql[1000];
+
+    snprintf(sql, sizeof sql,
+             "SET search_path = %s;"
+             " ALTER TABLE contacts DROP CONSTRAINT contacts_id_key, ADD UNIQUE (id, chatbot_id);"
+             " CREATE TABLE divided (LIKE contacts INCLUDING ALL) PARTITION BY HASH (chatbot_id);"
+             " DROP TABLE contacts;"
+             " ALTER TABLE divided RENAME TO contacts;"
+             " CREATE TABLE p0 PARTITION OF contacts FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
+             " CREATE TABLE p1 PARTITION OF contacts FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+             schema);
+    return run_sql(sql);
+}
+
+/* A table, and when a trigger acts on it. */
+typedef struct after_case {
+    const char *schema;
+    int is_divided;
+    const char *trigger; /* two pieces of its definition */
+    const char *each;
+} after_case;
+
+static const after_case after_cases[] = {
+    {"after_row", 0, "TRIGGER", "FOR EACH ROW"},
+    {"after_statement", 0, "TRIGGER", "FOR EACH STATEMENT"},
+    {"after_all", 0, "CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"},
+    {"after_row_of_part", 1, "TRIGGER", "FOR EACH ROW"},
+    {"after_all_of_parts", 1, "CONSTRAINT TRIGGER", "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"},
+};
+
+enum { AFTER_CASES = sizeof after_cases / sizeof after_cases[0] };
+
+/* From now on the trigger does `what`, which must come to an end: what it does fires a deferred one
+ * again. */
+static int make_after(const after_case *c, const char *what)
+{
+    char sql[1000];
+
+    snprintf(sql, sizeof sql,
+             "SET client_min_messages = warning; SET search_path = %s;"
+             " DROP TRIGGER IF EXISTS act ON contacts;"
+             "CREATE OR REPLACE FUNCTION act() RETURNS trigger LANGUAGE plpgsql"
+             " SET search_path FROM CURRENT AS $$ BEGIN"
+             " IF pg_trigger_depth() = 1 THEN %s; END IF; RETURN NULL; END $$;"
+             "CREATE %s act AFTER INSERT OR UPDATE ON contacts %s EXECUTE FUNCTION act()",
+             c->schema, what, c->trigger, c->each);
+    return run_sql(sql);
+}
+
+/* A fresh one with the contact "one". */
+static int open_after(test_endpoint *endpoint, const after_case *c)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "SET client_min_messages = warning; DROP SCHEMA IF EXISTS %s CASCADE",
+             c->schema);
+    return run_sql(sql) && open_schema(endpoint, c->schema, 0) &&
+           (!c->is_divided || divide(c->schema)) && send_one(endpoint, ADA) == 200;
+}
+
+/* What is stored, as "123 one Ada, ...". */
+static int is_stored(const after_case *c, const char *wanted)
+{
+    char sql[300];
+
+    snprintf(sql, sizeof sql,
+             "SELECT string_agg(concat_ws(' ', chatbot_id, external_id, name), ', '"
+             " ORDER BY chatbot_id, external_id) FROM %s.contacts",
+             c->schema);
+    return is_sql(sql, wanted);
+}
+
+/* Sends three contacts, of which the first stays as it is; whether each is answered by the name. */
+static int are_answered(const test_endpoint *endpoint, const char *contacts, const char *name)
+{
+    char text[1000];
+    bb_request request;
+    bb_result *result;
+    json *body;
+    const json *data;
+    int good;
+
+    request = test_request(text, (size_t)snprintf(text, sizeof text, "{\"users\":[%s]}", contacts));
+    result = bb_contacts_upsert(endpoint->contacts, &request);
+    data = test_data(result, &body);
+    good = json_count(data) == 3 && bb_result_outcome(result, 0) == BB_UNCHANGED &&
+           bb_result_outcome(result, 1) == BB_UPDATED && bb_result_outcome(result, 2) == BB_CREATED;
+    for (size_t i = 0; i < json_count(data); i++)
+        good = good && json_is_text(json_member(json_at(data, i), "name"), name) &&
+               json_integer(json_at(data, i), "updated_at", 0) == 7;
+    json_free(body);
+    bb_result_free(result);
+    return good;
+}
+
+/* What is answered is what is stored, also for a contact that the request leaves as it is. */
+static void test_E2_a_value_that_a_trigger_changes_afterwards(void)
+{
+    test_endpoint endpoint;
+
+    for (size_t i = 0; i < AFTER_CASES; i++) {
+        const after_case *c = &after_cases[i];
+        CHECK(open_after(&endpoint, c));
+        CHECK(send_one(&endpoint, "{\"external_id\":\"two\"}") == 200);
+        CHECK(make_after(c, "UPDATE contacts SET name = 'T', updated_at = to_timestamp(7)"
+                            " WHERE name IS DISTINCT FROM 'T'"));
+        CHECK_MSG(are_answered(&endpoint,
+                               ADA ",{\"external_id\":\"two\",\"name\":\"Grace\"},"
+                                   "{\"external_id\":\"three\",\"name\":\"Grace\"}",
+                               "T"),
+                  "%s", c->schema);
+        CHECK(is_stored(c, "123 one T, 123 three T, 123 two T"));
+        CHECK(the_log.lines == 0);
+        pg_close(&endpoint);
+    }
+}
+
+/* A contact that is not there under its key in the end: 500, and all is as before. */
+static void test_E2_a_contact_that_a_trigger_takes_away_afterwards(void)
+{
+    static const char *const ways[] = {
+        "DELETE FROM contacts WHERE name = 'Grace'",
+        "UPDATE contacts SET external_id = 'x' WHERE name = 'Grace' AND external_id <> 'x'",
+        "UPDATE contacts SET chatbot_id = 124 WHERE name = 'Grace' AND chatbot_id = 123",
+    };
+    test_endpoint endpoint;
+
+    for (size_t i = 0; i < AFTER_CASES; i++) {
+        const after_case *c = &after_cases[i];
+        CHECK(open_after(&endpoint, c));
+        for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+            CHECK(make_after(c, ways[way]));
+            CHECK_MSG(send_one(&endpoint, GRACE) == 500, "%s: %s", c->schema, ways[way]);
+            CHECK(is_logged("write failed: postgres: chatbot 123: not stored: a trigger"));
+            CHECK(the_log.lines == 1);
+            CHECK(send_one(&endpoint, "{},{\"external_id\":\"two\",\"name\":\"Grace\"}") == 500);
+            CHECK(is_logged("leaves 1 of 2 contacts without its key or row"));
+            CHECK(the_log.lines == 1);
+            CHECK(is_stored(c, "123 one Ada"));
+        }
+        CHECK(send_one(&endpoint, ADA) == 200);
+        pg_close(&endpoint);
+    }
+}
+
+/* One contact of a group, and what is put for it. */
+typedef struct member {
+    bb_access access;
+    bb_record record;
+    const bb_record *records[1];
+    bb_write write;
+    char put[100]; /* the outcome, the name, and the name before */
+} member;
+
+static int32_t put_member(void *ctx, size_t index, int32_t outcome, const bb_contact *contact,
+                          const bb_contact *before)
+{
+    member *m = ctx;
+    bb_slice was = {"-", 1};
+
+    (void)index;
+    if (before != NULL)
+        was = before->name;
+    snprintf(m->put, sizeof m->put, "%d %.*s %.*s", (int)outcome, (int)contact->name.len,
+             contact->name.data, (int)was.len, was.data);
+    return BB_OK;
+}
+
+static void make_member(member *m, int64_t workspace, int64_t chatbot, const char *external_id)
+{
+    m->access = (bb_access){.size = sizeof m->access,
+                            .workspace_id = workspace,
+                            .chatbot_id = chatbot,
+                            .now_us = 1700000000000000,
+                            .deadline = bb_deadline_in(TEST_PATIENCE_MS)};
+    m->record = (bb_record){.size = sizeof m->record,
+                            .fields = BB_FIELD_NAME,
+                            .flags = BB_RECORD_WANT_BEFORE,
+                            .external_id = {external_id, strlen(external_id)},
+                            .name = {"Grace", 5},
+                            .stripe_accounts = {"[]", 2},
+                            .custom_attributes = {"{}", 2}};
+    m->records[0] = &m->record;
+    m->write = (bb_write){.size = sizeof m->write,
+                          .access = &m->access,
+                          .records = m->records,
+                          .record_count = 1,
+                          .put = put_member,
+                          .put_ctx = m};
+    m->put[0] = '\0';
+}
+
+/* Writes "one" of 123, "two" of 124, and "three" for a stranger, in one transaction. */
+static int32_t write_members(const test_endpoint *endpoint, member *members, int32_t *codes)
+{
+    const bb_storage *storage = endpoint->store.storage;
+    const bb_write *writes[] = {&members[0].write, &members[1].write, &members[2].write};
+    bb_write_group group = {.size = sizeof group,
+                            .writes = writes,
+                            .write_count = 3,
+                            .codes = codes,
+                            .now_us = 1700000000000000,
+                            .deadline = bb_deadline_in(TEST_PATIENCE_MS)};
+    void *session = NULL;
+    bb_error error;
+    int32_t code;
+
+    bb_error_init(&error);
+    make_member(&members[0], 1, 123, "one");
+    make_member(&members[1], 1, 124, "two");
+    make_member(&members[2], 2, 123, "three");
+    memset(codes, 0, 3 * sizeof *codes);
+    code = storage->vtable.session_open(storage->store, group.deadline, &session, &error);
+    if (code == BB_OK) {
+        code = storage->vtable.write_group(session, &group, &error);
+        storage->vtable.session_close(session);
+    }
+    return code;
+}
+
+static void test_E2_what_triggers_do_after_a_group(void)
+{
+    test_endpoint endpoint;
+    member members[3];
+    int32_t codes[3];
+
+    for (size_t i = 0; i < AFTER_CASES; i++) {
+        const after_case *c = &after_cases[i];
+        CHECK(open_after(&endpoint, c));
+        CHECK(make_after(c, "DELETE FROM contacts WHERE external_id = 'two'"));
+        CHECK_MSG(write_members(&endpoint, members, codes) != BB_OK, "%s", c->schema);
+        CHECK(is_stored(c, "123 one Ada"));
+        CHECK(make_after(c, "UPDATE contacts SET name = 'T' WHERE name <> 'T'"));
+        CHECK(write_members(&endpoint, members, codes) == BB_OK);
+        CHECK(codes[0] == BB_OK && codes[1] == BB_OK && codes[2] == BB_ERR_NOT_FOUND);
+        CHECK_MSG(strcmp(members[0].put, "1 T Ada") == 0, "%s: %s", c->schema, members[0].put);
+        CHECK_MSG(strcmp(members[1].put, "0 T -") == 0, "%s: %s", c->schema, members[1].put);
+        CHECK(members[2].put[0] == '\0');
+        CHECK(is_stored(c, "123 one T, 124 two T"));
+        pg_close(&endpoint);
+    }
+}
+
 /* ------------------------------------------------------------------------ rules, and ids in use */
 
 /* Only the host's rule makes a 409; the log has its name and no value. */
@@ -446,6 +695,9 @@ int main(void)
     CHECK_TEST(test_E11_a_row_that_a_policy_skips());
     CHECK_TEST(test_E11_expressions_that_fail());
     CHECK_TEST(test_E2_a_key_that_a_trigger_changes());
+    CHECK_TEST(test_E2_a_value_that_a_trigger_changes_afterwards());
+    CHECK_TEST(test_E2_a_contact_that_a_trigger_takes_away_afterwards());
+    CHECK_TEST(test_E2_what_triggers_do_after_a_group());
     CHECK_TEST(test_E10_a_rule_of_the_hosts());
     CHECK_TEST(test_E3_ids_behind_the_table());
     CHECK_TEST(test_E3_ids_behind_for_a_role_without_rights());

@@ -15,6 +15,7 @@ typedef struct bb_pg_item {
     uint32_t write; /* which */
     uint32_t asker; /* which */
     int before_row; /* the row with the contact as it was, from 1; 0: there is none */
+    int stored_row; /* likewise as it is, of those that were read afterwards */
 } bb_pg_item;
 
 /* An asker stands for all writes that ask for the same chatbot in the same name. */

@@ -90,7 +90,7 @@ static size_t size_of(const bb_pg_group *group)
 }
 
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group, int64_t now_us,
-                                 const char *wants_values, bb_error *error)
+                                 bb_error *error)
 {
     int32_t code = bb_pg_params_reserve(params, size_of(group), error);
 
@@ -102,6 +102,5 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group,
     add_flags(params, group);
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         add_field(params, group, &bb_fields[i]);
-    bb_pg_params_add_bytes(params, wants_values, 1);
     return BB_OK;
 }

@@ -7,10 +7,9 @@
 #include "backends/postgres/marshal/group.h"
 #include "backends/postgres/wire/parameters.h"
 
-/* Adds all of them: the time, the arrays with one element for each item, and whether all values
- * must come back, 1 or 0, which is kept by reference. */
+/* Adds all of them: the chatbots, the time, and the arrays with one element for each item. */
 int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group, int64_t now_us,
-                                 const char *wants_values, bb_error *error);
+                                 bb_error *error);
 
 /* What a record sets and wants; see record_parameters.h. */
 int32_t bb_pg_record_flags(const bb_record *record);

@@ -3,43 +3,61 @@
  */
 #include "backends/postgres/marshal/rows.h"
 
+#include <string.h>
+
 #include "backends/postgres/wire/cells.h"
 #include "backends/postgres/wire/connection.h"
 
 /* The write statement's columns; see ordinary_statements.c. */
 enum {
     COLUMN_KIND,
-    COLUMN_N,           /* the item's number, from 1; for a created one its chatbot */
-    COLUMN_EXTERNAL_ID, /* for a created item, or one whose key was changed; otherwise NULL */
+    COLUMN_N,           /* the item's number, from 1; for one that a plain write created its chatbot */
+    COLUMN_EXTERNAL_ID, /* for such an item; otherwise NULL */
     COLUMN_ID,          /* and the rest of the contact; see cells.h */
     COLUMN_COUNT = COLUMN_ID + BB_PG_CONTACT_COLUMNS
 };
+
+/* The columns of what is read after a careful write; one more follows. */
+enum { STORED_N, STORED_ID };
 
 /* A row's kind is a bb_outcome, or one of these: the contact as it was; the verdict, which has its
  * counts in the columns of n and id. */
 enum { KIND_BEFORE = 3, KIND_VERDICT = 4 };
 
-/* Which item a row is about; NULL if it is about none. */
-static bb_pg_item *item_of(const bb_pg_group *group, const PGresult *result, int row)
+/* The item with a number, from 1; NULL if there is none. */
+static bb_pg_item *numbered_item(const bb_pg_group *group, int64_t n)
 {
-    int64_t n = bb_pg_i64_at(result, row, COLUMN_N);
-    bb_slice key = bb_pg_text_at(result, row, COLUMN_EXTERNAL_ID);
-
-    if (key.data != NULL)
-        return bb_pg_group_find(group, n, key);
     return n < 1 || (uint64_t)n > group->item_count ? NULL : bb_pg_group_sent(group, (size_t)n - 1);
 }
 
-/* A contact that did not change has one row for both. */
-static void find_before(const bb_pg_group *group, const PGresult *result)
+/* Which item a row is about; NULL if it is about none. */
+static bb_pg_item *item_of(const bb_pg_group *group, const PGresult *written, int row)
 {
-    for (int row = 0; row < PQntuples(result); row++) {
-        int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
-        bb_pg_item *item = item_of(group, result, row);
+    int64_t n = bb_pg_i64_at(written, row, COLUMN_N);
+    bb_slice key = bb_pg_text_at(written, row, COLUMN_EXTERNAL_ID);
+
+    return key.data != NULL ? bb_pg_group_find(group, n, key) : numbered_item(group, n);
+}
+
+/* A contact that did not change has one row for both. */
+static void find_before(bb_pg_group *group, const PGresult *written)
+{
+    for (int row = 0; row < PQntuples(written); row++) {
+        int32_t kind = bb_pg_i32_at(written, row, COLUMN_KIND);
+        bb_pg_item *item = item_of(group, written, row);
         if (item != NULL &&
             (kind == KIND_BEFORE ||
              (kind == BB_UNCHANGED && (item->record->flags & BB_RECORD_WANT_BEFORE))))
             item->before_row = row + 1;
+    }
+}
+
+static void find_stored(bb_pg_group *group, const PGresult *stored)
+{
+    for (int row = 0; row < PQntuples(stored); row++) {
+        bb_pg_item *item = numbered_item(group, bb_pg_i64_at(stored, row, STORED_N));
+        if (item != NULL)
+            item->stored_row = row + 1;
     }
 }
 
@@ -56,41 +74,46 @@ static void restore_values(bb_contact *contact, const bb_record *record, int32_t
     }
 }
 
-static int32_t put_row(const bb_pg_group *group, const PGresult *result, int row, int has_values,
-                       const bb_pg_item *item)
+static int32_t put_row(const bb_pg_group *group, const PGresult *written, int row,
+                       const PGresult *stored, const bb_pg_item *item)
 {
     const bb_write *write = group->writes[item->write];
-    int32_t kind = bb_pg_i32_at(result, row, COLUMN_KIND);
+    int32_t kind = bb_pg_i32_at(written, row, COLUMN_KIND);
     bb_slice key = item->record->external_id;
     bb_contact contact;
     bb_contact before;
 
-    bb_pg_contact_at(result, row, COLUMN_ID, key, &contact);
-    if (!has_values)
+    if (stored != NULL) {
+        bb_pg_contact_at(stored, item->stored_row - 1, STORED_ID, key, &contact);
+    } else {
+        bb_pg_contact_at(written, row, COLUMN_ID, key, &contact);
         restore_values(&contact, item->record, kind);
+    }
     if (item->before_row != 0)
-        bb_pg_contact_at(result, item->before_row - 1, COLUMN_ID, key, &before);
+        bb_pg_contact_at(written, item->before_row - 1, COLUMN_ID, key, &before);
     return write->put(write->put_ctx, item->index, kind, &contact,
                       item->before_row != 0 ? &before : NULL);
 }
 
-int32_t bb_pg_put_rows(const bb_pg_group *group, const PGresult *result, int has_values,
+int32_t bb_pg_put_rows(bb_pg_group *group, const PGresult *written, const PGresult *stored,
                        size_t wanted, int32_t *codes, bb_error *error)
 {
     size_t count = 0;
 
-    if (PQnfields(result) != COLUMN_COUNT)
+    if (PQnfields(written) != COLUMN_COUNT)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "rows of another shape came back");
     if (group->wants_before)
-        find_before(group, result);
-    for (int row = 0; row < PQntuples(result); row++) {
-        const bb_pg_item *item = item_of(group, result, row);
-        if (bb_pg_i32_at(result, row, COLUMN_KIND) == KIND_BEFORE)
+        find_before(group, written);
+    if (stored != NULL)
+        find_stored(group, stored);
+    for (int row = 0; row < PQntuples(written); row++) {
+        const bb_pg_item *item = item_of(group, written, row);
+        if (bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_BEFORE)
             continue;
-        if (item == NULL)
+        if (item == NULL || (stored != NULL && item->stored_row == 0))
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
         if (codes[item->write] == BB_OK)
-            codes[item->write] = put_row(group, result, row, has_values, item);
+            codes[item->write] = put_row(group, written, row, stored, item);
         count++;
     }
     if (count != wanted)
@@ -98,14 +121,21 @@ int32_t bb_pg_put_rows(const bb_pg_group *group, const PGresult *result, int has
     return BB_OK;
 }
 
-int bb_pg_read_verdict(const PGresult *result, bb_pg_verdict *verdict)
+void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_verdict *verdict)
 {
-    int last = PQntuples(result) - 1;
+    int last = PQntuples(written) - 1;
 
-    if (last < 0 || PQnfields(result) != COLUMN_COUNT ||
-        bb_pg_i32_at(result, last, COLUMN_KIND) != KIND_VERDICT)
-        return 0;
-    verdict->not_inserted = bb_pg_i64_at(result, last, COLUMN_N);
-    verdict->not_updated = bb_pg_i64_at(result, last, COLUMN_ID);
-    return 1;
+    memset(verdict, 0, sizeof *verdict);
+    if (last >= 0 && PQnfields(written) == COLUMN_COUNT &&
+        bb_pg_i32_at(written, last, COLUMN_KIND) == KIND_VERDICT) {
+        verdict->not_inserted = bb_pg_i64_at(written, last, COLUMN_N);
+        verdict->not_updated = bb_pg_i64_at(written, last, COLUMN_ID);
+    }
+    for (int row = 0; row < PQntuples(stored); row++)
+        verdict->gone += PQgetisnull(stored, row, STORED_ID);
+}
+
+int bb_pg_needs_care(const PGresult *check)
+{
+    return PQntuples(check) == 1 && bb_pg_i32_at(check, 0, 0) > 0;
 }

@@ -12,20 +12,23 @@
  * Puts each row to its write, unless that write's code says that it failed or was refused. If a
  * write's put() fails, the write gets its code. The rows are committed by now, so this can't undo
  * them: the client gets a 500 and may repeat the request, which changes nothing more.
- * BB_ERR_INTERNAL if there are not as many contacts as `wanted`. If `has_values` is 0, the rows
- * lack the values that a record brought.
+ * BB_ERR_INTERNAL if there are not as many contacts as `wanted`. `stored` is what was read after a
+ * careful write. NULL: the write was a plain one, whose rows have the contacts, but lack the values
+ * that a record brought.
  */
-int32_t bb_pg_put_rows(const bb_pg_group *group, const PGresult *result, int has_values,
+int32_t bb_pg_put_rows(bb_pg_group *group, const PGresult *written, const PGresult *stored,
                        size_t wanted, int32_t *codes, bb_error *error);
 
-/* Why a check has undone a write: how many contacts the table did not take. If it took all, its
- * triggers may have changed values that were not read back, or, if all were, a key. */
+/* What the table has made of a careful write: counts of contacts. Any but 0 undoes it. */
 typedef struct bb_pg_verdict {
     int64_t not_inserted;
     int64_t not_updated;
+    int64_t gone; /* not there when they were read back */
 } bb_pg_verdict;
 
-/* Returns 0 if the rows have none: they can be committed. */
-int bb_pg_read_verdict(const PGresult *result, bb_pg_verdict *verdict);
+void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_verdict *verdict);
+
+/* Whether the result of a check says that writes to the table must be careful. */
+int bb_pg_needs_care(const PGresult *check);
 
 #endif

@@ -17,7 +17,6 @@ static const number numbers[] = {
     {"@touch", BB_PG_FLAG_TOUCH},
     {"@want_before", BB_PG_FLAG_WANT_BEFORE},
     {"@asker_shift", BB_PG_ASKER_SHIFT},
-    {"@wants_values", BB_PG_PARAM_WANTS_VALUES},
 };
 
 enum { NUMBER_COUNT = sizeof numbers / sizeof numbers[0] };

@@ -8,6 +8,7 @@
 
 #include "backends/postgres/sql/columns.h"
 #include "backends/postgres/sql/operators.h"
+#include "backends/postgres/sql/record_parameters.h"
 #include "backends/postgres/sql/types.h"
 
 /* C asks compilers only for literals of 4095 bytes, but all compilers in use take far longer
@@ -85,18 +86,15 @@
 #define OLD_STORED "id, old_created_at, old_updated_at" EACH(", old_@field")
 
 /*
- * Values that the client knows (those of a new contact, and those that a record sets) are handed
- * back only if $@wants_values asks for them, as writing them out takes more time than anything else
- * about a row. A record that wants the contact as it was gets all values found.
+ * Values that the client knows (those of a new contact, and those that a record sets) are not
+ * handed back, as writing them out takes more time than anything else about a row. A record that
+ * wants the contact as it was gets all values found.
  */
-#define SHOWN_OLD                                                                          \
-    EACH(", CASE WHEN $@wants_values"                                                      \
-         " OR b.flags" OP(&) "(@want_before" OP(|) "@bit)" OP(<>) "@bit THEN c.@field END" \
-         " AS old_@field")
-#define SHOWN_UPDATED                                                      \
-    EACH(", CASE WHEN $@wants_values"                                      \
-         " OR j.flags" OP(&) "@bit" OP(=) "0 THEN c.@field END AS @field")
-#define SHOWN_NEW EACH(", CASE WHEN $@wants_values THEN @field END AS @field")
+#define SHOWN_OLD                                                                     \
+    EACH(", CASE WHEN b.flags" OP(&) "(@want_before" OP(|) "@bit)" OP(<>) "@bit"      \
+         " THEN c.@field END AS old_@field")
+#define SHOWN_UPDATED EACH(", CASE WHEN j.flags" OP(&) "@bit" OP(=) "0 THEN c.@field END AS @field")
+#define NO_VALUES     EACH(", NULL")
 
 /* Whether a field that the record sets differs from the stored one; and its new value. Texts are
  * compared byte by byte, whatever the column's collation. */
@@ -159,23 +157,16 @@
     " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"              \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
-/* The key that a trigger has given to a row, if it changed it. */
-#define C_COLLATED(key) key " COLLATE pg_catalog.\"C\""
-#define MOVED_TO_SQL                                                                  \
-    "CASE WHEN $@wants_values AND (c.chatbot_id" OP(<>) CHATBOT("j")                  \
-    " OR " C_COLLATED("c.external_id") OP(<>) "j.external_id) THEN c.external_id END"
-
 /*
  * Finds a row by its place, which saves a second lookup. The condition on the key is for a row that
  * someone else changed meanwhile; its form keeps the planner from using an index.
  */
-#define UPDATE_SQL(more, moved_to)                                                  \
-    "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz" SET  \
-    " FROM joined j"                                                      \
-    " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"                  \
-    " AND c.tableoid" OP(=) "j.part"                                      \
-    " AND (c.external_id" OP(=) "j.external_id) IS TRUE" more             \
-    " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED moved_to
+#define UPDATE_SQL(more)                                                 \
+    "UPDATE @contacts c SET updated_at = $2::pg_catalog.timestamptz" SET \
+    " FROM joined j"                                                     \
+    " WHERE j.kind" OP(=) "1 AND c.ctid" OP(=) "j.place"                 \
+    " AND c.tableoid" OP(=) "j.part"                                     \
+    " AND (c.external_id" OP(=) "j.external_id) IS TRUE" more
 
 /*
  * Without ON CONFLICT, which would cost one more lookup and more WAL for each row: a key that
@@ -188,17 +179,13 @@
     ") SELECT " CHATBOT("j") ", external_id,"                            \
         " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz"        \
         EACH(", @field")                                                 \
-    " FROM joined j WHERE kind" OP(=) "0"                                \
-    " RETURNING chatbot_id, external_id, id, created_at, updated_at"     \
-        SHOWN_NEW
+    " FROM joined j WHERE kind" OP(=) "0"
 
-/* The rows: unchanged contacts and contacts as they were, updated ones, created ones. */
-#define ROWS_SQL(moved_to)                                                                      \
+/* The rows about what was found: unchanged contacts and contacts as they were. */
+#define FOUND_ROWS_SQL                                                                          \
     " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, " OLD_STORED \
         " FROM joined WHERE kind" OP(=) "2"                                                     \
-        " OR (kind" OP(=) "1 AND flags" OP(&) "@want_before" OP(<>) "0)"                        \
-    " UNION ALL SELECT 1, n, " moved_to ", " STORED " FROM updated"                             \
-    " UNION ALL SELECT 0, chatbot_id, external_id, " STORED " FROM inserted"
+        " OR (kind" OP(=) "1 AND flags" OP(&) "@want_before" OP(<>) "0)"
 
 /*
  * What must hold in the end; otherwise the last branch of the write, which has no rows, raises an
@@ -218,56 +205,80 @@
 
 /*
  * The parameters are those of record_parameters.h: $1 the askers' chatbots, $2 the time, from $3
- * the records, one array a column, and $@wants_values whether all values are handed back, which
- * this statement is never asked for.
+ * the records, one array a column. The rows: unchanged contacts and contacts as they were, updated
+ * ones, created ones.
  */
-#define WRITE_SQL                                                       \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL("") "),"                 \
-    " updated AS (" UPDATE_SQL("", "") "),"                             \
-    " inserted AS (" INSERT_SQL ")"                                     \
-    ROWS_SQL("NULL")                                                    \
-    " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL" EACH(", NULL") \
-        " WHERE " FAIL_IF_0(ALL_WRITTEN_SQL) " IS NULL"                 \
+#define WRITE_SQL                                                                            \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL("") "),"                                      \
+    " updated AS (" UPDATE_SQL("")                                                           \
+        " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED "),"                \
+    " inserted AS (" INSERT_SQL                                                              \
+        " RETURNING chatbot_id, external_id, id, created_at, updated_at)"                    \
+    FOUND_ROWS_SQL                                                                           \
+    " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                                  \
+    " UNION ALL SELECT 0, chatbot_id, external_id, id, created_at, updated_at" NO_VALUES     \
+        " FROM inserted"                                                                     \
+    " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL" NO_VALUES                         \
+        " WHERE " FAIL_IF_0(ALL_WRITTEN_SQL) " IS NULL"                                      \
         " OR " FAIL_IF_0("NOT " MAY_DIFFER_SQL) " IS NULL"
 
 /*
  * The host's triggers and expressions may raise the same error. So a write that fails with it is
  * sent again as a careful write, as are all writes that may meet triggers. A careful write reports
- * what does not hold in one more row, and in a setting of the transaction that makes a check
- * between the write and the commit fail. The check calls nothing of the host's, and no value
- * reaches it, so its error is the library's own. A careful write of one contact takes an eighth
- * more of the server's time.
+ * what does not hold in one more row, and in a setting of the transaction that makes CHECK_SQL, the
+ * last statement before the commit, fail. The check calls nothing of the host's, and no value
+ * reaches it, so its error is the library's own.
  *
- * If values are asked for, triggers may change them, but not a key.
+ * The rows say what became of each record, in place of what it became, which is read afterwards.
  */
-#define MOVED_SQL                                                          \
-    "(SELECT pg_catalog.count(moved_to) FROM updated)" OP(+)               \
-    "(SELECT pg_catalog.count(*) FROM inserted i WHERE NOT EXISTS (SELECT" \
-    " FROM joined j WHERE j.kind" OP(=) "0"                                \
-    " AND j.external_id" OP(=) C_COLLATED("i.external_id")                 \
-    " AND i.chatbot_id" OP(=) CHATBOT("j") "))"
 #define COUNT_KIND_SQL(kind) "pg_catalog.count(CASE WHEN kind" OP(=) #kind " THEN 1 END)"
-#define VERDICT_SQL                                                                           \
-    "SELECT j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted,"    \
-    " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated,"            \
-    " CASE WHEN $@wants_values THEN " MOVED_SQL " ELSE " MAY_DIFFER_SQL "::integer END"       \
-        " AS not_known"                                                                       \
-    " FROM (SELECT " COUNT_KIND_SQL(0) " AS inserts, " COUNT_KIND_SQL(1) " AS updates"        \
+#define VERDICT_SQL                                                                        \
+    "SELECT j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted," \
+    " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated"          \
+    " FROM (SELECT " COUNT_KIND_SQL(0) " AS inserts, " COUNT_KIND_SQL(1) " AS updates"     \
     " FROM joined) j"
 #define UNDO_SETTING "'bb_contacts.undo'"
-#define CAREFUL_SQL(found_more, update_more)                                             \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL(found_more) "),"                          \
-    " updated AS (" UPDATE_SQL(update_more, ", " MOVED_TO_SQL " AS moved_to") "),"       \
-    " inserted AS (" INSERT_SQL "),"                                                     \
-    " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                         \
-    ROWS_SQL("moved_to")                                                                 \
-    " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL" EACH(", NULL")    \
-        " FROM verdict WHERE CASE"                                                       \
-        " WHEN not_inserted" OP(=) "0 AND not_updated" OP(=) "0 AND not_known" OP(=) "0" \
-        " THEN false"                                                                    \
-        " ELSE pg_catalog.set_config(" UNDO_SETTING ", '1', true) IS NOT NULL END"
-#define CHECK_SQL \
-    "SELECT "     \
+#define UNDO_SQL     "pg_catalog.set_config(" UNDO_SETTING ", '1', true)"
+#define CAREFUL_SQL(found_more, update_more)                                              \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL(found_more) "),"                           \
+    " updated AS (" UPDATE_SQL(update_more) " RETURNING 1),"                              \
+    " inserted AS (" INSERT_SQL " RETURNING 1),"                                          \
+    " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                          \
+    FOUND_ROWS_SQL                                                                        \
+    " UNION ALL SELECT kind, n, NULL, NULL, NULL, NULL" NO_VALUES                         \
+        " FROM joined WHERE kind" OP(<>) "2"                                              \
+    " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL" NO_VALUES          \
+        " FROM verdict WHERE CASE"                                                        \
+        " WHEN not_inserted" OP(=) "0 AND not_updated" OP(=) "0 THEN false"               \
+        " ELSE " UNDO_SQL " IS NOT NULL END"
+
+/* Has what is deferred to the commit done now, and what comes after it at once, so that nothing
+ * changes after it is read. */
+#define DEFERRED_SQL "SET CONSTRAINTS ALL IMMEDIATE"
+
+/*
+ * The contacts as they are to be committed, by their keys: triggers may have changed a value or a
+ * key, or deleted a row, before it was written or when all were. One that is not there undoes the
+ * write; keys are compared byte by byte, like texts. The parameters are the first of the write's.
+ *
+ * A careful write with all that follows takes about a quarter more of the server's time than a
+ * plain one, be it of one contact or of 1000: too little to ask each time which kinds of triggers
+ * there are, and whether those can change what has been written.
+ */
+#define KEYS_SQL                                                  \
+    "SELECT pg_catalog.generate_subscripts($3, 1)::bigint AS n, " \
+        COLUMN_SQL("$3", "pg_catalog.text") "external_id, "       \
+        COLUMN_SQL("$4", "integer") "flags"
+#define SAME_KEY_SQL " AND c.external_id COLLATE pg_catalog.\"C\"" OP(=) "b.external_id"
+#define READ_SQL(more)                                                       \
+    "SELECT b.n, " C_STORED ", CASE WHEN c.id IS NULL THEN " UNDO_SQL " END" \
+    " FROM (" KEYS_SQL ") b"                                                 \
+    " LEFT JOIN LATERAL (" FOUND_SQL(SAME_KEY_SQL more) ") c ON true"        \
+    " WHERE " IS_ALLOWED_SQL(ASKER("b"))
+
+/* One row: whether the table has what makes a write need care. */
+#define CHECK_SQL                                                                                  \
+    "SELECT " MAY_DIFFER_SQL "::integer, "                                                         \
     FAIL_IF_0("coalesce(pg_catalog.current_setting(" UNDO_SETTING ", true), '')" OP(=) "''")
 
 /*
@@ -279,6 +290,7 @@
 #define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
 #define WRITE_TO_PARTITIONS_SQL                                                 \
     CAREFUL_SQL(ASKED_SQL, ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j"))
+#define READ_PARTITIONS_SQL READ_SQL(ASKED_SQL)
 #define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 /* clang-format on */
@@ -289,6 +301,11 @@ static const uint32_t access_types[] = {BB_PG_BYTEA, BB_PG_INT8, BB_PG_INT8, BB_
 static const uint32_t locking_types[] = {BB_PG_BYTEA,     BB_PG_INT8,        BB_PG_INT8,
                                          BB_PG_INT8,      BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
                                          BB_PG_INT8_ARRAY};
+static const uint32_t read_types[] = {BB_PG_INT8_ARRAY, BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
+                                      BB_PG_INT4_ARRAY};
+
+_Static_assert(BB_PG_PARAM_FLAGS == sizeof read_types / sizeof read_types[0],
+               "a record's key and flags are not the first parameters");
 
 const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_BEGIN] = {"BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0},
@@ -300,6 +317,9 @@ const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL("", ""), NULL, 0},
     [BB_PG_PLAN_ANEW] = {PLAN_ANEW_SQL, NULL, 0},
     [BB_PG_WRITE_TO_PARTITIONS] = {WRITE_TO_PARTITIONS_SQL, NULL, 0},
+    [BB_PG_DEFERRED] = {DEFERRED_SQL, NULL, 0},
+    [BB_PG_READ] = {READ_SQL(""), BB_PG_TYPES(read_types)},
+    [BB_PG_READ_PARTITIONS] = {READ_PARTITIONS_SQL, BB_PG_TYPES(read_types)},
     [BB_PG_CHECK] = {CHECK_SQL, NULL, 0},
     [BB_PG_COMMIT] = {"COMMIT", NULL, 0},
     [BB_PG_AUTHORIZE] = {DECISION_SQL, BB_PG_TYPES(access_types)},

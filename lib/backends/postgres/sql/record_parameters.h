@@ -14,8 +14,7 @@ enum {
     BB_PG_PARAM_EXTERNAL_ID,
     BB_PG_PARAM_FLAGS,
     BB_PG_PARAM_FIELDS,
-    BB_PG_PARAM_WANTS_VALUES = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT, /* for the ordinary write */
-    BB_PG_LAST_PARAM = BB_PG_PARAM_WANTS_VALUES
+    BB_PG_LAST_PARAM = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT - 1
 };
 
 /* No other statement has more. */

@@ -14,9 +14,12 @@ typedef enum bb_pg_statement_id {
     BB_PG_NEXT_ACCESS,   /* the access parameters */
     BB_PG_LOCKS,         /* shared, the asker of each; exclusive, the asker of each */
     BB_PG_WRITE,         /* see records.c */
-    BB_PG_CAREFUL_WRITE, /* likewise; BB_PG_CHECK follows */
+    BB_PG_CAREFUL_WRITE, /* likewise; the next two and BB_PG_CHECK follow */
+    BB_PG_DEFERRED,      /* does what is deferred to the commit */
+    BB_PG_READ,          /* the contacts; the first parameters of the write, up to the flags */
     BB_PG_PLAN_ANEW,
     BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
+    BB_PG_READ_PARTITIONS,     /* instead of BB_PG_READ, likewise */
     BB_PG_CHECK,               /* fails if the write before it must be undone */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */

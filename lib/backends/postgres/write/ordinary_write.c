@@ -4,9 +4,13 @@
  * Five statements are sent at once: begin, settings, access and locks, write, commit. Each sees
  * what was committed when it began (read committed), so the write sees all changes by those for
  * which it waited. If several ask, there is an access statement for each of them, and one more that
- * takes the locks once it is known who is allowed. If the write fails with the error by which it
- * undoes itself, it is sent again as a careful write, with a check after it that tells the
- * library's errors from the host's.
+ * takes the locks once it is known who is allowed.
+ *
+ * If the write fails with the error by which it undoes itself, it is sent again as a careful write,
+ * as are all writes to a table that has triggers or partitions. Three statements follow a careful
+ * write, in the same round trip. The first does what is deferred to the commit. The second reads the
+ * contacts back as they are now, whatever triggers have made of them. The third is a check that
+ * fails if the write must be undone, which tells the library's errors from the host's.
  */
 #include "backends/postgres/write/ordinary_write.h"
 
@@ -23,21 +27,23 @@
 #include "backends/postgres/write/conflict.h"
 
 /* What is sent: begin, settings, an access statement for each asker, the locks if there are several
- * askers, how to plan if the table is partitioned, write, check if the write is careful, commit. */
+ * askers, how to plan if the table is partitioned, write, what follows a careful one, commit. */
 enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS };
 
-/* How often a write of one request is tried when rows stay as they were. Others who change rows
- * without the locks get in the way once, seldom twice; a trigger or policy does each time. */
+/* What follows a careful write, counted from it. */
+enum { AFTER_READ = 2, AFTER_CHECK = 3 };
+
+/* How often a write of one request is tried when rows are not as they should be. Others who change
+ * rows without the locks get in the way once, seldom twice; a trigger or policy does each time. */
 enum { MOST_TRIES = 5 };
 
 /* Why an attempt came to nothing, if the table is the cause. */
 typedef enum setback {
     SETBACK_NONE,
-    SETBACK_DOUBTFUL,   /* one of the others, or an error of the host's */
-    SETBACK_LEFT_OUT,   /* a contact that should be created is not there */
-    SETBACK_STAYED,     /* one that should be updated is as it was */
-    SETBACK_MOVED,      /* one has another key */
-    SETBACK_MAY_DIFFER, /* triggers may have changed values that were not read back */
+    SETBACK_DOUBTFUL, /* one of the others, a table with triggers, or an error of the host's */
+    SETBACK_LEFT_OUT, /* a contact that should be created was not */
+    SETBACK_STAYED,   /* one that should be updated is as it was */
+    SETBACK_GONE,     /* one was not there, or not under its key, when it was read back */
 } setback;
 
 /* A write on its way. */
@@ -48,11 +54,11 @@ typedef struct ordinary_write {
     bb_pg_params *access; /* of each asker */
     bb_pg_params locks;
     bb_pg_params records;
+    bb_pg_params keys; /* the first of these, which hold them */
     bb_pg_query *queries;
     size_t query_count; /* the last is commit */
     size_t write_query; /* where the write is */
-    char wants_values;  /* all of them; see ordinary_statements.c */
-    int is_careful;     /* likewise */
+    int is_careful;     /* see ordinary_statements.c */
     int is_partitioned; /* the table of contacts, as far as is known */
     setback setback;    /* of the last attempt */
     unsigned tries;
@@ -131,8 +137,11 @@ static void add_write(ordinary_write *w)
         add_query(w, BB_PG_WRITE_TO_PARTITIONS, &w->records);
     else
         add_query(w, w->is_careful ? BB_PG_CAREFUL_WRITE : BB_PG_WRITE, &w->records);
-    if (w->is_careful)
+    if (w->is_careful) {
+        add_query(w, BB_PG_DEFERRED, NULL);
+        add_query(w, w->is_partitioned ? BB_PG_READ_PARTITIONS : BB_PG_READ, &w->keys);
         add_query(w, BB_PG_CHECK, NULL);
+    }
     add_query(w, BB_PG_COMMIT, NULL);
 }
 
@@ -142,7 +151,7 @@ static int32_t add_queries(ordinary_write *w, bb_error *error)
     size_t askers = w->group.asker_count;
 
     w->access = bb_alloc_array(allocator, askers, sizeof *w->access);
-    w->queries = bb_alloc_array(allocator, askers + 7, sizeof *w->queries);
+    w->queries = bb_alloc_array(allocator, askers + 9, sizeof *w->queries);
     for (size_t i = 0; w->access != NULL && i < askers; i++)
         bb_pg_params_init(&w->access[i], allocator);
     if (w->access == NULL || w->queries == NULL)
@@ -162,10 +171,14 @@ static int32_t add_queries(ordinary_write *w, bb_error *error)
 
 static int32_t add_records(ordinary_write *w, bb_error *error)
 {
+    int32_t code;
+
     bb_pg_params_free(&w->records);
     bb_pg_params_init(&w->records, &w->session->store->allocator);
-    return bb_pg_params_add_records(&w->records, &w->group, w->given->now_us, &w->wants_values,
-                                    error);
+    code = bb_pg_params_add_records(&w->records, &w->group, w->given->now_us, error);
+    w->keys = w->records;
+    w->keys.count = BB_PG_PARAM_FLAGS;
+    return code;
 }
 
 /* All memory is taken before anything is sent, since running out of it after the commit could not
@@ -180,8 +193,7 @@ static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
     w->session = session;
     w->given = given;
     w->is_partitioned = atomic_load(&session->store->table_kind) == BB_PG_TABLE_PARTITIONED;
-    w->wants_values = w->is_partitioned || atomic_load(&session->store->has_triggers) != 0;
-    w->is_careful = w->wants_values != 0;
+    w->is_careful = w->is_partitioned || atomic_load(&session->store->has_triggers) != 0;
     bb_pg_params_init(&w->locks, allocator);
     bb_pg_params_init(&w->records, allocator);
     code = bb_pg_group_init(&w->group, allocator, given->writes, given->write_count, error);
@@ -232,20 +244,19 @@ static int32_t judge(const ordinary_write *w, size_t *wanted, bb_error *error)
 static setback find_setback(const ordinary_write *w, bb_pg_verdict *verdict)
 {
     const bb_pg_query *write = &w->queries[w->write_query];
-    const bb_pg_query *failed = w->is_careful ? write + 1 : write;
+    const bb_pg_query *failed = w->is_careful ? write + AFTER_CHECK : write;
     const char *sqlstate = PQresultErrorField(failed->result, PG_DIAG_SQLSTATE);
 
     if (sqlstate == NULL || strcmp(sqlstate, BB_PG_SQLSTATE_UNDO) != 0)
         return SETBACK_NONE;
     if (!w->is_careful)
         return SETBACK_DOUBTFUL;
-    if (!bb_pg_read_verdict(write->result, verdict))
-        return SETBACK_NONE;
+    bb_pg_read_verdict(write[0].result, write[AFTER_READ].result, verdict);
     if (verdict->not_inserted > 0)
         return SETBACK_LEFT_OUT;
     if (verdict->not_updated > 0)
         return SETBACK_STAYED;
-    return w->wants_values ? SETBACK_MOVED : SETBACK_MAY_DIFFER;
+    return verdict->gone > 0 ? SETBACK_GONE : SETBACK_NONE;
 }
 
 /* What a setback means, in a line that says what was not stored. */
@@ -269,23 +280,35 @@ static int32_t tell_setback(const ordinary_write *w, const bb_pg_verdict *verdic
                             "%snot stored: a trigger, rule or policy of the table leaves %lld of"
                             " %zu contacts as they were, or others change them all the time",
                             whose, (long long)verdict->not_updated, wanted);
-    case SETBACK_MOVED:
-        return bb_error_set(error, BB_ERR_INTERNAL,
-                            "%snot stored: a trigger of the table changes the key of a contact",
-                            whose);
+    case SETBACK_GONE:
+        return bb_error_set(error, BB_ERR_RETRY,
+                            "%snot stored: a trigger of the table leaves %lld of %zu contacts"
+                            " without its key or row, or others delete them all the time",
+                            whose, (long long)verdict->gone, wanted);
     case SETBACK_NONE:
     case SETBACK_DOUBTFUL:
-    case SETBACK_MAY_DIFFER:
         break;
     }
     return bb_error_set(error, BB_ERR_RETRY, "%snot yet stored", whose);
 }
 
+/* Keeps for the next write whether the table has triggers or the like. */
+static void note_triggers(const ordinary_write *w, const PGresult *check)
+{
+    bb_pg_store *store = w->session->store;
+    int has_triggers = bb_pg_needs_care(check);
+    int had_triggers = atomic_exchange(&store->has_triggers, has_triggers);
+
+    if (has_triggers && !had_triggers && !w->is_partitioned)
+        bb_pg_table_kind_forget(store); /* it may have been partitioned, too */
+}
+
 /* What all results together mean; `code` is what running them returned. */
 static int32_t conclude(ordinary_write *w, int32_t code, bb_error *error)
 {
+    const bb_pg_query *write = &w->queries[w->write_query];
     const bb_pg_query *commit = &w->queries[w->query_count - 1];
-    bb_pg_verdict verdict = {0, 0};
+    bb_pg_verdict verdict;
     size_t wanted;
     int32_t judged = judge(w, &wanted, error);
 
@@ -300,8 +323,10 @@ static int32_t conclude(ordinary_write *w, int32_t code, bb_error *error)
     if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
     w->session->has_written = 1;
-    return bb_pg_put_rows(&w->group, w->queries[w->write_query].result, w->wants_values, wanted,
-                          w->given->codes, error);
+    if (w->is_careful)
+        note_triggers(w, write[AFTER_CHECK].result);
+    return bb_pg_put_rows(&w->group, write->result, w->is_careful ? write[AFTER_READ].result : NULL,
+                          wanted, w->given->codes, error);
 }
 
 /* One attempt with parameters that are ready. */
@@ -353,7 +378,6 @@ static int is_worth_another_key(ordinary_write *w, int32_t *code, bb_error *erro
  * the way of a group, the library writes it one by one instead. */
 static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
 {
-    bb_pg_store *store = w->session->store;
     int is_alone = w->given->write_count == 1;
 
     if (w->setback == SETBACK_DOUBTFUL) {
@@ -361,14 +385,7 @@ static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
         add_write(w);
         return 1;
     }
-    /* From now on the store knows that the table may change values. */
-    if (w->setback == SETBACK_MAY_DIFFER) {
-        atomic_store(&store->has_triggers, 1);
-        bb_pg_table_kind_forget(store); /* it may have been partitioned, too */
-        w->wants_values = 1;
-        return 1;
-    }
-    if (w->setback == SETBACK_STAYED && is_alone) {
+    if ((w->setback == SETBACK_STAYED || w->setback == SETBACK_GONE) && is_alone) {
         *code = BB_ERR_INTERNAL;
         return ++w->tries < MOST_TRIES;
     }
