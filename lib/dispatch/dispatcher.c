@@ -245,16 +245,19 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
     bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);
     bb_flow *flow = job->flow;
     bb_result *result;
+    int is_done = 0;
 
     pthread_mutex_unlock(&d->mutex);
     result = job->execute(d->executor, job, share);
-    if (result != NULL)
+    if (result != NULL) {
+        is_done = bb_result_status(result) != BB_STATUS_UNAVAILABLE;
         job->done(job, result);
+    }
     pthread_mutex_lock(&d->mutex);
     if (result == NULL)
         quarantine(d, &job, 1);
     else
-        bb_queue_end_slow(&d->queue, flow);
+        bb_queue_end_slow(&d->queue, flow, is_done);
 }
 
 /* A long share is the rest of a slow job's time, divided by the number of slow jobs. */
@@ -282,14 +285,18 @@ static int try_suspect(bb_dispatcher *d)
 static int try_slow_chatbot(bb_dispatcher *d, worker *self)
 {
     size_t deferred;
+    int64_t chatbot_id;
     size_t count = bb_queue_take_of_slow(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
 
     if (count == 0)
         return 0;
+    chatbot_id = self->jobs[0]->access.chatbot_id;
     pthread_mutex_unlock(&d->mutex);
     deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->deferred);
     pthread_mutex_lock(&d->mutex);
     quarantine(d, self->deferred, deferred);
+    if (deferred == 0)
+        bb_queue_forget_slow(&d->queue, chatbot_id);
     return 1;
 }
 

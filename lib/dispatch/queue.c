@@ -62,7 +62,7 @@ static void remove_flow(bb_queue *queue, bb_flow *flow)
 
 static bb_flow **ring_of(bb_queue *queue, const bb_flow *flow)
 {
-    return flow->slow > 0 ? &queue->slow_turn : &queue->turn;
+    return flow->is_slow ? &queue->slow_turn : &queue->turn;
 }
 
 /* For a line that is no longer empty; its turn comes after all others'. */
@@ -80,7 +80,7 @@ static void enter_ring(bb_queue *queue, bb_flow *flow)
         flow->next->previous = flow;
         flow->previous->next = flow;
     }
-    if (flow->slow == 0) {
+    if (!flow->is_slow) {
         queue->ready += flow->count;
         queue->ready_contacts += flow->contacts;
     }
@@ -94,50 +94,105 @@ static void leave_ring(bb_queue *queue, bb_flow *flow)
         *turn = flow->next == flow ? NULL : flow->next;
     flow->next->previous = flow->previous;
     flow->previous->next = flow->next;
-    if (flow->slow == 0) {
+    if (!flow->is_slow) {
         queue->ready -= flow->count;
         queue->ready_contacts -= flow->contacts;
     }
 }
 
+/* -------------------------------------------------------------------------------- slow chatbots */
+
+/* Moves its line from one ring to the other, or drops it if there is nothing more to know of it. */
+static void set_slow(bb_queue *queue, bb_flow *flow, int is_slow)
+{
+    int has_line = flow->line.first != NULL;
+
+    if (has_line)
+        leave_ring(queue, flow);
+    flow->is_slow = is_slow;
+    if (has_line)
+        enter_ring(queue, flow);
+    else if (!is_slow)
+        remove_flow(queue, flow);
+}
+
+static void take_from_remembered(bb_queue *queue, bb_flow *flow)
+{
+    if (flow->older != NULL)
+        flow->older->newer = flow->newer;
+    else
+        queue->oldest_remembered = flow->newer;
+    if (flow->newer != NULL)
+        flow->newer->older = flow->older;
+    else
+        queue->newest_remembered = flow->older;
+    queue->remembered--;
+}
+
+static void forget(bb_queue *queue, bb_flow *flow)
+{
+    take_from_remembered(queue, flow);
+    set_slow(queue, flow, 0);
+}
+
+static void remember(bb_queue *queue, bb_flow *flow)
+{
+    flow->older = queue->newest_remembered;
+    flow->newer = NULL;
+    if (flow->older != NULL)
+        flow->older->newer = flow;
+    else
+        queue->oldest_remembered = flow;
+    queue->newest_remembered = flow;
+    if (++queue->remembered > BB_MOST_REMEMBERED)
+        forget(queue, queue->oldest_remembered);
+}
+
 /* One of the chatbot's jobs is slow. */
 static void begin_slow(bb_queue *queue, bb_flow *flow)
 {
-    int is_first = flow->slow == 0;
-
-    if (is_first && flow->line.first != NULL)
-        leave_ring(queue, flow);
-    flow->slow++;
-    if (!is_first)
+    if (flow->slow++ > 0)
         return;
     queue->slow_chatbots++;
-    if (flow->line.first != NULL)
-        enter_ring(queue, flow);
+    if (flow->is_slow)
+        take_from_remembered(queue, flow);
+    else
+        set_slow(queue, flow, 1);
 }
 
-void bb_queue_end_slow(bb_queue *queue, bb_flow *flow)
+void bb_queue_end_slow(bb_queue *queue, bb_flow *flow, int is_done)
 {
-    if (flow == NULL)
+    if (flow == NULL || --flow->slow > 0)
         return;
-    if (flow->slow > 1) {
-        flow->slow--;
-        return;
-    }
-    if (flow->line.first != NULL)
-        leave_ring(queue, flow);
-    flow->slow = 0;
     queue->slow_chatbots--;
-    if (flow->line.first != NULL)
-        enter_ring(queue, flow);
+    if (is_done)
+        set_slow(queue, flow, 0);
     else
-        remove_flow(queue, flow);
+        remember(queue, flow);
+}
+
+/* NULL if it is not slow. */
+static bb_flow *find_slow(const bb_queue *queue, int64_t chatbot_id)
+{
+    bb_flow *flow;
+
+    if (queue->slow_chatbots + queue->remembered == 0)
+        return NULL;
+    flow = find_flow(queue, chatbot_id);
+    return flow != NULL && flow->is_slow ? flow : NULL;
 }
 
 int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id)
 {
-    const bb_flow *flow = queue->slow_chatbots > 0 ? find_flow(queue, chatbot_id) : NULL;
+    return find_slow(queue, chatbot_id) != NULL;
+}
 
-    return flow != NULL && flow->slow > 0;
+void bb_queue_forget_slow(bb_queue *queue, int64_t chatbot_id)
+{
+    bb_flow *flow = find_slow(queue, chatbot_id);
+
+    if (flow != NULL && flow->slow == 0)
+        forget(queue, flow);
 }
 
 /* ----------------------------------------------------------------------------------- the queue */
@@ -164,6 +219,8 @@ int32_t bb_queue_init(bb_queue *queue, const bb_allocator *allocator,
 
 void bb_queue_free(bb_queue *queue)
 {
+    while (queue->oldest_remembered != NULL)
+        forget(queue, queue->oldest_remembered);
     while (queue->spare != NULL) {
         bb_flow *flow = queue->spare;
         queue->spare = flow->next;
@@ -245,7 +302,7 @@ static void insert_into_line(bb_queue *queue, bb_flow *flow, bb_job *job, bb_job
     flow->bytes += job->bytes;
     if (flow->count == 1) {
         enter_ring(queue, flow);
-    } else if (flow->slow == 0) {
+    } else if (!flow->is_slow) {
         queue->ready++;
         queue->ready_contacts += bb_job_contacts(job);
     }
@@ -282,14 +339,14 @@ static void remove_from_line(bb_queue *queue, bb_flow *flow, bb_job *job)
     flow->count--;
     flow->contacts -= bb_job_contacts(job);
     flow->bytes -= job->bytes;
-    if (flow->slow == 0) {
+    if (!flow->is_slow) {
         queue->ready--;
         queue->ready_contacts -= bb_job_contacts(job);
     }
     if (flow->line.first != NULL)
         return;
     leave_ring(queue, flow);
-    if (flow->slow == 0)
+    if (!flow->is_slow)
         remove_flow(queue, flow);
 }
 
@@ -311,7 +368,7 @@ void bb_queue_remove(bb_queue *queue, bb_job *job)
     } else if (job->list == &queue->slow) {
         remove_from_slow(queue, job);
         job->flow = NULL;
-        bb_queue_end_slow(queue, flow);
+        bb_queue_end_slow(queue, flow, 0);
     } else {
         remove_from_line(queue, flow, job);
     }
@@ -352,10 +409,11 @@ bb_job *bb_queue_take_suspect(bb_queue *queue)
     bb_job *job;
 
     while ((job = queue->suspects.first) != NULL) {
+        bb_flow *slow = find_slow(queue, job->access.chatbot_id);
         take_out(queue, job);
-        if (!bb_queue_is_slow(queue, job->access.chatbot_id))
+        if (slow == NULL)
             break;
-        insert_into_line(queue, find_flow(queue, job->access.chatbot_id), job, NULL);
+        insert_into_line(queue, slow, job, NULL);
     }
     return job;
 }

@@ -1,11 +1,12 @@
 /*
  * queue.h: the jobs that wait for a worker, bounded, and fair between chatbots.
  *
- * Each chatbot with waiting jobs has a line of its own, and the lines take turns. Jobs that were
- * not done in their share of time come back into quarantine: suspects, which were tried together
- * with others, so that nobody knows which of them took the time; and slow jobs, which were tried
- * alone. The chatbot of a slow job is itself slow until that job is done: its line takes turns with
- * those of other slow chatbots, and shares no group with any.
+ * Each chatbot that has jobs waiting has a line of its own, and the lines take turns. Jobs that
+ * were not done in their share of time come back into quarantine: suspects, which were tried
+ * together with others, so that nobody knows which of them took the time, and slow ones, which were
+ * alone. The chatbot of a slow job is itself slow, until a job of it has been done while none of it
+ * is known to wait: its line takes turns with those of other slow ones, and shares no group with
+ * any. So a chatbot whose slow job has run out of time is remembered.
  *
  * Nothing here is locked: callers with several threads lock the queue.
  */
@@ -24,13 +25,16 @@ typedef struct bb_job_list {
 typedef struct bb_flow {
     int64_t chatbot_id;
     bb_job_list line;
-    size_t count;         /* jobs in its line */
-    size_t contacts;      /* that these write */
-    size_t bytes;         /* of these, and of waiting slow jobs */
-    size_t slow;          /* slow jobs, including those being tried */
-    int is_passed_over;   /* the group that is being taken has passed it over */
-    struct bb_flow *next; /* the ring that its line is in, if not empty */
+    size_t count;         /* jobs in the line */
+    size_t contacts;      /* that they write */
+    size_t bytes;         /* of them, and of slow jobs that wait */
+    size_t slow;          /* slow jobs, those included that are being tried */
+    int is_slow;          /* there are some, or it is remembered */
+    int is_passed_over;   /* by the group that is being taken */
+    struct bb_flow *next; /* the ring of lines that it is in, if its own is not empty */
     struct bb_flow *previous;
+    struct bb_flow *newer; /* among those that are remembered */
+    struct bb_flow *older;
     struct bb_flow *next_in_bucket;
 } bb_flow;
 
@@ -53,7 +57,10 @@ typedef struct bb_queue {
     size_t ready_contacts;
     bb_flow *turn;        /* whose turn it is; NULL if nothing is ready */
     bb_flow *slow_turn;   /* likewise among slow chatbots */
-    size_t slow_chatbots; /* with empty lines, too */
+    size_t slow_chatbots; /* that have slow jobs, whether their lines are empty or not */
+    size_t remembered;    /* slow ones that have none */
+    bb_flow *oldest_remembered;
+    bb_flow *newest_remembered;
     bb_job_list suspects;
     bb_job_list slow;
     size_t slow_count;
@@ -110,17 +117,26 @@ size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs);
  * refused, since it was let in already. */
 void bb_queue_quarantine(bb_queue *queue, bb_job *job);
 
+/* How many chatbots are remembered as slow, at most: the one that has been for longest is forgotten
+ * for another. */
+enum { BB_MOST_REMEMBERED = 1000 };
+
 /* Whether a chatbot is slow. */
 int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id);
 
-/* Takes out the suspect that came back first; NULL if there is none. Suspects whose chatbot has
- * turned out to be slow go to the head of its line, and are taken from there, each alone. */
+/* Jobs of a chatbot have been done without waiting: it is no longer slow, unless it has slow jobs.
+ */
+void bb_queue_forget_slow(bb_queue *queue, int64_t chatbot_id);
+
+/* Takes the suspect out that came back first, NULL if there is none. Those whose chatbot has turned
+ * out to be slow go to the head of its line, to be taken from there, each alone. */
 bb_job *bb_queue_take_suspect(bb_queue *queue);
 
-/* Takes out the slow job that has waited longest; NULL if there is none. Its chatbot stays slow
- * until the job is in quarantine again, or bb_queue_end_slow() is called with the job's `flow`. */
+/* Takes the slow job out that has waited longest, NULL if there is none. Later either it goes back
+ * into quarantine, or bb_queue_end_slow() is called with what was its `flow`, which may be NULL,
+ * and whether it has been done; if not, and it was the last of its chatbot, that is remembered. */
 bb_job *bb_queue_take_slow(bb_queue *queue);
-void bb_queue_end_slow(bb_queue *queue, bb_flow *flow);
+void bb_queue_end_slow(bb_queue *queue, bb_flow *flow, int is_done);
 
 /* Like bb_queue_take(), from the line of a slow chatbot, in turn with others; 0 if all of them are
  * empty. */

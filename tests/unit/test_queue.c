@@ -464,7 +464,7 @@ static void test_E7_a_slow_chatbot_has_groups_of_its_own(void **state)
     assert_null(bb_queue_take_slow(&f->queue));
     flow = slow->flow;
     assert_int_equal(f->queue.ready, 0); /* while it is tried, too */
-    bb_queue_end_slow(&f->queue, flow);
+    bb_queue_end_slow(&f->queue, flow, 1);
     assert_false(bb_queue_is_slow(&f->queue, 1));
     assert_string_equal(taken_chatbots(f, take(f)), "1");
     close_queue(f);
@@ -496,28 +496,101 @@ static void test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn(void **state)
     assert_ptr_equal(bb_queue_find(&f->queue, jobs[1]->ticket), jobs[1]);
     assert_ptr_equal(bb_queue_take_slow(&f->queue), jobs[0]);
     flow = jobs[0]->flow;
-    bb_queue_end_slow(&f->queue, flow);
+    bb_queue_end_slow(&f->queue, flow, 1);
     assert_int_equal(take(f), 1); /* not slow any more, and still alone */
     assert_ptr_equal(f->taken[0], jobs[1]);
     assert_int_equal(take(f), 2);
     close_queue(f);
 }
 
-/* Once its slow job is cancelled, a chatbot is no longer slow. */
-static void test_E11_a_slow_job_is_removed(void **state)
+/* Makes a chatbot slow by a job that was alone, and is waiting again. */
+static bb_job *make_slow(fixture *f, int64_t chatbot_id)
 {
-    fixture *f = open_queue(wide());
-    bb_job *job = push(f, 1, "a");
+    bb_job *job = push(f, chatbot_id, "slow");
 
-    (void)state;
     assert_int_equal(take(f), 1);
     job->is_slow = 1;
     bb_queue_quarantine(&f->queue, job);
+    assert_true(bb_queue_is_slow(&f->queue, chatbot_id));
+    return job;
+}
+
+/* A slow one that is cancelled, or whose time is over, says nothing of what it waited for: its
+ * chatbot stays slow until something of it has been done. */
+static void test_E11_a_slow_chatbot_is_remembered(void **state)
+{
+    fixture *f = open_queue(wide());
+    bb_job *job = make_slow(f, 1);
+
+    (void)state;
     assert_ptr_equal(bb_queue_take_slow(&f->queue), job);
     bb_queue_quarantine(&f->queue, job);
+    bb_queue_forget_slow(&f->queue, 1); /* it is known to wait */
     assert_true(bb_queue_is_slow(&f->queue, 1));
     bb_queue_remove(&f->queue, job);
+    assert_true(bb_queue_is_slow(&f->queue, 1));
+    assert_int_equal(f->queue.slow_chatbots, 0);
+    push(f, 1, "next");
+    push(f, 2, "other");
+    assert_string_equal(taken_chatbots(f, take(f)), "2");
+    assert_int_equal(bb_queue_take_of_slow(&f->queue, NO_MARGIN, f->taken), 1);
+    push(f, 1, "one more");
+    assert_int_equal(f->queue.ready, 0);
+    bb_queue_forget_slow(&f->queue, 1);
     assert_false(bb_queue_is_slow(&f->queue, 1));
+    assert_int_equal(f->queue.ready, 1);
+    bb_queue_forget_slow(&f->queue, 1);
+    close_queue(f);
+}
+
+/* One that was being tried at its end is remembered like one that waited; and what is remembered
+ * and waits again is not forgotten for what comes first. */
+static void test_E11_a_slow_chatbot_is_remembered_after_its_last_try(void **state)
+{
+    fixture *f = open_queue(wide());
+    const bb_job *job = make_slow(f, 1);
+
+    (void)state;
+    assert_ptr_equal(bb_queue_take_slow(&f->queue), job);
+    bb_queue_end_slow(&f->queue, job->flow, 0);
+    assert_true(bb_queue_is_slow(&f->queue, 1));
+    push(f, 1, "again");
+    assert_int_equal(bb_queue_take_of_slow(&f->queue, NO_MARGIN, f->taken), 1);
+    f->taken[0]->is_slow = 1;
+    bb_queue_quarantine(&f->queue, f->taken[0]);
+    assert_int_equal(f->queue.remembered, 0);
+    assert_int_equal(f->queue.slow_chatbots, 1);
+    assert_ptr_equal(bb_queue_take_slow(&f->queue), f->taken[0]);
+    bb_queue_end_slow(&f->queue, f->taken[0]->flow, 1);
+    assert_false(bb_queue_is_slow(&f->queue, 1));
+    close_queue(f);
+}
+
+/* So many are remembered, and then the one that has been for longest is forgotten, whatever waits
+ * in its line. */
+static void test_E11_not_all_slow_chatbots_are_remembered(void **state)
+{
+    enum { FIRST = 10 };
+    fixture *f = open_queue(wide());
+    bb_job *job = make_slow(f, FIRST);
+
+    (void)state;
+    bb_queue_remove(&f->queue, job);
+    push(f, FIRST, "next");
+    for (int64_t i = 1; i <= BB_MOST_REMEMBERED; i++) {
+        assert_int_equal(f->queue.ready, 0);
+        job->access.chatbot_id = FIRST + i;
+        bb_queue_quarantine(&f->queue, job);
+        bb_queue_remove(&f->queue, job);
+    }
+    assert_int_equal(f->queue.remembered, BB_MOST_REMEMBERED);
+    assert_int_equal(f->queue.ready, 1);
+    assert_false(bb_queue_is_slow(&f->queue, FIRST));
+    assert_true(bb_queue_is_slow(&f->queue, FIRST + 1));
+    assert_true(bb_queue_is_slow(&f->queue, FIRST + BB_MOST_REMEMBERED));
+    bb_queue_forget_slow(&f->queue, FIRST + 2); /* from the middle */
+    bb_queue_forget_slow(&f->queue, FIRST + BB_MOST_REMEMBERED);
+    assert_int_equal(f->queue.remembered, BB_MOST_REMEMBERED - 2);
     close_queue(f);
 }
 
@@ -578,7 +651,7 @@ static void test_E11_a_slow_job_without_memory(void **state)
     assert_false(bb_queue_is_slow(&f->queue, 1));
     assert_ptr_equal(bb_queue_find(&f->queue, m->job.ticket), &m->job);
     assert_ptr_equal(bb_queue_take_slow(&f->queue), &m->job);
-    bb_queue_end_slow(&f->queue, m->job.flow);
+    bb_queue_end_slow(&f->queue, m->job.flow, 1);
     unit_memory_fail(&f->memory, 0, 0);
     bb_queue_quarantine(&f->queue, &m->job);
     assert_true(bb_queue_is_slow(&f->queue, 1));
@@ -605,7 +678,9 @@ static void finish_or_quarantine(random_run *run, bb_job *job)
     }
     job->bytes = 0; /* so that taking it a second time would show */
     run->done++;
-    bb_queue_end_slow(&run->f->queue, flow);
+    bb_queue_end_slow(&run->f->queue, flow, test_random(&run->random, 2) == 0);
+    if (test_random(&run->random, 4) == 0)
+        bb_queue_forget_slow(&run->f->queue, job->access.chatbot_id);
 }
 
 static void push_one(random_run *run)
@@ -660,7 +735,7 @@ static void check_counts(const random_run *run)
         const bb_job *job = &run->f->made[i].job;
         all += job->list != NULL;
         if (job->list != NULL && job->flow != NULL && job->list == &job->flow->line &&
-            job->flow->slow == 0) {
+            !job->flow->is_slow) {
             ready++;
             contacts += job->batch->record_count;
         }
@@ -715,7 +790,9 @@ int main(void)
         cmocka_unit_test(test_E11_what_expires_is_taken_out),
         cmocka_unit_test(test_E7_a_slow_chatbot_has_groups_of_its_own),
         cmocka_unit_test(test_E7_suspects_of_a_slow_chatbot_wait_for_its_turn),
-        cmocka_unit_test(test_E11_a_slow_job_is_removed),
+        cmocka_unit_test(test_E11_a_slow_chatbot_is_remembered),
+        cmocka_unit_test(test_E11_a_slow_chatbot_is_remembered_after_its_last_try),
+        cmocka_unit_test(test_E11_not_all_slow_chatbots_are_remembered),
         cmocka_unit_test(test_E11_what_comes_back_is_never_refused),
         cmocka_unit_test(test_E11_slow_jobs_count_for_their_chatbot),
         cmocka_unit_test(test_E11_a_slow_job_without_memory),
