@@ -127,14 +127,6 @@ static int32_t authorize(exchange *x, bb_share share)
                                                                         : status;
 }
 
-/* The share of a request that holds up nobody else. */
-static bb_share whole_time(const exchange *x)
-{
-    bb_share share = {.lock_deadline = x->job.access.deadline, .deadline = x->job.access.deadline};
-
-    return share;
-}
-
 /* The answer of a job that only asks about the access. */
 static bb_result *answer_access(int32_t status)
 {
@@ -252,7 +244,7 @@ static bb_result *answer(exchange *x)
         return bb_response_plain(status);
     if (x->contacts->dispatcher != NULL)
         return bb_dispatcher_run(x->contacts->dispatcher, &x->job);
-    return execute(&x->contacts->executor, &x->job, whole_time(x));
+    return execute(&x->contacts->executor, &x->job, bb_share_whole(x->job.access.deadline));
 }
 
 bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
@@ -277,7 +269,7 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
         return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
     status = read_request(&x);
     if (status == BB_STATUS_SUCCESS)
-        status = authorize(&x, whole_time(&x));
+        status = authorize(&x, bb_share_whole(x.job.access.deadline));
     end(&x);
     return bb_response_plain(status);
 }

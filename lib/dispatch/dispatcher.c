@@ -8,12 +8,16 @@
  * does a free worker's work itself, which saves two changes of threads. So `active` counts all
  * threads that write, and the workers write the rest.
  *
- * The store does not say what a write waits for, such as a row that the host has locked. So each
- * write gets a share of its request's time. A request that is not done by then goes into
- * quarantine, to two threads that do nothing else. They write the suspects of a group that took too
- * long one by one, slow requests again and again, and new requests for a slow one's chatbot in
- * groups of their own, as these would make others wait, too. So workers and sessions are soon free
- * again for everyone else.
+ * What a write waits for, such as a row that the host has locked, nobody says. So each is given a
+ * share of its request's time, and what was not done by then goes into quarantine, to two threads
+ * that do nothing else. They write the suspects of a group that took too long, one by one; what is
+ * slow by itself, again and again; and what comes for its chatbot, which the others would have to
+ * wait for too, in groups of their own. So workers and sessions are soon free again for everyone
+ * else.
+ *
+ * However many are locked, the others do not wait for each of them: a share is the smaller the more
+ * there are to wait for, and the first in quarantine is the least there is. What it is too short
+ * for becomes slow, and is given more time when nobody waits for that.
  */
 #include "dispatch/dispatcher.h"
 
@@ -114,7 +118,14 @@ static int needs_timer(const bb_dispatcher *d)
     return d->queue.ready > 0 && has_free_worker(d) && !d->has_timer;
 }
 
-/* Call it, with the mutex held, after anything that may give a worker something to do. */
+/* What a worker tries is given a part of its time: the smaller, the more chatbots are known to wait
+ * for something, as then those are likely to be many that are not known. */
+static size_t parts_for_worker(const bb_dispatcher *d)
+{
+    return BB_FIRST_SHARES * (1 + d->queue.slow_chatbots);
+}
+
+/* After anything that lets one of the workers do something, with the mutex held. */
 static void wake_worker(bb_dispatcher *d)
 {
     if (needs_timer(d) || may_take(d))
@@ -212,6 +223,7 @@ static void *work(void *self_)
         int is_timer = 0;
         uint32_t epoch;
         size_t count;
+        size_t parts;
         size_t deferred;
         while (!may_take(d) && !d->is_over)
             is_timer = wait_for_work(d, is_timer);
@@ -219,10 +231,11 @@ static void *work(void *self_)
             break;
         count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
         epoch = begin_group(d, count);
-        wake_worker(d); /* more may wait than fits into one group */
+        parts = parts_for_worker(d);
+        wake_worker(d); /* more may be there than fits into one group */
         pthread_mutex_unlock(&d->mutex);
-        deferred =
-            bb_job_group_execute(d->executor, self->group, self->jobs, count, self->deferred);
+        deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, parts,
+                                        self->deferred);
         pthread_mutex_lock(&d->mutex);
         quarantine(d, self->deferred, deferred);
         end_group(d, count, epoch);
@@ -233,7 +246,7 @@ static void *work(void *self_)
 
 /* ---------------------------------------------------------------------------------- quarantine */
 
-/* One of the two threads takes slow jobs first, and gives them long shares. */
+/* One of the two stays with slow jobs for long. */
 static int prefers_slow(const worker *self)
 {
     return self == &self->dispatcher->workers[self->dispatcher->worker_count];
@@ -260,15 +273,16 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
         bb_queue_end_slow(&d->queue, flow, is_done);
 }
 
-/* A long share is the rest of a slow job's time, divided by the number of slow jobs. */
+/* What a slow job has left is divided by how many of them want it. Only one thread stays with it
+ * for so long, as suspects wait for the other. */
 static int try_slow(bb_dispatcher *d, const worker *self)
 {
     bb_job *job = bb_queue_take_slow(&d->queue);
-    size_t parts = prefers_slow(self) ? 1 + d->queue.slow_count : BB_FIRST_SHARES;
+    size_t parts = 1 + d->queue.slow_count;
 
     if (job == NULL)
         return 0;
-    try_alone(d, job, parts);
+    try_alone(d, job, prefers_slow(self) ? parts : BB_FIRST_SHARES * parts);
     return 1;
 }
 
@@ -278,7 +292,7 @@ static int try_suspect(bb_dispatcher *d)
 
     if (job == NULL)
         return 0;
-    try_alone(d, job, BB_FIRST_SHARES);
+    try_alone(d, job, BB_LEAST_SHARES);
     return 1;
 }
 
@@ -292,7 +306,8 @@ static int try_slow_chatbot(bb_dispatcher *d, worker *self)
         return 0;
     chatbot_id = self->jobs[0]->access.chatbot_id;
     pthread_mutex_unlock(&d->mutex);
-    deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, self->deferred);
+    deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, BB_LEAST_SHARES,
+                                    self->deferred);
     pthread_mutex_lock(&d->mutex);
     quarantine(d, self->deferred, deferred);
     if (deferred == 0)
@@ -300,14 +315,15 @@ static int try_slow_chatbot(bb_dispatcher *d, worker *self)
     return 1;
 }
 
-/* Does one step of the quarantine's work, if there is any. Suspects come before slow jobs, as most
- * of them are not slow, and they have waited. */
+/* One step of what the quarantine has to do, if there is any. Suspects come before what is known to
+ * be slow, as most of them are not, and have waited; what comes anew for a slow chatbot, before
+ * what has been tried. */
 static int step_in_quarantine(bb_dispatcher *d, worker *self)
 {
     int has_done;
 
     d->active_in_quarantine++;
-    has_done = (prefers_slow(self) && try_slow(d, self)) || try_suspect(d) ||
+    has_done = try_suspect(d) || (prefers_slow(self) && try_slow(d, self)) ||
                try_slow_chatbot(d, self) || try_slow(d, self);
     d->active_in_quarantine--;
     tell_if_drained(d);
@@ -457,9 +473,9 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
                                                  : BB_STATUS_INTERNAL_ERROR);
 }
 
-/* Takes a free worker's place, if no job waits for one and that is worthwhile. Writes the epoch to
- * `*epoch`. */
-static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch)
+/* Takes a free worker's place, if nobody waits for one and that is worthwhile. Its epoch goes to
+ * `*epoch`, and to `*parts` of how many shares it has one. */
+static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch, size_t *parts)
 {
     int is_free;
 
@@ -467,16 +483,18 @@ static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch)
     is_free = d->queue.ready == 0 && has_free_worker(d) &&
               is_worthwhile(d, 1, bb_job_contacts(job)) &&
               !bb_queue_is_slow(&d->queue, job->access.chatbot_id);
-    if (is_free)
+    if (is_free) {
         *epoch = begin_group(d, 1);
+        *parts = parts_for_worker(d);
+    }
     pthread_mutex_unlock(&d->mutex);
     return is_free;
 }
 
-/* Does a job in a worker's place, and gives that back when the job's share of time is over. */
-static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t epoch, waiter *w)
+/* In a worker's place, which is given back when the job's share of time is over. */
+static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t epoch, size_t parts, waiter *w)
 {
-    bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, BB_FIRST_SHARES);
+    bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);
     bb_result *result = job->execute(d->executor, job, share);
 
     pthread_mutex_lock(&d->mutex);
@@ -492,6 +510,7 @@ bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
 {
     bb_result *result;
     uint32_t epoch;
+    size_t parts;
     waiter w;
 
     if (sem_init(&w.answered, 0, 0) != 0)
@@ -499,7 +518,8 @@ bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
     job->done = wake_caller;
     // cppcheck-suppress autoVariables ; the job has been answered when this function returns
     job->done_ctx = &w;
-    result = take_place(d, job, &epoch) ? run_here(d, job, epoch, &w) : run_queued(d, job, &w);
+    result = take_place(d, job, &epoch, &parts) ? run_here(d, job, epoch, parts, &w)
+                                                : run_queued(d, job, &w);
     sem_destroy(&w.answered);
     return result;
 }

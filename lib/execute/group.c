@@ -162,7 +162,7 @@ static void write_singly(bb_executor *executor, bb_job_group *group, bb_job *con
 {
     size_t i = 0;
 
-    for (; i < count && bb_deadline_left(group->share.lock_deadline) > 0; i++) {
+    for (; i < count && bb_deadline_left(group->share.retry_deadline) > 0; i++) {
         bb_result *result = jobs[i]->execute(executor, jobs[i], group->share);
         if (result != NULL)
             jobs[i]->done(jobs[i], result);
@@ -216,7 +216,7 @@ static void write_jobs(bb_executor *executor, bb_job_group *group, bb_job *const
     bb_error error;
     int32_t code;
 
-    if (count == 1 || bb_deadline_left(group->share.lock_deadline) == 0) {
+    if (count == 1 || bb_deadline_left(group->share.retry_deadline) == 0) {
         write_singly(executor, group, jobs, count);
         return;
     }
@@ -240,14 +240,14 @@ static int64_t earliest_deadline(bb_job *const *jobs, size_t count)
 }
 
 size_t bb_job_group_execute(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
-                            size_t count, bb_job **deferred)
+                            size_t count, size_t parts, bb_job **deferred)
 {
     int64_t urgent = earliest_deadline(jobs, count);
 
     group->deferred = deferred;
     group->deferred_count = 0;
-    group->share = count > 1 ? bb_share_together(executor->storage, urgent)
-                             : bb_share_alone(executor->storage, urgent, BB_FIRST_SHARES);
+    group->share = count > 1 ? bb_share_together(executor->storage, urgent, parts)
+                             : bb_share_alone(executor->storage, urgent, parts);
     if (executor->storage->vtable.write_group == NULL)
         write_singly(executor, group, jobs, count);
     else

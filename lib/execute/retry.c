@@ -27,14 +27,14 @@ static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_erro
         bb_executor_log(executor, BB_LOG_WARN, "trying again", error);
 }
 
-/* Whether a job that failed should be tried again with another share. A backend may give up on a
- * lock some time before it must; if it is busy without having waited, that is the store's own
- * answer. */
+/* Whether what failed is to be tried again with another share. A backend may give up on a lock some
+ * time before it must, also in the last share of a job's time: what is left of that is one more.
+ * That it is busy without having waited is the store's own word. */
 static int is_deferred(const bb_job *job, int32_t code, bb_share share)
 {
     if (code != BB_ERR_BUSY && code != BB_ERR_RETRY && code != BB_ERR_LOST)
         return 0;
-    if (share.lock_deadline >= job->access.deadline || bb_deadline_left(job->access.deadline) == 0)
+    if (share.halfway == 0 || bb_deadline_left(job->access.deadline) == 0)
         return 0;
     return code != BB_ERR_BUSY || bb_deadline_left(share.halfway) == 0;
 }
@@ -49,10 +49,10 @@ int32_t bb_job_retry(bb_executor *executor, bb_job *job, bb_share share, bb_sess
         bb_error_init(&error);
         code = bb_executor_with_session(executor, share.deadline, attempt, ctx, &error);
         if ((code != BB_ERR_RETRY && code != BB_ERR_LOST) ||
-            bb_deadline_left(share.lock_deadline) == 0)
+            bb_deadline_left(share.retry_deadline) == 0)
             break;
         note_retry(executor, job, code, &error);
-        pause_before(count, share.lock_deadline);
+        pause_before(count, share.retry_deadline);
     }
     if (!is_deferred(job, code, share))
         return bb_job_conclude(executor, job, code, &error);

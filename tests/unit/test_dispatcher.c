@@ -670,6 +670,38 @@ static void test_E11_a_chatbot_that_waits_is_in_quarantine(void **state)
     close_host(h);
 }
 
+/* Of many chatbots each has a row that the host has locked; the few others are answered before any
+ * of these. */
+static void test_E11_many_that_wait_keep_no_other_waiting(void **state)
+{
+    enum { FREE = 5, LOCKED = 45 };
+    host *h = open_host_for(1, ENOUGH_MS);
+
+    (void)state;
+    script_lock(&h->script, "locked");
+    hold(h);
+    for (size_t i = 1; i <= LOCKED; i++) {
+        char chatbot[8];
+        snprintf(chatbot, sizeof chatbot, "%zu", 100 + i);
+        submit_contact(h, FREE + i, chatbot, "locked");
+    }
+    for (size_t i = 1; i <= FREE; i++) {
+        char key[20];
+        snprintf(key, sizeof key, "k%zu", i);
+        submit_contact(h, i, "43", key);
+    }
+    let_go(h);
+    wait_for_answers(h, 1 + FREE);
+    assert_int_equal(h->script.group_sizes[0], FREE + LOCKED);
+    for (size_t i = 1; i <= LOCKED; i++)
+        expect_while_locked(h, 1, FREE, FREE + i);
+    script_lock(&h->script, NULL);
+    wait_for_answers(h, 1 + FREE + LOCKED);
+    for (size_t i = 1; i <= LOCKED; i++)
+        expect_success(&h->sent[FREE + i], "locked");
+    close_host(h);
+}
+
 /* A request for a locked row of chatbot 43 waits in vain; longer each time that a slow machine has
  * left it no time to be tried twice. */
 static void wait_in_vain(host *h)
@@ -1367,6 +1399,7 @@ int main(void)
         cmocka_unit_test(test_E11_one_that_waits_keeps_no_other_waiting),
         cmocka_unit_test(test_E11_those_that_wait_hold_no_worker_for_long),
         cmocka_unit_test(test_E11_a_chatbot_that_waits_is_in_quarantine),
+        cmocka_unit_test(test_E11_many_that_wait_keep_no_other_waiting),
         cmocka_unit_test(test_E11_a_chatbot_that_waited_in_vain_stays_in_quarantine),
         cmocka_unit_test(test_E7_a_chatbot_that_waits_no_more_is_like_others),
         cmocka_unit_test(test_E11_each_has_its_own_deadline),

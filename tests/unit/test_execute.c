@@ -3,6 +3,10 @@
  */
 #include "scripted.h"
 
+#include "api/handle.h"
+#include "execute/retry.h"
+#include "util/clock.h"
+
 #define KEY "oc_live_0123456789abcdef"
 
 typedef struct host {
@@ -477,6 +481,77 @@ static void test_E11_the_last_line_has_what_ended_it(void **state)
     close_host(&h);
 }
 
+static int32_t be_busy(const bb_storage_vtable *table, void *session, void *ctx, bb_error *error)
+{
+    (void)table;
+    (void)session;
+    (void)ctx;
+    (void)error;
+    return BB_ERR_BUSY;
+}
+
+/* A backend gives up on a lock some time before a job's end: in what is left it may be had. */
+static void test_E11_a_lock_given_up_early_is_tried_again(void **state)
+{
+    bb_job job = {.access.deadline = bb_deadline_in(60000)};
+    bb_share share;
+    host h;
+
+    (void)state;
+    open_host(&h, 1);
+    share = bb_share_alone(h.storage, job.access.deadline, 1);
+    assert_int_equal(share.lock_deadline, job.access.deadline);
+    share.halfway = bb_deadline_in(0); /* as if it had waited */
+    assert_int_equal(bb_job_retry(&h.contacts->executor, &job, share, be_busy, NULL), BB_DEFERRED);
+    assert_int_equal(job.is_slow, 1);
+    job.access.deadline = bb_deadline_in(0); /* and now it has waited until its end */
+    assert_int_equal(bb_job_retry(&h.contacts->executor, &job, share, be_busy, NULL),
+                     BB_STATUS_UNAVAILABLE);
+    close_host(&h);
+}
+
+/* What holds up nobody else has one share, and what is busy without having waited says so. */
+static void test_E11_what_is_busy_by_itself_is_told(void **state)
+{
+    bb_job job = {.access.deadline = bb_deadline_in(60000)};
+    bb_executor *executor;
+    host h;
+
+    (void)state;
+    open_host(&h, 1);
+    executor = &h.contacts->executor;
+    assert_int_equal(
+        bb_job_retry(executor, &job, bb_share_whole(job.access.deadline), be_busy, NULL),
+        BB_STATUS_UNAVAILABLE);
+    assert_int_equal(bb_job_retry(executor, &job, bb_share_alone(h.storage, job.access.deadline, 1),
+                                  be_busy, NULL),
+                     BB_STATUS_UNAVAILABLE);
+    assert_int_equal(job.is_slow, 0);
+    close_host(&h);
+}
+
+/* However small, a share is worth an attempt, and never ends after the job's time. */
+static void test_E11_the_least_share(void **state)
+{
+    int64_t before = bb_deadline_in(0);
+    bb_share share;
+    host h;
+
+    (void)state;
+    open_host(&h, 1);
+    share = bb_share_alone(h.storage, before + 60000, BB_LEAST_SHARES);
+    assert_in_range(share.lock_deadline, before + 1, bb_deadline_in(100));
+    assert_in_range(share.retry_deadline, share.lock_deadline, bb_deadline_in(1000));
+    assert_int_equal(share.deadline, before + 60000);
+    share = bb_share_alone(h.storage, before, BB_LEAST_SHARES);
+    assert_int_equal(share.lock_deadline, before);
+    assert_int_equal(share.retry_deadline, before);
+    share = bb_share_together(h.storage, bb_deadline_in(2), BB_LEAST_SHARES);
+    assert_in_range(share.lock_deadline, before, share.deadline);
+    assert_in_range(share.retry_deadline, before, share.deadline);
+    close_host(&h);
+}
+
 static void test_E2_an_attempt_that_failed_leaves_nothing_in_the_answer(void **state)
 {
     const int32_t codes[] = {BB_ERR_RETRY, BB_ERR_LOST};
@@ -697,6 +772,9 @@ int main(void)
         cmocka_unit_test(test_E11_retries_end_at_the_deadline),
         cmocka_unit_test(test_E11_the_last_line_has_the_first_cause),
         cmocka_unit_test(test_E11_the_last_line_has_what_ended_it),
+        cmocka_unit_test(test_E11_a_lock_given_up_early_is_tried_again),
+        cmocka_unit_test(test_E11_what_is_busy_by_itself_is_told),
+        cmocka_unit_test(test_E11_the_least_share),
         cmocka_unit_test(test_E2_an_attempt_that_failed_leaves_nothing_in_the_answer),
         cmocka_unit_test(test_E11_a_backend_that_puts_wrongly_makes_a_500),
         cmocka_unit_test(test_A3_what_no_answer_can_hold_is_a_500),

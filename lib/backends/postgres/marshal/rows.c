@@ -11,7 +11,7 @@
 /* The write statement's columns; see ordinary_statements.c. */
 enum {
     COLUMN_KIND,
-    COLUMN_N,           /* the item's number, from 1; for one that a plain write created its chatbot */
+    COLUMN_N, /* the item's number, from 1; for one that a plain write created its chatbot */
     COLUMN_EXTERNAL_ID, /* for such an item; otherwise NULL */
     COLUMN_ID,          /* and the rest of the contact; see cells.h */
     COLUMN_COUNT = COLUMN_ID + BB_PG_CONTACT_COLUMNS

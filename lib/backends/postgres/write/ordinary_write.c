@@ -8,8 +8,8 @@
  *
  * If the write fails with the error by which it undoes itself, it is sent again as a careful write,
  * as are all writes to a table that has triggers or partitions. Three statements follow a careful
- * write, in the same round trip. The first does what is deferred to the commit. The second reads the
- * contacts back as they are now, whatever triggers have made of them. The third is a check that
+ * write, in the same round trip. The first does what is deferred to the commit. The second reads
+ * the contacts back as they are now, whatever triggers have made of them. The third is a check that
  * fails if the write must be undone, which tells the library's errors from the host's.
  */
 #include "backends/postgres/write/ordinary_write.h"
