@@ -349,10 +349,12 @@ static int make_after(const after_case *c, const char *what)
 static int open_after(test_endpoint *endpoint, const after_case *c)
 {
     char sql[200];
+    int is_fresh;
 
     snprintf(sql, sizeof sql, "SET client_min_messages = warning; DROP SCHEMA IF EXISTS %s CASCADE",
              c->schema);
-    return run_sql(sql) && open_schema(endpoint, c->schema, 0) &&
+    is_fresh = run_sql(sql);
+    return open_schema(endpoint, c->schema, 0) && is_fresh &&
            (!c->is_divided || divide(c->schema)) && send_one(endpoint, ADA) == 200;
 }
 
