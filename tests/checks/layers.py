@@ -60,6 +60,8 @@ def calls(objects, public):
     wanted = collections.defaultdict(set)
     for path in sorted(objects.rglob("*.c.o")):
         module = str(path.relative_to(objects))[: -len(".c.o")]
+        if not pathlib.Path(f"lib/{module}.c").is_file():
+            continue  # left behind by a build before a file was moved
         listing = subprocess.run(["nm", str(path)], check=True, capture_output=True, text=True)
         for line in listing.stdout.splitlines():
             kind, name = line.split()[-2:]
