@@ -32,7 +32,7 @@ const bb_field bb_fields[BB_FIELD_COUNT] = {
 
 /* No two fields share a bit: then the bits' sum is all of them. */
 _Static_assert(0
-#define XX(name, NAME, KIND) +BB_FIELD_##NAME
+#define XX(name, NAME, KIND) +BB_FIELD_##NAME // NOLINT(bugprone-macro-parentheses): a sum
                    BB_FIELD_MAP(XX)
 #undef XX
                    == BB_FIELD_ALL,
