@@ -8,16 +8,16 @@
  * does a free worker's work itself, which saves two changes of threads. So `active` counts all
  * threads that write, and the workers write the rest.
  *
- * What a write waits for, such as a row that the host has locked, nobody says. So each is given a
- * share of its request's time, and what was not done by then goes into quarantine, to two threads
- * that do nothing else. They write the suspects of a group that took too long, one by one; what is
- * slow by itself, again and again; and what comes for its chatbot, which the others would have to
- * wait for too, in groups of their own. So workers and sessions are soon free again for everyone
- * else.
+ * The store does not say what a write waits for, such as a row that the host has locked. So each
+ * write gets a share of its request's time. A request that is not done by then goes into
+ * quarantine, to two threads that do nothing else. They write the suspects of a group that took too
+ * long one by one, slow requests again and again, and new requests for a slow one's chatbot in
+ * groups of their own, as these would make others wait, too. So workers and sessions are soon free
+ * again for everyone else.
  *
- * However many are locked, the others do not wait for each of them: a share is the smaller the more
- * there are to wait for, and the first in quarantine is the least there is. What it is too short
- * for becomes slow, and is given more time when nobody waits for that.
+ * Many locked rows do not add up to what others wait: the more chatbots are known to wait, the
+ * smaller a worker's share is, and the first share in quarantine is the least there is. A request
+ * that needs longer becomes slow, and gets more time when no suspect waits for that thread.
  */
 #include "dispatch/dispatcher.h"
 
@@ -118,14 +118,14 @@ static int needs_timer(const bb_dispatcher *d)
     return d->queue.ready > 0 && has_free_worker(d) && !d->has_timer;
 }
 
-/* What a worker tries is given a part of its time: the smaller, the more chatbots are known to wait
- * for something, as then those are likely to be many that are not known. */
+/* The more chatbots are known to wait, the smaller a worker's share is, as more of them are likely
+ * to follow. */
 static size_t parts_for_worker(const bb_dispatcher *d)
 {
     return BB_FIRST_SHARES * (1 + d->queue.slow_chatbots);
 }
 
-/* After anything that lets one of the workers do something, with the mutex held. */
+/* Call it, with the mutex held, after anything that may give a worker something to do. */
 static void wake_worker(bb_dispatcher *d)
 {
     if (needs_timer(d) || may_take(d))
@@ -232,7 +232,7 @@ static void *work(void *self_)
         count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
         epoch = begin_group(d, count);
         parts = parts_for_worker(d);
-        wake_worker(d); /* more may be there than fits into one group */
+        wake_worker(d); /* more may wait than fits into one group */
         pthread_mutex_unlock(&d->mutex);
         deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, parts,
                                         self->deferred);
@@ -246,7 +246,7 @@ static void *work(void *self_)
 
 /* ---------------------------------------------------------------------------------- quarantine */
 
-/* One of the two stays with slow jobs for long. */
+/* One of the two threads stays with slow jobs for long. */
 static int prefers_slow(const worker *self)
 {
     return self == &self->dispatcher->workers[self->dispatcher->worker_count];
@@ -273,8 +273,8 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
         bb_queue_end_slow(&d->queue, flow, is_done);
 }
 
-/* What a slow job has left is divided by how many of them want it. Only one thread stays with it
- * for so long, as suspects wait for the other. */
+/* A long share is the rest of a slow job's time, divided by the number of slow jobs. Only one
+ * thread gives it, so that suspects do not wait for the other one. */
 static int try_slow(bb_dispatcher *d, const worker *self)
 {
     bb_job *job = bb_queue_take_slow(&d->queue);
@@ -315,9 +315,8 @@ static int try_slow_chatbot(bb_dispatcher *d, worker *self)
     return 1;
 }
 
-/* One step of what the quarantine has to do, if there is any. Suspects come before what is known to
- * be slow, as most of them are not, and have waited; what comes anew for a slow chatbot, before
- * what has been tried. */
+/* Does one step of the quarantine's work, if there is any. Suspects come before slow jobs, as most
+ * of them are not slow, and they have waited. */
 static int step_in_quarantine(bb_dispatcher *d, worker *self)
 {
     int has_done;
@@ -473,8 +472,8 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
                                                  : BB_STATUS_INTERNAL_ERROR);
 }
 
-/* Takes a free worker's place, if nobody waits for one and that is worthwhile. Its epoch goes to
- * `*epoch`, and to `*parts` of how many shares it has one. */
+/* Takes a free worker's place, if no job waits for one and that is worthwhile. Writes the epoch to
+ * `*epoch`, and to `*parts` the number of shares in the job's time. */
 static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch, size_t *parts)
 {
     int is_free;
@@ -491,7 +490,7 @@ static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch, size
     return is_free;
 }
 
-/* In a worker's place, which is given back when the job's share of time is over. */
+/* Does a job in a worker's place, and gives that back when the job's share of time is over. */
 static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t epoch, size_t parts, waiter *w)
 {
     bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);

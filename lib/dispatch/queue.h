@@ -1,12 +1,13 @@
 /*
  * queue.h: the jobs that wait for a worker, bounded, and fair between chatbots.
  *
- * Each chatbot that has jobs waiting has a line of its own, and the lines take turns. Jobs that
- * were not done in their share of time come back into quarantine: suspects, which were tried
- * together with others, so that nobody knows which of them took the time, and slow ones, which were
- * alone. The chatbot of a slow job is itself slow, until a job of it has been done while none of it
- * is known to wait: its line takes turns with those of other slow ones, and shares no group with
- * any. So a chatbot whose slow job has run out of time is remembered.
+ * Each chatbot with waiting jobs has a line of its own, and the lines take turns. Jobs that were
+ * not done in their share of time come back into quarantine: suspects, which were tried together
+ * with others, so that nobody knows which of them took the time; and slow jobs, which were tried
+ * alone. The chatbot of a slow job is itself slow: its line takes turns with those of other slow
+ * chatbots, and shares no group with any. It is slow until one of its jobs is done and none of its
+ * slow ones is left. If these only ran out of time, it is remembered as slow, since what they
+ * waited for may still be there.
  *
  * Nothing here is locked: callers with several threads lock the queue.
  */
@@ -25,13 +26,13 @@ typedef struct bb_job_list {
 typedef struct bb_flow {
     int64_t chatbot_id;
     bb_job_list line;
-    size_t count;         /* jobs in the line */
-    size_t contacts;      /* that they write */
-    size_t bytes;         /* of them, and of slow jobs that wait */
-    size_t slow;          /* slow jobs, those included that are being tried */
-    int is_slow;          /* there are some, or it is remembered */
-    int is_passed_over;   /* by the group that is being taken */
-    struct bb_flow *next; /* the ring of lines that it is in, if its own is not empty */
+    size_t count;         /* jobs in its line */
+    size_t contacts;      /* that these write */
+    size_t bytes;         /* of these, and of waiting slow jobs */
+    size_t slow;          /* slow jobs, including those being tried */
+    int is_slow;          /* it has slow jobs, or is remembered as slow */
+    int is_passed_over;   /* the group that is being taken has passed it over */
+    struct bb_flow *next; /* the ring that its line is in, if not empty */
     struct bb_flow *previous;
     struct bb_flow *newer; /* among those that are remembered */
     struct bb_flow *older;
@@ -57,8 +58,8 @@ typedef struct bb_queue {
     size_t ready_contacts;
     bb_flow *turn;        /* whose turn it is; NULL if nothing is ready */
     bb_flow *slow_turn;   /* likewise among slow chatbots */
-    size_t slow_chatbots; /* that have slow jobs, whether their lines are empty or not */
-    size_t remembered;    /* slow ones that have none */
+    size_t slow_chatbots; /* with slow jobs; with empty lines, too */
+    size_t remembered;    /* slow ones without slow jobs */
     bb_flow *oldest_remembered;
     bb_flow *newest_remembered;
     bb_job_list suspects;
@@ -117,24 +118,23 @@ size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs);
  * refused, since it was let in already. */
 void bb_queue_quarantine(bb_queue *queue, bb_job *job);
 
-/* How many chatbots are remembered as slow, at most: the one that has been for longest is forgotten
- * for another. */
+/* The most chatbots that are remembered as slow; then the oldest is forgotten for a new one. */
 enum { BB_MOST_REMEMBERED = 1000 };
 
 /* Whether a chatbot is slow. */
 int bb_queue_is_slow(const bb_queue *queue, int64_t chatbot_id);
 
-/* Jobs of a chatbot have been done without waiting: it is no longer slow, unless it has slow jobs.
- */
+/* Call it when a chatbot's jobs were done without waiting: it is slow no longer, unless it has slow
+ * jobs. */
 void bb_queue_forget_slow(bb_queue *queue, int64_t chatbot_id);
 
-/* Takes the suspect out that came back first, NULL if there is none. Those whose chatbot has turned
- * out to be slow go to the head of its line, to be taken from there, each alone. */
+/* Takes out the suspect that came back first; NULL if there is none. Suspects whose chatbot has
+ * turned out to be slow go to the head of its line, and are taken from there, each alone. */
 bb_job *bb_queue_take_suspect(bb_queue *queue);
 
-/* Takes the slow job out that has waited longest, NULL if there is none. Later either it goes back
- * into quarantine, or bb_queue_end_slow() is called with what was its `flow`, which may be NULL,
- * and whether it has been done; if not, and it was the last of its chatbot, that is remembered. */
+/* Takes out the slow job that has waited longest; NULL if there is none. Afterwards either put the
+ * job back into quarantine, or call bb_queue_end_slow() with the job's `flow`, which may be NULL,
+ * and whether it is done: if the last slow job of a chatbot is not, the chatbot is remembered. */
 bb_job *bb_queue_take_slow(bb_queue *queue);
 void bb_queue_end_slow(bb_queue *queue, bb_flow *flow, int is_done);
 

@@ -12,9 +12,9 @@ typedef struct bb_job_group bb_job_group;
 bb_job_group *bb_job_group_new(const bb_allocator *allocator, size_t max_jobs);
 void bb_job_group_free(bb_job_group *group);
 
-/* Does jobs that bb_queue_take() took, and tells each its answer. What was not done in one of
- * `parts` shares of the most urgent one's time is put into `deferred`, which has room for all of
- * them; returns how many. */
+/* Does jobs that bb_queue_take() took, and answers each. Puts those that were not done in one of
+ * `parts` shares of the most urgent one's time into `deferred`, which has room for all of them;
+ * returns how many. */
 size_t bb_job_group_execute(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
                             size_t count, size_t parts, bb_job **deferred);
 

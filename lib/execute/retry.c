@@ -27,9 +27,9 @@ static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_erro
         bb_executor_log(executor, BB_LOG_WARN, "trying again", error);
 }
 
-/* Whether what failed is to be tried again with another share. A backend may give up on a lock some
- * time before it must, also in the last share of a job's time: what is left of that is one more.
- * That it is busy without having waited is the store's own word. */
+/* Whether a job that failed should be tried again with another share. A backend may give up on a
+ * lock some time before it must: even after the last share of a job's time, the rest is another
+ * share. If it is busy without having waited, that is the store's own answer. */
 static int is_deferred(const bb_job *job, int32_t code, bb_share share)
 {
     if (code != BB_ERR_BUSY && code != BB_ERR_RETRY && code != BB_ERR_LOST)

@@ -5,8 +5,8 @@
 
 #include "execute/storage.h"
 
-/* The least shares. The store itself counts how long it waits for a lock, so that its being far
- * away does not matter; to try again takes a transaction's time there and back. */
+/* The least shares. The store itself counts how long it waits for a lock, so its distance does not
+ * matter. Trying again takes a transaction's time, on a distant or busy store, too. */
 enum { LEAST_FOR_LOCKS_MS = 10, LEAST_FOR_RETRIES_MS = 250 };
 
 bb_share bb_share_whole(int64_t deadline)

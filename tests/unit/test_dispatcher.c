@@ -762,7 +762,7 @@ static void test_E7_a_chatbot_that_waits_no_more_is_like_others(void **state)
     close_host(h);
 }
 
-/* Each is told at its own deadline, though the lock is there for ever, and why. */
+/* Each is answered at its own deadline, and the log says why, though the lock lasts for ever. */
 static void test_E11_each_has_its_own_deadline(void **state)
 {
     host *h = open_host(1);
