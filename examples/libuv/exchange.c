@@ -28,13 +28,15 @@ static void on_answer(void *request_, bb_result *result)
     inbox_put(&request->server->answers, &request->answered, request);
 }
 
-/* Hands over the whole body, or only the length of one that is too large. */
+/* Hands over the whole body, or only the length of one that is too large. It stays where it is
+ * until it is answered, as a copy of a large one would cost a page fault for each of its pages. */
 void exchange_hand_over(struct request *request)
 {
     bb_request to = request_for_library(request);
 
     to.body = request->body;
     to.body_len = request->body_len;
+    to.flags = BB_REQUEST_BODY_STAYS;
     request->early =
         bb_contacts_submit(request->server->contacts, &to, on_answer, request, &request->ticket);
 }
@@ -43,7 +45,7 @@ void exchange_handed_over(struct request *request)
 {
     request->server->handing_over--;
     request->is_handing_over = 0;
-    request_free_body(request);
+    request_end_body(request);
     if (request->has_overtaken || request->early != NULL)
         exchange_take_result(request);
     else if (request->connection == NULL)
@@ -65,7 +67,7 @@ static void submit(struct connection *connection)
         return;
     }
     exchange_hand_over(request);
-    request_free_body(request); /* the library has a copy of what it needs */
+    request_end_body(request);
     take_early_answer(request);
 }
 
@@ -123,6 +125,7 @@ void exchange_take_result(struct request *request)
         else
             go_on_receiving(connection);
     } else {
+        request_free_body(request);
         request->is_refused |= request->is_authorizing;
         request->reply = reply_from_result(result);
         answer_send(connection);

@@ -24,14 +24,19 @@ struct request *request_new(struct server *server, struct connection *connection
     return request;
 }
 
-void request_free_body(struct request *request)
+void request_end_body(struct request *request)
 {
     request->server->held -= request->body_capacity;
     request->server->unasked -= request->unasked;
     request->unasked = 0;
+    request->body_capacity = 0;
+}
+
+void request_free_body(struct request *request)
+{
+    request_end_body(request);
     free(request->body);
     request->body = NULL;
-    request->body_capacity = 0;
 }
 
 void request_free(struct request *request)

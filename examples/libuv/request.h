@@ -98,6 +98,9 @@ struct request *request_new(struct server *server, struct connection *connection
 void request_free(struct request *request); /* NULL does nothing */
 void request_free_body(struct request *request);
 
+/* The body has arrived: it no longer counts as one that is held for its connection. */
+void request_end_body(struct request *request);
+
 /* Adds to the span, which is the last one in the text. Returns whether there was memory for it. */
 int request_keep(struct request *request, struct span *span, const char *at, size_t len);
 

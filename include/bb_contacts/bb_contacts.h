@@ -311,6 +311,11 @@ static inline void bb_principal_init(bb_principal *principal)
     principal->size = sizeof *principal;
 }
 
+/* A flag of bb_request: the body's bytes stay as they are until the request is answered, so that
+ * bb_contacts_submit() need not copy them. Answered means that the answer was returned or `done` is
+ * called. */
+#define BB_REQUEST_BODY_STAYS (1u << 0)
+
 /* What arrived. */
 typedef struct bb_request {
     size_t size;                   /* sizeof(bb_request); set by bb_request_init() */
@@ -326,6 +331,8 @@ typedef struct bb_request {
                                       earlier body with this key got, however long ago */
     size_t idempotency_key_len;    /* bytes; over 255: 400 */
     int64_t timeout_ms;            /* for this request; 0 or less: the handle's */
+    /* version 0.1 ends here */
+    uint32_t flags; /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
 } bb_request;
 
 static inline void bb_request_init(bb_request *request)
@@ -390,9 +397,10 @@ BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *re
  *    the result over to its event loop. It may call every function here except bb_contacts_upsert()
  *    and bb_contacts_authorize(), which would wait for their own thread, and bb_contacts_close().
  *
- * The request is copied, its body too. Its time runs from this call, time in the queue included; a
- * request that is still queued at its deadline is a 503. `ticket` may be NULL; it is set before
- * `done` can be called. A handle without workers answers 500.
+ * The request is copied, its body too (but see BB_REQUEST_BODY_STAYS). Its time runs from this
+ * call, time in the queue included; a request that is still queued at its deadline is a 503.
+ * `ticket` may be NULL; it is set before `done` can be called. A handle without workers answers
+ * 500.
  *
  * Requests that are written together keep their own outcomes, as if they had come one after the
  * other (E7).

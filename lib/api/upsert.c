@@ -201,6 +201,20 @@ static int can_begin(const bb_contacts *contacts, const bb_request *request)
     return 0;
 }
 
+/* A flag that this version does not know might ask for what it does not do. */
+static int has_known_flags(const exchange *x)
+{
+    bb_error error;
+
+    if ((x->request.flags & ~BB_REQUEST_BODY_STAYS) == 0)
+        return 1;
+    bb_error_init(&error);
+    bb_error_set(&error, BB_ERR_ARGUMENT, "bb_request.flags 0x%x are not known",
+                 (unsigned)x->request.flags);
+    bb_executor_log(&x->contacts->executor, BB_LOG_ERROR, "request refused", &error);
+    return 0;
+}
+
 /* Returns 0 if the request cannot go on: the answer is a 500. */
 static int begin(exchange *x, bb_contacts *contacts, const bb_request *request, int only_authorizes)
 {
@@ -208,7 +222,7 @@ static int begin(exchange *x, bb_contacts *contacts, const bb_request *request, 
     x->contacts = contacts;
     x->only_authorizes = only_authorizes;
     bb_request_init(&x->request);
-    if (!read_struct(contacts, &bb_request_type, &x->request, request))
+    if (!read_struct(contacts, &bb_request_type, &x->request, request) || !has_known_flags(x))
         return 0;
     leave_body_out(x);
     x->job.began_us = bb_monotonic_us();
@@ -291,14 +305,15 @@ static void finish(bb_job *job, bb_result *result)
     done(done_ctx, result);
 }
 
-/* The host's bytes last only until the call returns, and slices of the body outlive it. All else
- * has been read by then. */
+/* The host's bytes last only until the call returns, unless it says otherwise, and slices of the
+ * body outlive it. All else has been read by then. */
 static int32_t keep_body(exchange *x)
 {
     size_t len = x->request.body_len;
     char *copy;
 
-    if (len == 0 || len > x->contacts->max_body_bytes)
+    if (len == 0 || len > x->contacts->max_body_bytes ||
+        (x->request.flags & BB_REQUEST_BODY_STAYS) != 0)
         return BB_STATUS_SUCCESS;
     copy = bb_arena_alloc_bytes(&x->arena, len);
     if (copy == NULL)

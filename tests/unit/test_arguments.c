@@ -192,7 +192,7 @@ static void test_A3_submitting_without_workers_or_callback_is_a_500(void **state
 
 static void test_abi_sizes_of_no_version(void **state)
 {
-    static const size_t sizes[] = {0, 1, sizeof(size_t), sizeof(bb_request) - 1, SIZE_MAX};
+    static const size_t sizes[] = {0, 1, sizeof(size_t), offsetof(bb_request, flags) - 1, SIZE_MAX};
     bb_request request = good_request();
     bb_principal principal;
     host h;
@@ -319,6 +319,68 @@ static void test_E11_authorizing_counts_no_body_against_the_queue(void **state)
     close_host(&h);
 }
 
+static void test_abi_a_flag_of_no_version(void **state)
+{
+    bb_request request = good_request();
+    host h;
+
+    (void)state;
+    open_host(&h);
+    request.flags = BB_REQUEST_BODY_STAYS;
+    expect(h.contacts, &request, 200);
+    for (uint32_t bit = BB_REQUEST_BODY_STAYS << 1; bit != 0; bit <<= 1) {
+        request.flags = bit;
+        expect(h.contacts, &request, 500);
+        assert_true(log_names(&h, "bb_request.flags"));
+    }
+    close_host(&h);
+}
+
+enum { LONG_BODY = 100000 };
+
+static void *alloc_short(void *ctx, size_t size)
+{
+    (void)ctx;
+    return size < LONG_BODY ? malloc(size) : NULL;
+}
+
+static void *realloc_short(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    return size < LONG_BODY ? realloc(ptr, size) : NULL;
+}
+
+static void free_any(void *ctx, void *ptr)
+{
+    (void)ctx;
+    free(ptr);
+}
+
+/* There is no memory for a copy. */
+static void test_C7_a_body_that_stays_is_not_copied(void **state)
+{
+    static const bb_allocator allocator = {NULL, alloc_short, realloc_short, free_any};
+    bb_request request = good_request();
+    test_text body = {0};
+    bb_config config;
+    host h;
+
+    (void)state;
+    config = config_of(&h);
+    config.allocator = &allocator;
+    open_with(&h, &config);
+    test_append_text(&body, request.body);
+    test_append_times(&body, " ", LONG_BODY);
+    request.body = body.data;
+    request.body_len = body.len;
+    assert_int_equal(bb_result_http_status(submit_and_wait(h.contacts, &request)), 500);
+    request.flags = BB_REQUEST_BODY_STAYS;
+    assert_int_equal(bb_result_http_status(submit_and_wait(h.contacts, &request)), 200);
+    close_host(&h);
+    free(body.data);
+}
+
 static void test_E9_an_idempotency_key_has_at_most_255_bytes(void **state)
 {
     char *key = repeat("k", 256);
@@ -346,6 +408,8 @@ int main(void)
         cmocka_unit_test(test_abi_null_pointers_are_empty_texts),
         cmocka_unit_test(test_C7_a_body_past_the_limit_is_a_413_whatever_it_points_at),
         cmocka_unit_test(test_E11_authorizing_counts_no_body_against_the_queue),
+        cmocka_unit_test(test_abi_a_flag_of_no_version),
+        cmocka_unit_test(test_C7_a_body_that_stays_is_not_copied),
         cmocka_unit_test(test_E9_an_idempotency_key_has_at_most_255_bytes),
     };
 
