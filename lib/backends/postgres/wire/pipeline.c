@@ -105,6 +105,7 @@ typedef struct round_trip {
     int32_t transport;       /* BB_OK when the synchronization point was reached */
     int lost_a_name;         /* a prepared statement was not there, or there already */
     int speaks_of_names;     /* by the SQLSTATE, which may be the host's own */
+    int may_be_stale;        /* a prepared statement, likewise */
     int is_refused;          /* by a pooler, it seems, that has closed the connection */
 } round_trip;
 
@@ -115,7 +116,8 @@ static int is_preparation(const bb_pg_query *query, const round_trip *trip)
            (trip->preparing & ~trip->prepared & set_of(query->statement)) != 0;
 }
 
-/* Whether the query's statement was prepared before; it may have become stale since. */
+/* Whether the query's statement was prepared before; it may have become stale since, as when a
+ * column has got another type. */
 static int is_from_before(const bb_pg_session *session, const bb_pg_query *query,
                           const round_trip *trip)
 {
@@ -125,8 +127,8 @@ static int is_from_before(const bb_pg_session *session, const bb_pg_query *query
 
 /*
  * What a query's SQLSTATE means. A few may tell of a prepared statement that is of no use any more,
- * which a new session prepares anew; but only where that is possible, since triggers and functions
- * of the host's may raise the same ones.
+ * which a new session prepares anew, unless a repeat without names shows otherwise; but only where
+ * that is possible, since triggers and functions of the host's may raise the same ones.
  */
 static int32_t code_of(const bb_pg_session *session, const bb_pg_query *query, round_trip *trip,
                        const char *sqlstate)
@@ -137,8 +139,9 @@ static int32_t code_of(const bb_pg_session *session, const bb_pg_query *query, r
 
     trip->speaks_of_names = is_gone || is_there;
     trip->is_refused = strcmp(sqlstate, BB_PG_SQLSTATE_PROTOCOL) == 0;
+    trip->may_be_stale = strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0;
     trip->lost_a_name = (is_old && is_gone) || (is_preparation(query, trip) && is_there);
-    if (trip->lost_a_name || (is_old && strcmp(sqlstate, BB_PG_SQLSTATE_UNSUPPORTED) == 0))
+    if (trip->lost_a_name || (is_old && trip->may_be_stale))
         return BB_ERR_LOST;
     return bb_pg_sqlstate_code(sqlstate);
 }
@@ -262,22 +265,44 @@ static int32_t exchange(bb_pg_session *session, bb_pg_query *queries, size_t cou
     return trip->outcome;
 }
 
-/*
- * Behind a pooler in transaction mode, a statement that was prepared on one server connection may
- * be missing on the next, or be there already. So the queries, of which none was done, are sent
- * once more without names. If that fails in the same way, the error was the host's own; otherwise
- * statements have no names from now on, here and on connections to come.
- */
+/* Sends the queries, of which none was done, once more without names. */
 static int32_t repeat_unnamed(bb_pg_session *session, bb_pg_query *queries, size_t count,
-                              int64_t deadline, bb_error *error)
+                              round_trip *trip, int64_t deadline, bb_error *error)
 {
-    round_trip trip = {0};
-    int32_t code;
-
+    memset(trip, 0, sizeof *trip);
     session->is_unnamed = 1;
     bb_pg_queries_clear(queries, count);
     bb_pg_error(error, BB_OK, NULL, "");
-    code = exchange(session, queries, count, &trip, deadline, error);
+    return exchange(session, queries, count, trip, deadline, error);
+}
+
+/* If the repeat fails in the same way, the error was the host's own. Otherwise what is prepared on
+ * this connection is stale, as may be what the host's functions keep there, and the next has it
+ * anew. */
+static int32_t repeat_stale(bb_pg_session *session, bb_pg_query *queries, size_t count,
+                            int64_t deadline, bb_error *error)
+{
+    round_trip trip;
+    int32_t code = repeat_unnamed(session, queries, count, &trip, deadline, error);
+
+    session->is_unnamed = 0;
+    if (trip.may_be_stale)
+        return code;
+    bb_pg_disconnect(session);
+    return code == BB_OK ? BB_OK : BB_ERR_LOST;
+}
+
+/*
+ * Behind a pooler in transaction mode, a statement that was prepared on one server connection may
+ * be missing on the next, or be there already. If the repeat fails in the same way, the error was
+ * the host's own; otherwise statements have no names from now on, here and on connections to come.
+ */
+static int32_t repeat_lost(bb_pg_session *session, bb_pg_query *queries, size_t count,
+                           int64_t deadline, bb_error *error)
+{
+    round_trip trip;
+    int32_t code = repeat_unnamed(session, queries, count, &trip, deadline, error);
+
     if (trip.speaks_of_names || session->conn == NULL) {
         session->is_unnamed = 0;
         return code;
@@ -355,8 +380,12 @@ int32_t bb_pg_run(bb_pg_session *session, bb_pg_query *queries, size_t count, in
     is_idle = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
     code = exchange(session, queries, count, &trip, deadline, error);
     /* work that began here can be repeated; the rest needs a new session */
-    if (trip.lost_a_name && session->conn != NULL && is_idle)
-        code = repeat_unnamed(session, queries, count, deadline, error);
+    if (code == BB_ERR_LOST && session->conn != NULL && is_idle) {
+        if (trip.lost_a_name)
+            code = repeat_lost(session, queries, count, deadline, error);
+        else if (trip.may_be_stale)
+            code = repeat_stale(session, queries, count, deadline, error);
+    }
     if (code == BB_ERR_LOST)
         bb_pg_disconnect(session);
     return code;
