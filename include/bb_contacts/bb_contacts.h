@@ -61,9 +61,9 @@ BB_API const char *bb_version(void);
 /* ---------------------------------------------------------------- errors of the functions below */
 
 /*
- * What functions other than bb_contacts_upsert() return, and what storage backends answer.
- * BB_ERR_RETRY and BB_ERR_LOST are between backend and library: callers never see them. XX(NAME,
- * value, text)
+ * What functions other than bb_contacts_upsert() return, what storage backends answer, and why a
+ * result is what it is: see bb_result_code(). BB_ERR_RETRY and BB_ERR_LOST are between backend and
+ * library: callers never see them. XX(NAME, value, text)
  */
 #define BB_CODE_MAP(XX)                                                          \
     XX(OK, 0, "success")                                                         \
@@ -78,7 +78,12 @@ BB_API const char *bb_version(void);
     XX(ERR_LOST, 9, "the session broke; the work may or may not have been kept") \
     XX(ERR_SCHEMA, 10, "the schema is missing or of another version")            \
     XX(ERR_UNSUPPORTED, 11, "not built in, or not supported by this store")      \
-    XX(ERR_INTERNAL, 12, "unexpected failure")
+    XX(ERR_INTERNAL, 12, "unexpected failure")                                   \
+    XX(ERR_DEADLINE, 13, "the deadline passed before the request was done")      \
+    XX(ERR_CANCELLED, 14, "cancelled")                                           \
+    XX(ERR_QUEUE_FULL, 15, "too many requests wait already")                     \
+    XX(ERR_CLOSED, 16, "the handle is being closed")                             \
+    XX(ERR_OTHER_PROCESS, 17, "opened in another process")
 
 typedef enum bb_code {
 #define XX(name, value, text) BB_##name = (value),
@@ -146,6 +151,11 @@ typedef int64_t (*bb_clock_fn)(void *ctx);
  * is a 500. */
 typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
 
+/* A timeout for callers who work towards a deadline of their own that has passed: there is no time.
+ * A request is then a 503, unless what needs no store decides before. Any other number that is not
+ * positive stands for a default. */
+enum { BB_TIMEOUT_NONE_LEFT = INT32_MIN };
+
 /* ------------------------------------------------------------------------------------- storage */
 
 /* A place where contacts, chatbots and keys are kept. Opened by one of the functions of
@@ -167,7 +177,8 @@ BB_API const char *bb_storage_name(const bb_storage *storage);
  * the table without it) and the role may do so. If contacts of a schema of version 1 share an id,
  * it fails with a message that says how to find them.
  *
- * `timeout_ms` here and below bounds the whole call, in milliseconds; 0 or less means 10 seconds.
+ * `timeout_ms` here and below bounds the whole call, in milliseconds; 0 or less means 10 seconds,
+ * BB_TIMEOUT_NONE_LEFT that there is no time, so that the call is BB_ERR_BUSY.
  * Each of these functions opens and closes a session of its own and reads the system's clock. Any
  * thread may call them.
  */
@@ -330,7 +341,8 @@ typedef struct bb_request {
                                       without external_id get the ids that the same places of an
                                       earlier body with this key got, however long ago */
     size_t idempotency_key_len;    /* bytes; over 255: 400 */
-    int64_t timeout_ms;            /* for this request; 0 or less: the handle's */
+    int64_t timeout_ms;            /* for this request; 0 or less: the handle's;
+                                      BB_TIMEOUT_NONE_LEFT: none */
     /* version 0.1 ends here */
     uint32_t flags; /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
 } bb_request;
@@ -434,10 +446,39 @@ BB_API bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request 
  * allocator. NULL does nothing. */
 BB_API void bb_result_free(bb_result *result);
 
+/* Frees `count` results at once. Any of them may be NULL, and so may `results`. The array itself
+ * stays the caller's. */
+BB_API void bb_results_free(bb_result *const *results, size_t count);
+
 /* The outcome as a bb_status, and as the HTTP status to send. These and the functions below take a
  * NULL result for a 500 without entries. */
 BB_API int32_t bb_result_status(const bb_result *result);
 BB_API int32_t bb_result_http_status(const bb_result *result);
+
+/*
+ * Why the result is what it is, a bb_code; most of all, why it is a 500 or a 503, which the JSON
+ * body does not say (A5):
+ *
+ *     200   BB_OK
+ *     400, 413   BB_ERR_ARGUMENT
+ *     401   BB_ERR_UNKNOWN_KEY
+ *     404   BB_ERR_NOT_FOUND
+ *     409   BB_ERR_CONFLICT
+ *     503   BB_ERR_DEADLINE      its time was over: in the queue, or while the store was busy
+ *           BB_ERR_UNAVAILABLE   the store cannot be reached, or cannot write now
+ *           BB_ERR_QUEUE_FULL    too many requests wait (bb_config.max_queued and others)
+ *           BB_ERR_CANCELLED     by bb_contacts_cancel()
+ *           BB_ERR_CLOSED        it came while the handle was being closed
+ *     500   BB_ERR_ARGUMENT      the host's mistake: NULL, a struct of no version, no workers
+ *           BB_ERR_OTHER_PROCESS after fork(), a handle of the parent's
+ *           BB_ERR_NOMEM         memory ran out
+ *           BB_ERR_SCHEMA, BB_ERR_UNSUPPORTED   said by the store; see the log
+ *           BB_ERR_INTERNAL      anything else; see the log
+ *
+ * After BB_ERR_DEADLINE and BB_ERR_UNAVAILABLE, and any 500 but the first two, the request may have
+ * been stored all the same, and may be sent again (E9). Later versions may tell more codes apart.
+ */
+BB_API int32_t bb_result_code(const bb_result *result);
 
 /* The response body: `*len` bytes of JSON, Content-Type application/json (A3), with a NUL after the
  * last. Valid until the result is freed. `len` may be NULL. */
@@ -451,6 +492,33 @@ BB_API int32_t bb_result_outcome(const bb_result *result, size_t index);
 
 /* How many entries had this outcome. */
 BB_API size_t bb_result_count(const bb_result *result, int32_t outcome);
+
+/* All that the functions above tell, for callers to whom each call is dear, such as bindings. */
+typedef struct bb_result_view {
+    size_t size;             /* sizeof(bb_result_view); set by bb_result_view_init() */
+    int32_t code;            /* bb_result_code() */
+    int32_t status;          /* a bb_status */
+    int32_t http_status;     /* the one to send */
+    int32_t reserved;        /* 0 */
+    const char *body;        /* JSON, with a NUL after it; valid until the result is freed */
+    size_t body_len;         /* bytes, without the NUL */
+    const uint8_t *outcomes; /* for each entry a bb_outcome; valid until the result is freed; NULL
+                                if there are no entries */
+    size_t entries;          /* how many entries were stored */
+    size_t created;          /* of them, by outcome */
+    size_t updated;
+    size_t unchanged;
+} bb_result_view;
+
+static inline void bb_result_view_init(bb_result_view *view)
+{
+    memset(view, 0, sizeof *view);
+    view->size = sizeof *view;
+}
+
+/* Reads all of a result. A NULL result reads as a 500. BB_ERR_ARGUMENT if `view` is NULL, or its
+ * size is that of no version. */
+BB_API int32_t bb_result_read(const bb_result *result, bb_result_view *view);
 
 /* ---------------------------------------------------------------------------------- statistics */
 

@@ -49,7 +49,9 @@ int32_t bb_administer(bb_storage *storage, bb_admin_command *command, int64_t ti
 
     if (!bb_process_is_this(&storage->opener))
         return bb_error_set(error, BB_ERR_ARGUMENT, "the storage was " BB_OTHER_PROCESS);
-    command->deadline = bb_deadline_in(timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS);
+    command->deadline = bb_deadline_in(bb_timeout_or(timeout_ms, DEFAULT_TIMEOUT_MS));
+    if (bb_deadline_left(command->deadline) == 0)
+        return bb_error_set(error, BB_ERR_BUSY, "no time is left");
     command->now_us = bb_wall_clock_us();
     for (;;) {
         bb_error_init(&local);

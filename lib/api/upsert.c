@@ -48,6 +48,17 @@ static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, 
     return 0;
 }
 
+/* Tells the log why a request goes no further. Returns the code. */
+static int32_t log_refusal(const bb_contacts *contacts, int32_t code, const char *why)
+{
+    bb_error error;
+
+    bb_error_init(&error);
+    bb_error_set(&error, code, "%s", why);
+    bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
+    return code;
+}
+
 /* A principal takes the key's place (B4). */
 static int32_t read_principal(exchange *x)
 {
@@ -56,7 +67,7 @@ static int32_t read_principal(exchange *x)
 
     bb_principal_init(&principal);
     if (!read_struct(x->contacts, &bb_principal_type, &principal, x->request.principal))
-        return BB_STATUS_INTERNAL_ERROR;
+        return BB_FAULT(BB_ERR_ARGUMENT);
     access->workspace_id = principal.workspace_id;
     access->key_chatbot_id = principal.chatbot_id;
     return BB_STATUS_SUCCESS;
@@ -72,8 +83,7 @@ static int32_t read_access(exchange *x)
     access->now_us = x->contacts->clock(x->contacts->clock_ctx);
     if (access->now_us < 0) /* no clock should say so; backends subtract from it */
         access->now_us = 0;
-    access->deadline =
-        bb_deadline_in(request->timeout_ms > 0 ? request->timeout_ms : x->contacts->timeout_ms);
+    access->deadline = bb_deadline_in(bb_timeout_or(request->timeout_ms, x->contacts->timeout_ms));
     access->chatbot_id =
         bb_chatbot_id_read(bb_slice_of(request->chatbot_id, request->chatbot_id_len));
     if (request->principal != NULL)
@@ -112,9 +122,9 @@ static int32_t make_batch(exchange *x)
     bb_id_source ids = {x->job.access.chatbot_id, idempotency_key(x), x->contacts->random,
                         x->contacts->random_ctx};
 
-    if (bb_batch_make(&x->body, &ids, &x->arena, &x->batch) != BB_OK)
-        return BB_STATUS_INTERNAL_ERROR;
-    return BB_STATUS_SUCCESS;
+    int32_t code = bb_batch_make(&x->body, &ids, &x->arena, &x->batch);
+
+    return code == BB_OK ? BB_STATUS_SUCCESS : BB_FAULT(code);
 }
 
 /* Only authorizes. The store is asked about a chatbot that can't exist, too, as the key is judged
@@ -166,6 +176,8 @@ static int32_t read_request(exchange *x)
 {
     int32_t status = read_access(x);
 
+    if (status == BB_STATUS_SUCCESS && bb_deadline_left(x->job.access.deadline) == 0)
+        return BB_FAULT(log_refusal(x->contacts, BB_ERR_DEADLINE, "no time is left"));
     if (status != BB_STATUS_SUCCESS || x->only_authorizes || x->job.access.chatbot_id == 0)
         return status;
     x->body_status = read_body(x);
@@ -186,44 +198,28 @@ static void leave_body_out(exchange *x)
         x->request.body_len = 0;
 }
 
-/* Checked before anything of the handle's is used. */
-static int can_begin(const bb_contacts *contacts, const bb_request *request)
+/* Checked before anything of the handle's is used. A code. */
+static int32_t may_begin(const bb_contacts *contacts, const bb_request *request)
 {
-    bb_error error;
-
     if (contacts == NULL || request == NULL)
-        return 0;
+        return BB_ERR_ARGUMENT;
     if (bb_contacts_is_usable(contacts))
-        return 1;
-    bb_error_init(&error);
-    bb_error_set(&error, BB_ERR_ARGUMENT, "the handle was " BB_OTHER_PROCESS);
-    bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
-    return 0;
+        return BB_OK;
+    return log_refusal(contacts, BB_ERR_OTHER_PROCESS, "the handle was " BB_OTHER_PROCESS);
 }
 
-/* A flag that this version does not know might ask for what it does not do. */
-static int has_known_flags(const exchange *x)
-{
-    bb_error error;
-
-    if ((x->request.flags & ~BB_REQUEST_BODY_STAYS) == 0)
-        return 1;
-    bb_error_init(&error);
-    bb_error_set(&error, BB_ERR_ARGUMENT, "bb_request.flags 0x%x are not known",
-                 (unsigned)x->request.flags);
-    bb_executor_log(&x->contacts->executor, BB_LOG_ERROR, "request refused", &error);
-    return 0;
-}
-
-/* Returns 0 if the request cannot go on: the answer is a 500. */
-static int begin(exchange *x, bb_contacts *contacts, const bb_request *request, int only_authorizes)
+/* BB_OK; or the code of the fault that the answer is, and there is nothing to end(). */
+static int32_t begin(exchange *x, bb_contacts *contacts, const bb_request *request,
+                     int only_authorizes)
 {
     memset(x, 0, sizeof *x);
     x->contacts = contacts;
     x->only_authorizes = only_authorizes;
     bb_request_init(&x->request);
-    if (!read_struct(contacts, &bb_request_type, &x->request, request) || !has_known_flags(x))
-        return 0;
+    if (!read_struct(contacts, &bb_request_type, &x->request, request))
+        return BB_ERR_ARGUMENT;
+    if ((x->request.flags & ~BB_REQUEST_BODY_STAYS) != 0) /* they might ask for what is not done */
+        return log_refusal(contacts, BB_ERR_ARGUMENT, "bb_request.flags are not known");
     leave_body_out(x);
     x->job.began_us = bb_monotonic_us();
     bb_arena_init(&x->arena, &contacts->executor.allocator);
@@ -232,7 +228,7 @@ static int begin(exchange *x, bb_contacts *contacts, const bb_request *request, 
     x->job.arena = &x->arena;
     if (x->request.body_len <= contacts->max_body_bytes) /* larger ones are not even copied */
         x->job.bytes = x->request.body_len;
-    return 1;
+    return BB_OK;
 }
 
 static void end(exchange *x)
@@ -263,11 +259,14 @@ static bb_result *answer(exchange *x)
 
 bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
 {
+    int32_t code = may_begin(contacts, request);
     bb_result *result;
     exchange x;
 
-    if (!can_begin(contacts, request) || !begin(&x, contacts, request, 0))
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    if (code == BB_OK)
+        code = begin(&x, contacts, request, 0);
+    if (code != BB_OK)
+        return bb_response_plain(BB_FAULT(code));
     result = answer(&x);
     count_answer(&x, result);
     end(&x);
@@ -276,11 +275,14 @@ bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request)
 
 bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *request)
 {
+    int32_t code = may_begin(contacts, request);
     int32_t status;
     exchange x;
 
-    if (!can_begin(contacts, request) || !begin(&x, contacts, request, 1))
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    if (code == BB_OK)
+        code = begin(&x, contacts, request, 1);
+    if (code != BB_OK)
+        return bb_response_plain(BB_FAULT(code));
     status = read_request(&x);
     if (status == BB_STATUS_SUCCESS)
         status = authorize(&x, bb_share_whole(x.job.access.deadline));
@@ -317,7 +319,7 @@ static int32_t keep_body(exchange *x)
         return BB_STATUS_SUCCESS;
     copy = bb_arena_alloc_bytes(&x->arena, len);
     if (copy == NULL)
-        return BB_STATUS_INTERNAL_ERROR;
+        return BB_FAULT(BB_ERR_NOMEM);
     memcpy(copy, x->request.body, len);
     x->request.body = copy;
     return BB_STATUS_SUCCESS;
@@ -334,24 +336,26 @@ static int32_t queue(exchange *x, uint64_t *ticket)
     if (status != BB_STATUS_SUCCESS)
         return status;
     code = bb_dispatcher_submit(x->contacts->dispatcher, &x->job, ticket);
-    if (code == BB_OK)
-        return BB_STATUS_SUCCESS;
-    return code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE : BB_STATUS_INTERNAL_ERROR;
+    return code == BB_OK ? BB_STATUS_SUCCESS : BB_FAULT(code);
 }
 
 static bb_result *submit(bb_contacts *contacts, const bb_request *request, int only_authorizes,
                          bb_done_fn done, void *done_ctx, uint64_t *ticket)
 {
+    int32_t code = may_begin(contacts, request);
     bb_result *result;
     int32_t status;
     exchange *x;
 
-    if (!can_begin(contacts, request) || contacts->dispatcher == NULL || done == NULL)
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    if (code == BB_OK && (contacts->dispatcher == NULL || done == NULL))
+        code = BB_ERR_ARGUMENT;
+    if (code != BB_OK)
+        return bb_response_plain(BB_FAULT(code));
     x = bb_alloc(&contacts->executor.allocator, sizeof *x);
-    if (x == NULL || !begin(x, contacts, request, only_authorizes)) {
+    code = x != NULL ? begin(x, contacts, request, only_authorizes) : BB_ERR_NOMEM;
+    if (code != BB_OK) {
         bb_free(&contacts->executor.allocator, x);
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+        return bb_response_plain(BB_FAULT(code));
     }
     x->job.done = finish;
     x->done = done;

@@ -393,7 +393,7 @@ static void *expire_overdue(void *dispatcher)
 /* With the mutex held. */
 static int32_t enqueue(bb_dispatcher *d, bb_job *job)
 {
-    int32_t code = d->is_closing ? BB_ERR_BUSY : bb_queue_push(&d->queue, job);
+    int32_t code = d->is_closing ? BB_ERR_CLOSED : bb_queue_push(&d->queue, job);
 
     if (code != BB_OK)
         return code;
@@ -430,7 +430,7 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     pthread_mutex_unlock(&d->mutex);
     if (job == NULL)
         return BB_ERR_NOT_FOUND;
-    job->done(job, bb_response_plain(BB_STATUS_UNAVAILABLE));
+    job->done(job, bb_response_plain(BB_FAULT(BB_ERR_CANCELLED)));
     bb_count(&d->executor->counters.cancelled, 1);
     pthread_mutex_lock(&d->mutex);
     end_answering(d);
@@ -468,8 +468,7 @@ static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
 
     if (code == BB_OK)
         return wait_for(w);
-    return bb_response_plain(code == BB_ERR_BUSY ? BB_STATUS_UNAVAILABLE
-                                                 : BB_STATUS_INTERNAL_ERROR);
+    return bb_response_plain(BB_FAULT(code));
 }
 
 /* Takes a free worker's place, if no job waits for one and that is worthwhile. Writes the epoch to
@@ -513,7 +512,7 @@ bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
     waiter w;
 
     if (sem_init(&w.answered, 0, 0) != 0)
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+        return bb_response_plain(BB_FAULT(BB_ERR_INTERNAL));
     job->done = wake_caller;
     // cppcheck-suppress autoVariables ; the job has been answered when this function returns
     job->done_ctx = &w;

@@ -30,8 +30,8 @@ void bb_dispatcher_abandon(bb_dispatcher *dispatcher);
  * once, this thread does it; otherwise it is queued. Any thread but a worker. */
 bb_result *bb_dispatcher_run(bb_dispatcher *dispatcher, bb_job *job);
 
-/* Queues a job; its done() will be called. `ticket` may be NULL. BB_ERR_BUSY if the queue is full
- * or the dispatcher is being closed; BB_ERR_NOMEM. Any thread. */
+/* Queues a job; its done() will be called. `ticket` may be NULL. BB_ERR_QUEUE_FULL;
+ * BB_ERR_CLOSED if the dispatcher is being closed; BB_ERR_NOMEM. Any thread. */
 int32_t bb_dispatcher_submit(bb_dispatcher *dispatcher, bb_job *job, uint64_t *ticket);
 
 /* Takes out a waiting job and answers it with a 503: BB_OK. BB_ERR_NOT_FOUND if there is none. */

@@ -313,7 +313,7 @@ int32_t bb_queue_push(bb_queue *queue, bb_job *job)
     bb_flow *flow = find_flow(queue, job->access.chatbot_id);
 
     if (!has_room(queue, flow, job->bytes))
-        return BB_ERR_BUSY;
+        return BB_ERR_QUEUE_FULL;
     if (flow == NULL)
         flow = add_flow(queue, job->access.chatbot_id);
     if (flow == NULL)

@@ -87,7 +87,7 @@ int32_t bb_queue_init(bb_queue *queue, const bb_allocator *allocator,
 void bb_queue_free(bb_queue *queue);
 
 /*
- * Queues a job and gives it a ticket, not 0. BB_ERR_BUSY if the queue is full, or if its chatbot
+ * Queues a job and gives it a ticket, not 0. BB_ERR_QUEUE_FULL if it is, or if its chatbot
  * has as much in it as is still free: so one chatbot alone can fill half of it, two a third each,
  * and there is always room for a new one. BB_ERR_NOMEM.
  */

@@ -8,7 +8,7 @@
 #include "request/response.h"
 #include "util/clock.h"
 
-static int32_t status_of(int32_t code)
+static int32_t status_of(int32_t code, const bb_error *error)
 {
     switch (code) {
     case BB_OK:
@@ -19,13 +19,20 @@ static int32_t status_of(int32_t code)
         return BB_STATUS_NOT_FOUND;
     case BB_ERR_CONFLICT:
         return BB_STATUS_CONFLICT;
-    case BB_ERR_BUSY:
+    case BB_ERR_BUSY: /* which means: until the deadline */
+        return BB_FAULT(BB_ERR_DEADLINE);
+    case BB_ERR_RETRY: /* still so at the deadline; the pool says it, too, of a store that is gone
+                        */
+        return BB_FAULT(error->code == BB_ERR_UNAVAILABLE ? BB_ERR_UNAVAILABLE : BB_ERR_DEADLINE);
     case BB_ERR_UNAVAILABLE:
-    case BB_ERR_RETRY: /* still so at the deadline */
     case BB_ERR_LOST:
-        return BB_STATUS_UNAVAILABLE;
+        return BB_FAULT(BB_ERR_UNAVAILABLE);
+    case BB_ERR_NOMEM:
+    case BB_ERR_SCHEMA:
+    case BB_ERR_UNSUPPORTED:
+        return BB_FAULT(code);
     default:
-        return BB_STATUS_INTERNAL_ERROR;
+        return BB_FAULT(BB_ERR_INTERNAL);
     }
 }
 
@@ -59,15 +66,16 @@ static void log_failure(const bb_executor *executor, const bb_job *job, unsigned
 int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t code,
                         bb_error *error)
 {
-    int32_t status = status_of(code);
+    int32_t status = status_of(code, error);
+    int is_unavailable = bb_result_status(bb_response_plain(status)) == BB_STATUS_UNAVAILABLE;
 
     if (status == BB_STATUS_CONFLICT && error->message[0] != '\0')
         bb_executor_log(executor, BB_LOG_INFO, "refused", error);
-    if (status != BB_STATUS_UNAVAILABLE && status != BB_STATUS_INTERNAL_ERROR)
+    if (status >= 0)
         return status;
     fill_in_message(error, code);
     log_failure(executor, job, job->attempts + 1,
-                status == BB_STATUS_UNAVAILABLE && job->attempts > 0 ? &job->cause : error);
+                is_unavailable && job->attempts > 0 ? &job->cause : error);
     return status;
 }
 
@@ -75,5 +83,5 @@ bb_result *bb_job_expire(const bb_executor *executor, const bb_job *job)
 {
     if (job->attempts > 0)
         log_failure(executor, job, job->attempts, &job->cause);
-    return bb_response_plain(BB_STATUS_UNAVAILABLE);
+    return bb_response_plain(BB_FAULT(BB_ERR_DEADLINE));
 }

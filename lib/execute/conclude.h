@@ -11,7 +11,8 @@
  * last one may only say that time ran out. `error` gets a message if it has none. */
 void bb_job_note_failure(bb_job *job, int32_t code, bb_error *error);
 
-/* The status of a job that ends with this code. Logs it if it is not the client's fault, or if a
+/* The status of a job that ends with this code: SUCCESS, INVALID_KEY, NOT_FOUND, CONFLICT, or a
+ * BB_FAULT(). Logs it if it is not the client's fault, or if a
  * rule of the host's decided. */
 int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t code,
                         bb_error *error);

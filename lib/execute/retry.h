@@ -8,8 +8,8 @@
 #include "execute/executor.h"
 #include "execute/job.h"
 
-/* What bb_job_retry() returns besides a bb_status. */
-enum { BB_DEFERRED = -1 };
+/* What bb_job_retry() returns besides what bb_job_conclude() does. */
+enum { BB_DEFERRED = INT32_MIN };
 
 /* Returns the job's final status, or BB_DEFERRED if the share was over before the job's time, so
  * that it may be tried again with another share. The job is slow then. */

@@ -133,9 +133,12 @@ static void forget_session(bb_session_pool *pool)
 /* The code for a store that can't be reached. If it could a moment ago, the request goes on trying
  * until its deadline; otherwise it ends at once, so that requests don't pile up before a store that
  * stays away. */
-static int32_t code_without_sessions(const bb_session_pool *pool, int32_t code)
+static int32_t code_without_sessions(const bb_session_pool *pool, int32_t code, bb_error *error)
 {
-    return bb_deadline_left(pool->gone_until) > 0 ? BB_ERR_RETRY : code;
+    if (bb_deadline_left(pool->gone_until) == 0)
+        return code;
+    error->code = code; /* tells this BB_ERR_RETRY from others; see conclude.c */
+    return BB_ERR_RETRY;
 }
 
 /* Opens a session, with the mutex held before and after. */
@@ -185,12 +188,12 @@ static int32_t take(bb_session_pool *pool, int64_t deadline, void **session, bb_
             return BB_OK;
         }
         if (code != BB_OK && !has_sessions(pool))
-            return code_without_sessions(pool, code);
+            return code_without_sessions(pool, code, error);
         code = open_session(pool, deadline, session, error);
         if (code != BB_ERR_UNAVAILABLE)
             return code;
         if (!has_others(pool, deadline))
-            return code_without_sessions(pool, code);
+            return code_without_sessions(pool, code, error);
         pool->refused_until = bb_deadline_in(REFUSED_MS);
     }
 }

@@ -39,7 +39,7 @@ static int32_t write_batch(const bb_storage_vtable *table, void *session, void *
 bb_result *bb_job_write(bb_executor *executor, bb_job *job, bb_share share)
 {
     bb_access access = access_within(job, share);
-    int32_t status = BB_STATUS_INTERNAL_ERROR;
+    int32_t status = BB_FAULT(BB_ERR_NOMEM);
     bb_collector collector;
 
     if (bb_collector_init(&collector, &access, job->batch, job->arena) == BB_OK)

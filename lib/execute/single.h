@@ -6,7 +6,7 @@
 
 #include "execute/retry.h"
 
-/* Authorizes (A1). Returns SUCCESS, INVALID_KEY, NOT_FOUND, or a fault; or BB_DEFERRED. */
+/* Authorizes (A1). Returns SUCCESS, INVALID_KEY, NOT_FOUND, or a BB_FAULT(); or BB_DEFERRED. */
 int32_t bb_job_authorize(bb_executor *executor, bb_job *job, bb_share share);
 
 /* Authorizes and writes the job's batch. Returns the answer, whatever it is, or NULL for

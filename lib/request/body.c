@@ -358,7 +358,7 @@ static int32_t read_entries(reader *r, bb_body *body)
         bb_json_path path = {&root, {NULL, 0}, i};
         read_entry(r, &path, &body->entries[i]);
         if (r->is_out_of_memory)
-            return BB_STATUS_INTERNAL_ERROR;
+            return BB_FAULT(BB_ERR_NOMEM);
     }
     return r->issues->count > 0 ? BB_STATUS_INVALID_DATA : BB_STATUS_SUCCESS;
 }
@@ -377,7 +377,7 @@ static int32_t read_body(reader *r, bb_body *body)
     int root;
 
     if (r->is_out_of_memory || r->checker.facts.is_out_of_memory)
-        return BB_STATUS_INTERNAL_ERROR;
+        return BB_FAULT(BB_ERR_NOMEM);
     if (!is_json)
         return BB_STATUS_INVALID_DATA;
     root = is_null(arrays[USERS].value) ? CONTACTS : USERS;

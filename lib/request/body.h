@@ -5,6 +5,7 @@
 #define BB_BODY_H
 
 #include "request/issues.h"
+#include "request/status.h"
 #include "util/arena.h"
 #include "util/fields.h"
 #include "json/compact.h"
@@ -40,7 +41,7 @@ typedef struct bb_body {
 
 /*
  * BB_STATUS_SUCCESS with entries; BB_STATUS_INVALID_DATA, with issues if entries are at fault;
- * BB_STATUS_TOO_MANY_CONTACTS; BB_STATUS_INTERNAL_ERROR if memory ran out.
+ * BB_STATUS_TOO_MANY_CONTACTS; BB_FAULT(BB_ERR_NOMEM) if memory ran out.
  */
 int32_t bb_body_read(bb_slice text, const bb_body_limits *limits, bb_arena *arena,
                      bb_issues *issues, bb_body *body);

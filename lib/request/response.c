@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "util/struct_size.h"
 #include "json/quote.h"
 
 static const char success_head[] = "{\"message\":\"Success\",\"data\":[";
@@ -12,24 +13,48 @@ static const char success_tail[] = "]}";
 
 #define MESSAGE_BODY(message) "{\"message\":\"" message "\"}"
 
+/* body_SUCCESS and so on */
+#define XX(name, number, http, message) static const char body_##name[] = MESSAGE_BODY(message);
+BB_STATUS_MAP(XX)
+#undef XX
+
+#define PLAIN(name, code)                                                                 \
+    {                                                                                     \
+        .status = BB_STATUS_##name, .fault = (code), .is_static = 1, .body = body_##name, \
+        .body_len = sizeof body_##name - 1                                                \
+    }
+
+static const bb_result plain[] = {
+#define XX(name, number, http, message) [number] = PLAIN(name, BB_OK),
+    BB_STATUS_MAP(XX)
+#undef XX
+};
+
+static const bb_result faults[] = {
+#define XX(code, name) [BB_##code] = PLAIN(name, BB_##code),
+    BB_FAULT_MAP(XX)
+#undef XX
+};
+
+/* The result of BB_FAULT(code). */
+static const bb_result *fault(int64_t code)
+{
+    size_t count = sizeof faults / sizeof faults[0];
+
+    if ((uint64_t)code >= count || !faults[code].is_static) /* as codes without a line are */
+        return &faults[BB_ERR_INTERNAL];
+    return &faults[code];
+}
+
 bb_result *bb_response_plain(int32_t status)
 {
     union {
         const bb_result *constant;
         bb_result *given;
     } owned;
-    static const bb_result results[] = {
-#define XX(name, number, http, message)        \
-    [number] = {.status = (number),            \
-                .is_static = 1,                \
-                .body = MESSAGE_BODY(message), \
-                .body_len = sizeof MESSAGE_BODY(message) - 1},
-        BB_STATUS_MAP(XX)
-#undef XX
-    };
 
     /* callers own their results; bb_result_free() knows these and leaves them alone */
-    owned.constant = &results[status];
+    owned.constant = status >= 0 ? &plain[status] : fault(-(int64_t)status);
     return owned.given;
 }
 
@@ -62,14 +87,14 @@ bb_result *bb_response_issues(const bb_allocator *allocator, const bb_issues *is
     bb_buffer body;
 
     if (result == NULL)
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+        return bb_response_plain(BB_FAULT(BB_ERR_NOMEM));
     bb_buffer_init(&body, allocator, SIZE_MAX);
     bb_issues_write(issues, message_of(BB_STATUS_INVALID_DATA), root, &body);
     bb_buffer_append_char(&body, '\0');
     if (body.failed || issues->json.failed) {
         bb_buffer_free(&body);
         bb_result_free(result);
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+        return bb_response_plain(BB_FAULT(BB_ERR_NOMEM));
     }
     result->owned = body.data;
     result->body = body.data;
@@ -181,12 +206,12 @@ bb_result *bb_response_success(const bb_allocator *allocator, const bb_batch *ba
     bb_result *result = new_result(allocator, BB_STATUS_SUCCESS);
 
     if (result == NULL)
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+        return bb_response_plain(BB_FAULT(BB_ERR_NOMEM));
     result->outcomes = bb_alloc(allocator, batch->entry_count);
     result->owned = length > 0 ? bb_alloc(allocator, length) : NULL;
     if (result->outcomes == NULL || result->owned == NULL) {
         bb_result_free(result);
-        return bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+        return bb_response_plain(BB_FAULT(BB_ERR_NOMEM));
     }
     write_success(result, batch, rendered);
     return result;
@@ -206,6 +231,12 @@ void bb_result_free(bb_result *result)
     bb_free(&allocator, result);
 }
 
+void bb_results_free(bb_result *const *results, size_t count)
+{
+    for (size_t i = 0; results != NULL && i < count; i++)
+        bb_result_free(results[i]);
+}
+
 int32_t bb_result_status(const bb_result *result)
 {
     return result != NULL ? result->status : (int32_t)BB_STATUS_INTERNAL_ERROR;
@@ -220,6 +251,26 @@ int32_t bb_result_http_status(const bb_result *result)
     };
 
     return statuses[bb_result_status(result)];
+}
+
+int32_t bb_result_code(const bb_result *result)
+{
+    static const int32_t codes[] = {
+        [BB_STATUS_SUCCESS] = BB_OK,
+        [BB_STATUS_INVALID_DATA] = BB_ERR_ARGUMENT,
+        [BB_STATUS_TOO_MANY_CONTACTS] = BB_ERR_ARGUMENT,
+        [BB_STATUS_NO_KEY] = BB_ERR_UNKNOWN_KEY,
+        [BB_STATUS_INVALID_KEY] = BB_ERR_UNKNOWN_KEY,
+        [BB_STATUS_NOT_FOUND] = BB_ERR_NOT_FOUND,
+        [BB_STATUS_CONFLICT] = BB_ERR_CONFLICT,
+        [BB_STATUS_PAYLOAD_TOO_LARGE] = BB_ERR_ARGUMENT,
+        [BB_STATUS_INTERNAL_ERROR] = BB_ERR_INTERNAL,
+        [BB_STATUS_UNAVAILABLE] = BB_ERR_UNAVAILABLE,
+    };
+
+    if (result != NULL && result->fault != BB_OK)
+        return result->fault;
+    return codes[bb_result_status(result)];
 }
 
 const char *bb_result_body(const bb_result *result, size_t *len)
@@ -248,4 +299,26 @@ size_t bb_result_count(const bb_result *result, int32_t outcome)
     if (result == NULL || outcome < BB_CREATED || outcome > BB_UNCHANGED)
         return 0;
     return result->counts[outcome];
+}
+
+int32_t bb_result_read(const bb_result *result, bb_result_view *view)
+{
+    bb_result_view all;
+
+    if (view == NULL)
+        return BB_ERR_ARGUMENT;
+    if (result == NULL)
+        result = bb_response_plain(BB_STATUS_INTERNAL_ERROR);
+    bb_result_view_init(&all);
+    all.code = bb_result_code(result);
+    all.status = result->status;
+    all.http_status = bb_result_http_status(result);
+    all.body = result->body;
+    all.body_len = result->body_len;
+    all.outcomes = result->outcomes;
+    all.entries = result->entry_count;
+    all.created = result->counts[BB_CREATED];
+    all.updated = result->counts[BB_UPDATED];
+    all.unchanged = result->counts[BB_UNCHANGED];
+    return bb_struct_fill(&bb_result_view_type, view, &all) ? BB_OK : BB_ERR_ARGUMENT;
 }

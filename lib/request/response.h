@@ -6,10 +6,12 @@
 
 #include "request/batch.h"
 #include "request/issues.h"
+#include "request/status.h"
 
 struct bb_result {
     bb_allocator allocator;
     int32_t status;
+    int32_t fault;     /* the bb_code that explains a 500 or 503; otherwise BB_OK */
     int32_t is_static; /* one of the results below, which are never freed */
     const char *body;  /* with a NUL after it */
     char *owned;       /* the same, if it must be freed */
@@ -19,8 +21,9 @@ struct bb_result {
     size_t counts[3]; /* by bb_outcome */
 };
 
-/* The result with a status, its message and nothing else. It takes no memory, so that it can say
- * that memory ran out. */
+/* The result with a status, its message and nothing else, never NULL. A status of status.h, so it
+ * may be BB_FAULT(code); a code without a line there counts as unexpected. It takes no memory, so
+ * that it can say that memory ran out. */
 bb_result *bb_response_plain(int32_t status);
 
 /* A 400 with its issues (A3); `root` is the array's name. A plain 500 if memory runs out. */

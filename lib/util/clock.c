@@ -29,6 +29,13 @@ int64_t bb_deadline_in(int64_t timeout_ms)
     return timeout_ms > INT64_MAX - now ? INT64_MAX : now + timeout_ms;
 }
 
+int64_t bb_timeout_or(int64_t timeout_ms, int64_t default_ms)
+{
+    if (timeout_ms == BB_TIMEOUT_NONE_LEFT)
+        return 0;
+    return timeout_ms > 0 ? timeout_ms : default_ms;
+}
+
 int32_t bb_deadline_left(int64_t deadline)
 {
     int64_t now = monotonic_ms();

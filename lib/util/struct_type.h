@@ -10,7 +10,7 @@
 /*
  * The structs as version 0.1 released them: XX(type, its last member then, its size then with
  * 64-bit pointers). These sizes are accepted for ever, so a line never changes. A later struct gets
- * a line that says how it was first released.
+ * a line that says how it was first released, as bb_result_view.
  */
 #define BB_FIRST_RELEASE_MAP(XX)           \
     XX(bb_error, message, 272)             \
@@ -27,6 +27,7 @@
     XX(bb_write, put_ctx, 48)              \
     XX(bb_write_group, deadline, 48)       \
     XX(bb_key_record, now_us, 48)          \
+    XX(bb_result_view, unchanged, 80)      \
     XX(bb_storage_vtable, write_group, 120)
 
 /* The offset after the last byte of a member. */

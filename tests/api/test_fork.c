@@ -116,6 +116,7 @@ static void never_done(void *ctx, bb_result *result)
 static void expect_500(host *h, bb_result *result)
 {
     EXPECT(bb_result_http_status(result) == 500);
+    EXPECT(bb_result_code(result) == BB_ERR_OTHER_PROCESS);
     EXPECT(atomic_exchange(&h->logged, 0) == 1);
     bb_result_free(result);
 }

@@ -28,6 +28,7 @@ typedef struct script {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     int32_t open_codes[SCRIPT_STEPS]; /* what session_open() answers, call by call; then BB_OK */
+    int32_t open_always;              /* if not BB_OK, what session_open() answers always */
     int32_t codes[SCRIPT_STEPS];      /* what everything else answers, likewise */
     int32_t always;                   /* if not BB_OK, what everything else answers always */
     const char *message;              /* said with every code but BB_OK; NULL: nothing */
@@ -131,6 +132,8 @@ static inline int32_t script_open(void *store, int64_t deadline, void **session,
     (void)deadline;
     pthread_mutex_lock(&s->mutex);
     code = s->opens < SCRIPT_STEPS ? s->open_codes[s->opens] : BB_OK;
+    if (s->open_always != BB_OK)
+        code = s->open_always;
     call = ++s->opens;
     pthread_cond_broadcast(&s->changed);
     while (s->held_open == call)

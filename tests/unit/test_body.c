@@ -701,7 +701,7 @@ static void test_A3_every_failing_allocation_is_a_500(void **state)
             end(&r);
             if (status == BB_STATUS_SUCCESS)
                 break;
-            assert_int_equal(status, BB_STATUS_INTERNAL_ERROR);
+            assert_int_equal(status, BB_FAULT(BB_ERR_NOMEM));
         }
         assert_true(n > 4);
     }

@@ -506,7 +506,7 @@ static void test_E11_a_lock_given_up_early_is_tried_again(void **state)
     assert_int_equal(job.is_slow, 1);
     job.access.deadline = bb_deadline_in(0); /* and now it has waited until its end */
     assert_int_equal(bb_job_retry(&h.contacts->executor, &job, share, be_busy, NULL),
-                     BB_STATUS_UNAVAILABLE);
+                     BB_FAULT(BB_ERR_DEADLINE));
     close_host(&h);
 }
 
@@ -522,10 +522,10 @@ static void test_E11_what_is_busy_by_itself_is_told(void **state)
     executor = &h.contacts->executor;
     assert_int_equal(
         bb_job_retry(executor, &job, bb_share_whole(job.access.deadline), be_busy, NULL),
-        BB_STATUS_UNAVAILABLE);
+        BB_FAULT(BB_ERR_DEADLINE));
     assert_int_equal(bb_job_retry(executor, &job, bb_share_alone(h.storage, job.access.deadline, 1),
                                   be_busy, NULL),
-                     BB_STATUS_UNAVAILABLE);
+                     BB_FAULT(BB_ERR_DEADLINE));
     assert_int_equal(job.is_slow, 0);
     close_host(&h);
 }

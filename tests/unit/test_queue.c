@@ -132,14 +132,14 @@ static void test_E11_one_chatbot_fills_half_of_the_queue(void **state)
     f = open_queue(limits);
     for (int i = 0; i < 6; i++)
         assert_int_equal(try_push(f, 1, 1), BB_OK);
-    assert_int_equal(try_push(f, 1, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 1, 1), BB_ERR_QUEUE_FULL);
     for (int i = 0; i < 3; i++) /* of the six that are free */
         assert_int_equal(try_push(f, 2, 1), BB_OK);
-    assert_int_equal(try_push(f, 2, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 2, 1), BB_ERR_QUEUE_FULL);
     assert_int_equal(try_push(f, 3, 1), BB_OK);
     assert_int_equal(try_push(f, 4, 1), BB_OK);
     assert_int_equal(try_push(f, 5, 1), BB_OK);
-    assert_int_equal(try_push(f, 6, 1), BB_ERR_BUSY); /* full */
+    assert_int_equal(try_push(f, 6, 1), BB_ERR_QUEUE_FULL); /* full */
     assert_int_equal(f->queue.count, 12);
     assert_true(take(f) > 0);
     assert_int_equal(try_push(f, 6, 1), BB_OK);
@@ -154,14 +154,14 @@ static void test_E11_bytes_are_bounded_likewise(void **state)
     (void)state;
     limits.max_queued_bytes = 1000;
     f = open_queue(limits);
-    assert_int_equal(try_push(f, 1, 1001), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 1, 1001), BB_ERR_QUEUE_FULL);
     assert_int_equal(try_push(f, 1, 400), BB_OK);
-    assert_int_equal(try_push(f, 1, 400), BB_ERR_BUSY); /* would leave less than it has */
+    assert_int_equal(try_push(f, 1, 400), BB_ERR_QUEUE_FULL); /* would leave less than it has */
     assert_int_equal(try_push(f, 1, 100), BB_OK);
-    assert_int_equal(try_push(f, 2, 501), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 2, 501), BB_ERR_QUEUE_FULL);
     assert_int_equal(try_push(f, 2, 500), BB_OK);
     assert_int_equal(f->queue.bytes, 1000);
-    assert_int_equal(try_push(f, 3, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 3, 1), BB_ERR_QUEUE_FULL);
     assert_int_equal(try_push(f, 3, 0), BB_OK);
     close_queue(f);
 }
@@ -175,7 +175,7 @@ static void test_E11_a_queue_of_one(void **state)
     limits.max_queued = 1;
     f = open_queue(limits);
     assert_int_equal(try_push(f, 1, 1), BB_OK);
-    assert_int_equal(try_push(f, 2, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 2, 1), BB_ERR_QUEUE_FULL);
     close_queue(f);
 }
 
@@ -612,9 +612,9 @@ static void test_E11_what_comes_back_is_never_refused(void **state)
     back->is_slow = 1;
     bb_queue_quarantine(&f->queue, back);
     assert_int_equal(f->queue.count, 3);
-    assert_int_equal(try_push(f, 3, 0), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 3, 0), BB_ERR_QUEUE_FULL);
     assert_int_equal(take(f), 1); /* c */
-    assert_int_equal(try_push(f, 3, 0), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 3, 0), BB_ERR_QUEUE_FULL);
     close_queue(f);
 }
 
@@ -633,7 +633,7 @@ static void test_E11_slow_jobs_count_for_their_chatbot(void **state)
         f->taken[i]->is_slow = 1;
         bb_queue_quarantine(&f->queue, f->taken[i]);
     }
-    assert_int_equal(try_push(f, 1, 1), BB_ERR_BUSY);
+    assert_int_equal(try_push(f, 1, 1), BB_ERR_QUEUE_FULL);
     assert_int_equal(try_push(f, 2, 1), BB_OK);
     close_queue(f);
 }
