@@ -83,7 +83,8 @@ BB_API const char *bb_version(void);
     XX(ERR_CANCELLED, 14, "cancelled")                                           \
     XX(ERR_QUEUE_FULL, 15, "too many requests wait already")                     \
     XX(ERR_CLOSED, 16, "the handle is being closed")                             \
-    XX(ERR_OTHER_PROCESS, 17, "opened in another process")
+    XX(ERR_OTHER_PROCESS, 17, "opened in another process")                       \
+    XX(ERR_OVERSIZED, 18, "merging would make a contact too large")
 
 typedef enum bb_code {
 #define XX(name, value, text) BB_##name = (value),
@@ -240,6 +241,13 @@ BB_API int32_t bb_storage_key_revoke(bb_storage *storage, const char *key, size_
 /* The endpoint over one storage: limits, clock, allocator and a pool of storage sessions. */
 typedef struct bb_contacts bb_contacts;
 
+/* What becomes of the custom_attributes that an entry sends (section D). */
+typedef enum bb_attributes {
+    BB_ATTRIBUTES_DEFAULT = 0, /* of a request: as its handle; of a handle: they replace */
+    BB_ATTRIBUTES_REPLACE = 1, /* the contact has what was sent, and nothing else */
+    BB_ATTRIBUTES_MERGE = 2    /* members are set one by one, or removed by null (D2) */
+} bb_attributes;
+
 /* Options of bb_contacts_open(); 0 or NULL in a member means its default. */
 typedef struct bb_config {
     size_t size;                   /* sizeof(bb_config); set by bb_config_init() */
@@ -281,6 +289,8 @@ typedef struct bb_config {
     uint32_t max_group_contacts; /* contacts in them, unless a single request has more; default
                                     1000; at most 10000 */
     size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
+    /* version 0.1 ends here */
+    int32_t custom_attributes; /* a bb_attributes, for requests that do not say */
 } bb_config;
 
 static inline void bb_config_init(bb_config *config)
@@ -344,7 +354,9 @@ typedef struct bb_request {
     int64_t timeout_ms;            /* for this request; 0 or less: the handle's;
                                       BB_TIMEOUT_NONE_LEFT: none */
     /* version 0.1 ends here */
-    uint32_t flags; /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
+    uint32_t flags;            /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
+    int32_t custom_attributes; /* a bb_attributes; any other value: 400, so that a host may pass on
+                                  that it could not read it */
 } bb_request;
 
 static inline void bb_request_init(bb_request *request)

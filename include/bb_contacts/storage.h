@@ -55,6 +55,14 @@ typedef struct bb_slice {
 #define BB_RECORD_WANT_BEFORE (1u << 1)
 
 /*
+ * Merge the custom_attributes of a known contact (D2): of these, the members of
+ * bb_record.custom_attributes are set one by one, those whose names are in removed_attributes are
+ * removed, and all others are kept, whatever the store has by then. No name is in both. Only if the
+ * table's flags have BB_STORAGE_MERGES, and only with BB_FIELD_CUSTOM_ATTRIBUTES.
+ */
+#define BB_RECORD_MERGE (1u << 2)
+
+/*
  * One contact to create or update. Its values are those of a new contact: null, "[]" or "{}" where
  * the request says nothing. On a known contact only the fields in `fields` are compared and set.
  */
@@ -69,7 +77,8 @@ typedef struct bb_record {
     bb_slice stripe_accounts;   /* JSON, an array, without white space or repeated names */
     bb_slice custom_attributes; /* JSON, an object, likewise */
     /* version 0.1 ends here */
-    size_t place; /* where the last of its entries stands in the request, from 0 */
+    size_t place;                /* where the last of its entries stands in the request, from 0 */
+    bb_slice removed_attributes; /* with BB_RECORD_MERGE: JSON, an array of the names, each once */
 } bb_record;
 
 /* Who asks, for what, and when. */
@@ -122,7 +131,15 @@ typedef struct bb_contact {
  * BB_OK the backend undoes the write, if it still can, and fails with the same code. A backend that
  * commits before it has the rows to put (one round trip does both) can't; the client then gets a
  * 500 and may try again (E9).
+ *
+ * Merging may make a contact's custom_attributes larger than before and larger than
+ * max_attribute_bytes (D3), as JSON in the store's own form without white space around values. For
+ * each record that would do so, the backend puts BB_PUT_OVERSIZED instead of an outcome, with NULL
+ * for the contacts, stores nothing, and returns BB_ERR_OVERSIZED. Other records need not be put
+ * then.
  */
+#define BB_PUT_OVERSIZED 3
+
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */
     const bb_access *access;         /* who and where */
@@ -131,6 +148,8 @@ typedef struct bb_write {
     int32_t (*put)(void *put_ctx, size_t index, int32_t outcome, const bb_contact *contact,
                    const bb_contact *before);
     void *put_ctx; /* first argument of put() */
+    /* version 0.1 ends here */
+    size_t max_attribute_bytes; /* see above; 0: no limit */
 } bb_write;
 
 /*
@@ -171,6 +190,10 @@ typedef struct bb_write_group {
  */
 #define BB_STORAGE_ONE_WRITER (1u << 1)
 
+/* Another: the backend does what BB_RECORD_MERGE says. Without this flag, a request that asks for
+ * merging is a 500. */
+#define BB_STORAGE_MERGES (1u << 2)
+
 /* ----------------------------------------------------------------------------- administration */
 
 /* A key to be added. */
@@ -194,6 +217,7 @@ typedef struct bb_key_record {
  *     BB_ERR_UNKNOWN_KEY   no key with this hash, or revoked, or expired           401
  *     BB_ERR_NOT_FOUND     B3 says no                                              404
  *     BB_ERR_CONFLICT      a uniqueness rule of the host's own (E10)               409
+ *     BB_ERR_OVERSIZED     see bb_write (D3)                                       400
  *     BB_ERR_RETRY         undone; the session is good; called again until the deadline
  *     BB_ERR_LOST          the session is broken; closed, and tried again on a new one
  *     BB_ERR_BUSY, BB_ERR_UNAVAILABLE                                              503
@@ -209,7 +233,7 @@ typedef struct bb_key_record {
 typedef struct bb_storage_vtable {
     size_t size;      /* sizeof(bb_storage_vtable) of the backend */
     uint32_t version; /* BB_STORAGE_VERSION of the backend */
-    uint32_t flags;   /* BB_STORAGE_ORDERED_GROUPS, BB_STORAGE_ONE_WRITER, or 0 */
+    uint32_t flags;   /* BB_STORAGE_..., or 0 */
     const char *name; /* NUL-terminated, for logs; copied by reference, so static */
 
     /* Digits that a number in stored JSON may have before and after the decimal point when written
@@ -283,6 +307,17 @@ BB_API int32_t bb_error_set(bb_error *error, int32_t code, const char *format, .
  * Writes 1 or 0 to `*equal`; BB_ERR_NOMEM if it ran out of memory.
  */
 BB_API int32_t bb_json_equal(const bb_allocator *allocator, bb_slice a, bb_slice b, int32_t *equal);
+
+/*
+ * Merges into a JSON object, for backends that store text (D2): the members of `set` take the place
+ * of those of the same name, those whose names are in the array `removed` go, and all others stay
+ * as they are. A member that has its new value already keeps its spelling. If nothing changes,
+ * `*merged` is `object` and `*memory` NULL. Otherwise the text is at `*memory`, which the caller
+ * frees with `allocator`; NULL: malloc. `set` and `removed` are those of a record, without white
+ * space. BB_ERR_ARGUMENT if `object` is no JSON object; BB_ERR_NOMEM.
+ */
+BB_API int32_t bb_json_merge(const bb_allocator *allocator, bb_slice object, bb_slice set,
+                             bb_slice removed, bb_slice *merged, void **memory);
 
 #ifdef __cplusplus
 }

@@ -88,6 +88,8 @@ static int is_within_bounds(const bb_config *config)
            config->idle_timeout_ms > 0 && config->workers <= MOST_WORKERS &&
            config->max_queued <= MOST_QUEUED && config->max_group_requests <= MOST_GROUP_REQUESTS &&
            config->max_group_contacts <= MOST_GROUP_CONTACTS &&
+           config->custom_attributes >= BB_ATTRIBUTES_DEFAULT &&
+           config->custom_attributes <= BB_ATTRIBUTES_MERGE &&
            (config->allocator == NULL || bb_allocator_is_valid(config->allocator));
 }
 
@@ -138,6 +140,7 @@ static void copy_config(bb_contacts *contacts, const bb_config *config)
     contacts->max_entry_bytes = config->max_entry_bytes;
     contacts->max_depth = config->max_depth;
     contacts->timeout_ms = config->timeout_ms;
+    contacts->custom_attributes = config->custom_attributes;
 }
 
 int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contacts **out,

@@ -18,6 +18,7 @@ struct bb_contacts {
     size_t max_entry_bytes;
     uint32_t max_depth;
     int64_t timeout_ms;
+    int32_t custom_attributes;        /* a bb_attributes */
     struct bb_dispatcher *dispatcher; /* NULL: without workers */
 };
 

@@ -98,7 +98,12 @@ static bb_slice idempotency_key(const exchange *x)
     return bb_slice_of(x->request.idempotency_key, x->request.idempotency_key_len);
 }
 
-/* Size, JSON, entries. */
+static int is_mode(int32_t custom_attributes)
+{
+    return custom_attributes >= BB_ATTRIBUTES_DEFAULT && custom_attributes <= BB_ATTRIBUTES_MERGE;
+}
+
+/* Size, options, JSON, entries. */
 static int32_t read_body(exchange *x)
 {
     const bb_contacts *contacts = x->contacts;
@@ -110,10 +115,34 @@ static int32_t read_body(exchange *x)
 
     if (x->request.body_len > contacts->max_body_bytes)
         return BB_STATUS_PAYLOAD_TOO_LARGE;
-    if (idempotency_key(x).len > MAX_IDEMPOTENCY_KEY)
+    if (idempotency_key(x).len > MAX_IDEMPOTENCY_KEY || !is_mode(x->request.custom_attributes))
         return BB_STATUS_INVALID_DATA;
     return bb_body_read(bb_slice_of(x->request.body, x->request.body_len), &limits, &x->arena,
                         &x->issues, &x->body);
+}
+
+/* Whether custom_attributes are merged (D2). */
+static int merges(const exchange *x)
+{
+    int32_t asked = x->request.custom_attributes;
+
+    if (asked == BB_ATTRIBUTES_DEFAULT)
+        asked = x->contacts->custom_attributes;
+    return asked == BB_ATTRIBUTES_MERGE;
+}
+
+/* Not all backends can merge. */
+static int32_t check_merging(const exchange *x)
+{
+    const bb_executor *executor = &x->contacts->executor;
+    bb_error error;
+
+    if (x->batch.merge_count == 0 || executor->storage->vtable.flags & BB_STORAGE_MERGES)
+        return BB_STATUS_SUCCESS;
+    bb_error_init(&error);
+    bb_error_set(&error, BB_ERR_UNSUPPORTED, "this storage can't merge custom_attributes");
+    bb_executor_log(executor, BB_LOG_ERROR, "request refused", &error);
+    return BB_FAULT(BB_ERR_UNSUPPORTED);
 }
 
 /* Entries to records. */
@@ -121,10 +150,13 @@ static int32_t make_batch(exchange *x)
 {
     bb_id_source ids = {x->job.access.chatbot_id, idempotency_key(x), x->contacts->random,
                         x->contacts->random_ctx};
+    bb_batch_rules rules = {merges(x), x->contacts->max_entry_bytes};
+    int32_t code = bb_batch_make(&x->body, &ids, &rules, &x->arena, &x->batch);
 
-    int32_t code = bb_batch_make(&x->body, &ids, &x->arena, &x->batch);
-
-    return code == BB_OK ? BB_STATUS_SUCCESS : BB_FAULT(code);
+    if (code != BB_OK)
+        return BB_FAULT(code);
+    bb_batch_add_issues(&x->batch, &x->issues);
+    return x->batch.oversized > 0 ? (int32_t)BB_STATUS_INVALID_DATA : check_merging(x);
 }
 
 /* Only authorizes. The store is asked about a chatbot that can't exist, too, as the key is judged

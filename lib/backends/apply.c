@@ -25,6 +25,20 @@ bb_contact bb_record_apply(const bb_record *record, const bb_contact *before)
     return after;
 }
 
+int32_t bb_record_merge(const bb_allocator *allocator, const bb_record *record,
+                        const bb_contact *before, size_t max_bytes, bb_contact *after,
+                        void **memory)
+{
+    const bb_slice *stored = &before->custom_attributes;
+    int32_t code = bb_json_merge(allocator, *stored, record->custom_attributes,
+                                 record->removed_attributes, &after->custom_attributes, memory);
+
+    if (code == BB_OK && max_bytes > 0 && after->custom_attributes.len > max_bytes &&
+        after->custom_attributes.len > stored->len)
+        return BB_ERR_OVERSIZED;
+    return code;
+}
+
 static int32_t same_value(const bb_allocator *allocator, const bb_field *field,
                           const bb_contact *before, const bb_contact *after, int32_t *same)
 {

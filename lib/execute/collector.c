@@ -28,6 +28,7 @@ static void forget(bb_collector *collector)
     collector->put_count = 0;
     collector->put_code = BB_OK;
     collector->faulty_id = 0;
+    bb_batch_forget_oversized(collector->batch);
     bb_buffer_reset(&collector->rendered.json);
     for (size_t i = 0; i < collector->batch->record_count; i++)
         collector->rendered.len[i] = 0;
@@ -43,6 +44,17 @@ static const bb_contact *known_contact(const bb_contact *contact, bb_contact *ro
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         bb_contact_set_value(room, &bb_fields[i], bb_fields[i].initial);
     return bb_struct_view(&bb_contact_type, room, contact);
+}
+
+/* What a backend hands back of a record that merging would make too large (D3). */
+static int32_t take_oversized(bb_collector *collector, size_t index)
+{
+    bb_batch *batch = collector->batch;
+
+    if (index >= batch->record_count || !(batch->pointers[index]->flags & BB_RECORD_MERGE))
+        return BB_ERR_ARGUMENT;
+    bb_batch_note_oversized(batch, index);
+    return BB_OK;
 }
 
 static int32_t take(bb_collector *collector, size_t index, int32_t outcome,
@@ -78,7 +90,8 @@ static int32_t put(void *ctx, size_t index, int32_t outcome, const bb_contact *c
                    const bb_contact *before)
 {
     bb_collector *collector = ctx;
-    int32_t code = take(collector, index, outcome, contact, before);
+    int32_t code = outcome == BB_PUT_OVERSIZED ? take_oversized(collector, index)
+                                               : take(collector, index, outcome, contact, before);
 
     if (collector->put_code == BB_OK)
         collector->put_code = code;
@@ -92,7 +105,8 @@ bb_write bb_collector_begin(bb_collector *collector)
                       .records = collector->batch->pointers,
                       .record_count = collector->batch->record_count,
                       .put = put,
-                      .put_ctx = collector};
+                      .put_ctx = collector,
+                      .max_attribute_bytes = collector->batch->rules.max_attribute_bytes};
 
     forget(collector);
     return write;
@@ -111,6 +125,19 @@ int32_t bb_collector_check(const bb_collector *collector, int32_t code, bb_error
     return code;
 }
 
+/* The answer to a write that merging would have made too large. */
+static bb_result *refuse_oversized(const bb_batch *batch)
+{
+    bb_issues issues;
+    bb_result *refusal;
+
+    bb_issues_init(&issues, &batch->allocator);
+    bb_batch_add_issues(batch, &issues);
+    refusal = bb_response_issues(&batch->allocator, &issues, batch->root);
+    bb_issues_free(&issues);
+    return refusal;
+}
+
 bb_result *bb_collector_finish(bb_collector *collector, int32_t status)
 {
     bb_result *answer = collector->answer;
@@ -120,5 +147,7 @@ bb_result *bb_collector_finish(bb_collector *collector, int32_t status)
     if (status == BB_STATUS_SUCCESS)
         return answer;
     bb_result_free(answer);
+    if (status == BB_STATUS_INVALID_DATA)
+        return refuse_oversized(collector->batch);
     return bb_response_plain(status);
 }

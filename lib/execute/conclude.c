@@ -8,7 +8,7 @@
 #include "request/response.h"
 #include "util/clock.h"
 
-static int32_t status_of(int32_t code, const bb_error *error)
+static int32_t status_of(const bb_job *job, int32_t code, const bb_error *error)
 {
     switch (code) {
     case BB_OK:
@@ -19,6 +19,9 @@ static int32_t status_of(int32_t code, const bb_error *error)
         return BB_STATUS_NOT_FOUND;
     case BB_ERR_CONFLICT:
         return BB_STATUS_CONFLICT;
+    case BB_ERR_OVERSIZED: /* only with what is to be said about it */
+        return job->batch != NULL && job->batch->oversized > 0 ? BB_STATUS_INVALID_DATA
+                                                               : BB_FAULT(BB_ERR_INTERNAL);
     case BB_ERR_BUSY: /* which means: until the deadline */
         return BB_FAULT(BB_ERR_DEADLINE);
     case BB_ERR_RETRY: /* still so at the deadline; the pool says it, too, of a store that is gone
@@ -66,7 +69,7 @@ static void log_failure(const bb_executor *executor, const bb_job *job, unsigned
 int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t code,
                         bb_error *error)
 {
-    int32_t status = status_of(code, error);
+    int32_t status = status_of(job, code, error);
     int is_unavailable = bb_result_status(bb_response_plain(status)) == BB_STATUS_UNAVAILABLE;
 
     if (status == BB_STATUS_CONFLICT && error->message[0] != '\0')

@@ -175,7 +175,8 @@ static void write_singly(bb_executor *executor, bb_job_group *group, bb_job *con
 /* Whether a group failed because of one of its requests, and not because of the store's state. */
 static int is_fault_of_one(int32_t code)
 {
-    return code == BB_ERR_CONFLICT || code == BB_ERR_ARGUMENT || code == BB_ERR_INTERNAL;
+    return code == BB_ERR_CONFLICT || code == BB_ERR_OVERSIZED || code == BB_ERR_ARGUMENT ||
+           code == BB_ERR_INTERNAL;
 }
 
 static void note_group_failure(bb_executor *executor, bb_job *const *jobs, size_t count,

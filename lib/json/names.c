@@ -64,11 +64,15 @@ static int spell_nul(bb_arena *arena, bb_slice *name)
     return 1;
 }
 
-static int decode(bb_arena *arena, bb_slice name, bb_slice *out)
+int32_t bb_json_name(bb_arena *arena, bb_slice quoted, bb_slice *name)
 {
-    if (bb_json_has_nul(name) && !spell_nul(arena, &name))
-        return 0;
-    return bb_json_decode(arena, name, out) == BB_OK;
+    name->data = quoted.data + 1;
+    name->len = quoted.len - 2;
+    if (memchr(quoted.data, '\\', quoted.len) == NULL)
+        return BB_OK;
+    if (bb_json_has_nul(quoted) && !spell_nul(arena, &quoted))
+        return BB_ERR_NOMEM;
+    return bb_json_decode(arena, quoted, name);
 }
 
 int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at)
@@ -79,9 +83,7 @@ int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at)
         return BB_ERR_NOMEM;
     member = &members->list[members->count];
     member->at = at;
-    member->name.data = name.data + 1;
-    member->name.len = name.len - 2;
-    if (memchr(name.data, '\\', name.len) != NULL && !decode(members->arena, name, &member->name))
+    if (bb_json_name(members->arena, name, &member->name) != BB_OK)
         return BB_ERR_NOMEM;
     members->count++;
     return BB_OK;

@@ -25,6 +25,10 @@ typedef struct bb_json_members {
 void bb_json_members_init(bb_json_members *members, const bb_allocator *allocator, bb_arena *arena);
 void bb_json_members_free(bb_json_members *members);
 
+/* A name's characters: a part of the text itself if nothing in it is escaped, otherwise a copy in
+ * the arena. `quoted` is in quotes. BB_OK, or BB_ERR_NOMEM. */
+int32_t bb_json_name(bb_arena *arena, bb_slice quoted, bb_slice *name);
+
 /* Adds a member. `name` is in quotes. BB_OK, or BB_ERR_NOMEM. */
 int32_t bb_json_members_push(bb_json_members *members, bb_slice name, size_t at);
 

@@ -3,9 +3,11 @@
  */
 #include "request/batch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "request/attributes.h"
 #include "request/generated_id.h"
 
 /* A contact's values, each in its field's place. */
@@ -97,14 +99,27 @@ static int32_t sort_entries(bb_batch *batch, bb_arena *arena)
     return BB_OK;
 }
 
+/* The fields of an entry that are set one by one; what is merged has its own way (D2). */
+static uint32_t replaced_fields(const bb_batch *batch, const bb_entry *entry)
+{
+    return batch->rules.merges ? entry->fields & ~BB_FIELD_CUSTOM_ATTRIBUTES : entry->fields;
+}
+
+static bb_turns turns_of(const bb_batch *batch, size_t begin, size_t end)
+{
+    return (bb_turns){batch->entries, batch->order + begin, end - begin};
+}
+
 /* Applies an entry to its record so far. If two entries set a field differently, the record writes
  * the contact whatever the store has: applied one by one, one of them would have changed it
  * (E1). */
 static int32_t fold(bb_batch *batch, const bb_entry *entry, bb_record *record, values *folded)
 {
+    uint32_t fields = replaced_fields(batch, entry);
+
     for (int i = 0; i < BB_FIELD_COUNT; i++) {
         int32_t equal = 1;
-        if (!(entry->fields & bb_fields[i].bit))
+        if (!(fields & bb_fields[i].bit))
             continue;
         if (record->fields & bb_fields[i].bit && !(record->flags & BB_RECORD_TOUCH)) {
             int32_t code =
@@ -116,7 +131,24 @@ static int32_t fold(bb_batch *batch, const bb_entry *entry, bb_record *record, v
         }
         folded->value[i] = entry->value[i];
     }
-    record->fields |= entry->fields;
+    record->fields |= fields;
+    return BB_OK;
+}
+
+/* The same for what is merged, of all entries at once. What alone is too large already is too large
+ * whatever the store has (D3); a single entry is not. */
+static int32_t fold_merges(bb_batch *batch, size_t index, bb_arena *arena)
+{
+    bb_record *record = &batch->records[index];
+    bb_turns turns = turns_of(batch, batch->first[index], batch->first[index + 1]);
+    int32_t code = bb_attributes_fold(&turns, arena, record);
+
+    if (code != BB_OK)
+        return code;
+    if (record->flags & BB_RECORD_MERGE)
+        batch->merge_count++;
+    if (turns.count > 1 && record->custom_attributes.len > batch->rules.max_attribute_bytes)
+        bb_batch_note_oversized(batch, index);
     return BB_OK;
 }
 
@@ -141,6 +173,7 @@ static int32_t make_record(bb_batch *batch, size_t index, size_t begin, size_t e
         bb_record_set_value(record, &bb_fields[i], folded.value[i]);
     batch->pointers[index] = record;
     batch->first[index] = (uint32_t)begin;
+    batch->first[index + 1] = (uint32_t)end;
     return BB_OK;
 }
 
@@ -150,7 +183,7 @@ static int same_key(const bb_batch *batch, size_t a, size_t b)
                           batch->entries[batch->order[b]].external_id);
 }
 
-static int32_t make_records(bb_batch *batch)
+static int32_t make_records(bb_batch *batch, bb_arena *arena)
 {
     size_t begin = 0;
 
@@ -160,16 +193,18 @@ static int32_t make_records(bb_batch *batch)
         while (end < batch->entry_count && same_key(batch, begin, end))
             end++;
         code = make_record(batch, batch->record_count, begin, end);
+        if (code == BB_OK && batch->rules.merges)
+            code = fold_merges(batch, batch->record_count, arena);
         if (code != BB_OK)
             return code;
         batch->record_count++;
         begin = end;
     }
-    batch->first[batch->record_count] = (uint32_t)begin;
     return BB_OK;
 }
 
-int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, bb_batch *batch)
+int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, const bb_batch_rules *rules,
+                      bb_arena *arena, bb_batch *batch)
 {
     size_t count = body->count;
     int32_t code = make_ids(body, ids, arena);
@@ -180,6 +215,8 @@ int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, b
     batch->allocator = arena->allocator;
     batch->entries = body->entries;
     batch->entry_count = count;
+    batch->rules = *rules;
+    batch->root = body->root;
     batch->order = bb_arena_alloc_array(arena, count, sizeof *batch->order);
     batch->first = bb_arena_alloc_array(arena, count + 1, sizeof *batch->first);
     batch->record_of = bb_arena_alloc_array(arena, count, sizeof *batch->record_of);
@@ -189,8 +226,50 @@ int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, b
     if (batch->order == NULL || batch->first == NULL || batch->record_of == NULL ||
         batch->outcomes == NULL || batch->records == NULL || batch->pointers == NULL)
         return BB_ERR_NOMEM;
+    memset(batch->outcomes, 0, count);
     code = sort_entries(batch, arena);
-    return code == BB_OK ? make_records(batch) : code;
+    return code == BB_OK ? make_records(batch, arena) : code;
+}
+
+/* ------------------------------------------------------------------------ merged and too large */
+
+/* The outcome of an entry after which its contact is too large; no bb_outcome. */
+enum { OVERSIZED = BB_PUT_OVERSIZED };
+
+void bb_batch_note_oversized(bb_batch *batch, size_t record)
+{
+    size_t place = batch->first[record + 1] - 1;
+
+    while (place > batch->first[record] &&
+           !(batch->entries[batch->order[place]].fields & BB_FIELD_CUSTOM_ATTRIBUTES))
+        place--;
+    batch->outcomes[batch->order[place]] = OVERSIZED;
+    batch->oversized++;
+}
+
+void bb_batch_forget_oversized(bb_batch *batch)
+{
+    if (batch->oversized > 0)
+        memset(batch->outcomes, 0, batch->entry_count);
+    batch->oversized = 0;
+}
+
+void bb_batch_add_issues(const bb_batch *batch, bb_issues *issues)
+{
+    const bb_field *field = &bb_fields[BB_FIELD_INDEX_CUSTOM_ATTRIBUTES];
+    bb_json_path root = {NULL, bb_slice_of(batch->root, strlen(batch->root)), 0};
+    char message[64];
+
+    if (batch->oversized == 0)
+        return;
+    snprintf(message, sizeof message, "Merged larger than %zu bytes",
+             batch->rules.max_attribute_bytes);
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        bb_json_path entry = {&root, {NULL, 0}, i};
+        bb_json_path path = {&entry, field->name, 0};
+        if (batch->outcomes[i] == OVERSIZED)
+            bb_issues_add(issues, &path, message);
+    }
 }
 
 /* ------------------------------------------------------------------------------------ outcomes */
@@ -198,11 +277,13 @@ int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, bb_arena *arena, b
 /* Applies an entry to a contact's values; tells whether any changed. */
 static int32_t apply(bb_batch *batch, const bb_entry *entry, values *contact, int *changed)
 {
+    uint32_t fields = replaced_fields(batch, entry);
+
     *changed = 0;
     for (int i = 0; i < BB_FIELD_COUNT; i++) {
         int32_t equal = 1;
         int32_t code;
-        if (!(entry->fields & bb_fields[i].bit))
+        if (!(fields & bb_fields[i].bit))
             continue;
         code = equal_values(&batch->allocator, i, contact->value[i], entry->value[i], &equal);
         if (code != BB_OK)
@@ -214,12 +295,25 @@ static int32_t apply(bb_batch *batch, const bb_entry *entry, values *contact, in
     return BB_OK;
 }
 
+/* Which entries of a record change the custom_attributes by merging, or by resetting them. */
+static int32_t compare_merges(const bb_batch *batch, size_t record, bb_slice before,
+                              uint8_t *has_changed)
+{
+    bb_turns turns = turns_of(batch, batch->first[record], batch->first[record + 1]);
+
+    if (!batch->rules.merges)
+        return BB_OK;
+    return bb_attributes_compare(&turns, &batch->allocator, before, has_changed);
+}
+
 int32_t bb_batch_set_outcomes(bb_batch *batch, size_t record, int32_t outcome,
                               const bb_contact *before)
 {
     size_t begin = batch->first[record];
     size_t end = batch->first[record + 1];
+    uint8_t has_changed[BB_MAX_CONTACTS];
     values contact;
+    int32_t code;
 
     if (end - begin == 1 || (before == NULL && outcome != BB_CREATED)) {
         for (size_t i = begin; i < end; i++)
@@ -227,14 +321,16 @@ int32_t bb_batch_set_outcomes(bb_batch *batch, size_t record, int32_t outcome,
         return BB_OK;
     }
     contact = before != NULL ? values_of_contact(before) : values_of_new();
-    for (size_t i = begin; i < end; i++) {
+    memset(has_changed, 0, end - begin);
+    code =
+        compare_merges(batch, record, contact.value[BB_FIELD_INDEX_CUSTOM_ATTRIBUTES], has_changed);
+    for (size_t i = begin; i < end && code == BB_OK; i++) {
         int changed = 0;
-        int32_t code = apply(batch, &batch->entries[batch->order[i]], &contact, &changed);
-        if (code != BB_OK)
-            return code;
-        batch->outcomes[batch->order[i]] = changed ? BB_UPDATED : BB_UNCHANGED;
+        code = apply(batch, &batch->entries[batch->order[i]], &contact, &changed);
+        batch->outcomes[batch->order[i]] =
+            changed || has_changed[i - begin] ? BB_UPDATED : BB_UNCHANGED;
         if (i == begin && outcome == BB_CREATED)
             batch->outcomes[batch->order[i]] = BB_CREATED;
     }
-    return BB_OK;
+    return code;
 }

@@ -200,6 +200,11 @@ static int outline(reader *r, array *arrays)
 
 /* ------------------------------------------------------------------------------------- fields */
 
+static int is_null(bb_slice value)
+{
+    return value.data == NULL || bb_json_type_of(value.data[0]) == BB_JSON_NULL;
+}
+
 static void add_type_issue(reader *r, const bb_json_path *path, const char *expected,
                            bb_slice value)
 {
@@ -296,6 +301,8 @@ static void read_field(reader *r, const bb_field *field, const bb_json_path *ent
     bb_slice value = *slot;
 
     entry->fields |= field->bit;
+    if (is_null(value))
+        entry->nulls |= field->bit;
     switch (field->kind) {
     case BB_FIELD_TEXT:
         read_text(r, value, &path, slot);
@@ -364,11 +371,6 @@ static int32_t read_entries(reader *r, bb_body *body)
 }
 
 /* --------------------------------------------------------------------------------------- body */
-
-static int is_null(bb_slice value)
-{
-    return value.data == NULL || bb_json_type_of(value.data[0]) == BB_JSON_NULL;
-}
 
 static int32_t read_body(reader *r, bb_body *body)
 {

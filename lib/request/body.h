@@ -15,6 +15,7 @@ typedef struct bb_entry {
     bb_slice text;        /* as it was sent */
     bb_slice external_id; /* null if one must be made */
     uint32_t fields;      /* which of the values the entry sends: BB_FIELD_... */
+    uint32_t nulls;       /* which of these it sends as null */
     union {               /* text or null; or compact JSON, with "[]" or "{}" for null */
         bb_slice value[BB_FIELD_COUNT];
         struct {

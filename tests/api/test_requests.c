@@ -116,6 +116,65 @@ static int add_keys(run *r)
     return ok;
 }
 
+/*
+ * Options that came after version 0.1, whose headers this is compiled with, too. A program of that
+ * version passes over files that need them.
+ */
+#ifdef BB_TEST_VERSION_0_1
+static const int knows_options = 0;
+
+static void set_config_options(const json *file, bb_config *config)
+{
+    (void)file;
+    (void)config;
+}
+
+static void set_request_options(const json *spec, bb_request *request)
+{
+    (void)spec;
+    (void)request;
+}
+#else
+static const int knows_options = 1;
+
+/* What becomes of custom_attributes: "replace", "merge", or, for any other text, no mode. */
+static int32_t attributes_mode(const json *holder)
+{
+    const json *mode = json_member(holder, "custom_attributes");
+
+    if (mode == NULL)
+        return BB_ATTRIBUTES_DEFAULT;
+    if (json_is_text(mode, "merge"))
+        return BB_ATTRIBUTES_MERGE;
+    return json_is_text(mode, "replace") ? (int32_t)BB_ATTRIBUTES_REPLACE : -1;
+}
+
+static void set_config_options(const json *file, bb_config *config)
+{
+    config->custom_attributes = attributes_mode(file);
+}
+
+static void set_request_options(const json *spec, bb_request *request)
+{
+    request->custom_attributes = attributes_mode(spec);
+}
+#endif
+
+static int has_options(const json *holder)
+{
+    return json_member(holder, "custom_attributes") != NULL;
+}
+
+static int needs_options(const json *file)
+{
+    const json *steps = json_member(file, "steps");
+    int needs = has_options(file);
+
+    for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next)
+        needs |= has_options(json_member(step, "request"));
+    return needs;
+}
+
 static int open_endpoint(run *r)
 {
     const json *limits = json_member(r->file, "limits");
@@ -132,6 +191,7 @@ static int open_endpoint(run *r)
     config.max_body_bytes = (size_t)json_integer(limits, "max_body_bytes", 0);
     config.max_entry_bytes = (size_t)json_integer(limits, "max_entry_bytes", 0);
     config.max_depth = (uint32_t)json_integer(limits, "max_depth", 0);
+    set_config_options(r->file, &config);
     if (sql != NULL && !CHECK(test_store_sql(&r->store, sql->text, NULL, 0) == 0))
         return 0;
     return CHECK_MSG(test_open_contacts(r->store.storage, &config, &r->contacts, &error) == BB_OK,
@@ -260,6 +320,7 @@ static void prepare(const run *r, const json *spec, prepared *p)
     make_body(spec, &p->body);
     p->request.body = p->body.data;
     p->request.body_len = p->body.len;
+    set_request_options(spec, &p->request);
     if (idempotency_key != NULL) {
         p->request.idempotency_key = idempotency_key->text;
         p->request.idempotency_key_len = idempotency_key->len;
@@ -362,7 +423,7 @@ static int runs_here(const json *file, const char *backend)
         if (json_is_text(at, backend))
             return 1;
     }
-    return backends == NULL;
+    return backends == NULL && (knows_options || !needs_options(file));
 }
 
 static int check_log(const run *r)

@@ -141,7 +141,7 @@ static int is_grammar(const token *t)
         "AND",      "ANY",  "AS",       "BY",           "CHECK",  "CONFLICT", "DEFAULT", "ELSE",
         "EXISTS",   "FROM", "IF",       "INSERT",       "KEY",    "LATERAL",  "NOT",     "ON",
         "OPERATOR", "OR",   "SELECT",   "THEN",         "UNIQUE", "UPDATE",   "VALUES",  "WHEN",
-        "WHERE",    "WITH", "coalesce", "MATERIALIZED", NULL};
+        "WHERE",    "WITH", "coalesce", "MATERIALIZED", "ARRAY",  NULL};
 
     return is_one_of(t, words);
 }

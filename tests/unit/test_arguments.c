@@ -190,9 +190,12 @@ static void test_A3_submitting_without_workers_or_callback_is_a_500(void **state
     }
 }
 
+/* The size of version 0.1. */
+enum { FIRST_REQUEST = offsetof(bb_request, flags) };
+
 static void test_abi_sizes_of_no_version(void **state)
 {
-    static const size_t sizes[] = {0, 1, sizeof(size_t), offsetof(bb_request, flags) - 1, SIZE_MAX};
+    static const size_t sizes[] = {0, 1, sizeof(size_t), FIRST_REQUEST - 1, SIZE_MAX};
     bb_request request = good_request();
     bb_principal principal;
     host h;
@@ -209,7 +212,7 @@ static void test_abi_sizes_of_no_version(void **state)
     principal.workspace_id = 1;
     request.principal = &principal;
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        principal.size = sizes[i] == sizeof(bb_request) - 1 ? sizeof principal - 1 : sizes[i];
+        principal.size = sizes[i] == FIRST_REQUEST - 1 ? sizeof principal - 1 : sizes[i];
         expect(h.contacts, &request, 500);
         assert_true(log_names(&h, "bb_principal"));
     }

@@ -16,6 +16,7 @@ typedef struct made {
     bb_body body;
     bb_batch batch;
     bb_id_source ids;
+    bb_batch_rules rules;
     int32_t code;
 } made;
 
@@ -50,7 +51,7 @@ static void begin(made *m, const bb_entry *entries, size_t count)
 static void make(made *m)
 {
     bb_arena_init(&m->arena, &m->memory.allocator);
-    m->code = bb_batch_make(&m->body, &m->ids, &m->arena, &m->batch);
+    m->code = bb_batch_make(&m->body, &m->ids, &m->rules, &m->arena, &m->batch);
 }
 
 static void end(made *m)

@@ -85,8 +85,8 @@ static void test_C7_limits_are_taken_over(void **state)
 
 static void test_C7_limits_have_bounds(void **state)
 {
-    bb_config good[5];
-    bb_config bad[6];
+    bb_config good[6];
+    bb_config bad[8];
     bb_allocator partial = {NULL, NULL, NULL, NULL};
 
     (void)state;
@@ -99,14 +99,17 @@ static void test_C7_limits_have_bounds(void **state)
     good[2].max_depth = 512;
     good[3].timeout_ms = INT64_MAX;
     good[4].timeout_ms = -1; /* the default */
+    good[5].custom_attributes = BB_ATTRIBUTES_MERGE;
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_int_equal(try_config(&good[i]), BB_OK);
     bad[0].max_body_bytes = ((size_t)1 << 30) + 1;
     bad[1].max_entry_bytes = ((size_t)1 << 30) + 1;
     bad[2].max_depth = 513;
     bad[3].allocator = &partial;
-    bad[4].size = sizeof bad[4] - 1;
+    bad[4].size = offsetof(bb_config, custom_attributes) - 1;
     bad[5].size = 0;
+    bad[6].custom_attributes = BB_ATTRIBUTES_MERGE + 1;
+    bad[7].custom_attributes = -1;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_int_equal(try_config(&bad[i]), BB_ERR_ARGUMENT);
 }

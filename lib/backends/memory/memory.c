@@ -236,43 +236,96 @@ typedef struct transaction {
     change *changes; /* room for one per record */
     size_t count;
     size_t inserted;
+    size_t oversized; /* records that merging would make too large */
     int64_t next_id;
 } transaction;
 
-/* Prepares what one record asks for, and reports it. */
-static int32_t prepare_record(transaction *tx, size_t index)
+/* Adds the change that makes a contact of `after`, in place of a row or of none. */
+static int32_t add_change(transaction *tx, const row *replaced, uint64_t hash,
+                          const bb_contact *after)
 {
-    memory_store *store = tx->store;
-    const bb_access *access = tx->write->access;
-    const bb_record *record = tx->write->records[index];
-    uint64_t hash = bb_hash_contact(store->hash_seed, access->chatbot_id, record->external_id);
-    const row *known = find_row(store, access->chatbot_id, record->external_id, hash);
-    const bb_contact *before = known == NULL ? NULL : &known->contact;
-    const bb_contact *shown = record->flags & BB_RECORD_WANT_BEFORE ? before : NULL;
-    bb_contact after = bb_record_apply(record, before);
     change *next = &tx->changes[tx->count];
 
-    if (before != NULL) {
-        int32_t unchanged;
-        int32_t code =
-            bb_record_is_unchanged(&store->allocator, record, before, &after, &unchanged);
-        if (code != BB_OK)
-            return code;
-        if (unchanged)
-            return tx->write->put(tx->write->put_ctx, index, BB_UNCHANGED, before, shown);
-    } else {
-        after.id = tx->next_id++;
-        after.created_at_us = access->now_us;
-        tx->inserted++;
-    }
-    after.updated_at_us = access->now_us;
-    next->made = make_row(store, access->chatbot_id, hash, &after);
+    next->made = make_row(tx->store, tx->write->access->chatbot_id, hash, after);
     if (next->made == NULL)
         return BB_ERR_NOMEM;
-    next->replaced = known;
+    next->replaced = replaced;
     tx->count++;
-    return tx->write->put(tx->write->put_ctx, index, before == NULL ? BB_CREATED : BB_UPDATED,
-                          &next->made->contact, shown);
+    return BB_OK;
+}
+
+static int32_t put(const transaction *tx, size_t index, int32_t outcome, const bb_contact *contact,
+                   const bb_contact *before)
+{
+    const bb_write *write = tx->write;
+    int is_wanted = (write->records[index]->flags & BB_RECORD_WANT_BEFORE) != 0;
+
+    return write->put(write->put_ctx, index, outcome, contact, is_wanted ? before : NULL);
+}
+
+static int32_t prepare_insert(transaction *tx, size_t index, uint64_t hash)
+{
+    bb_contact after = bb_record_apply(tx->write->records[index], NULL);
+    int32_t code;
+
+    after.id = tx->next_id++;
+    after.created_at_us = tx->write->access->now_us;
+    after.updated_at_us = tx->write->access->now_us;
+    tx->inserted++;
+    code = add_change(tx, NULL, hash, &after);
+    return code == BB_OK ? put(tx, index, BB_CREATED, &after, NULL) : code;
+}
+
+/* Prepares an update from one contact to another, unless they are the same (E5). */
+static int32_t prepare_change(transaction *tx, size_t index, const row *known, bb_contact *after)
+{
+    const bb_contact *before = &known->contact;
+    int32_t unchanged;
+    int32_t code = bb_record_is_unchanged(&tx->store->allocator, tx->write->records[index], before,
+                                          after, &unchanged);
+
+    if (code != BB_OK)
+        return code;
+    if (unchanged)
+        return put(tx, index, BB_UNCHANGED, before, before);
+    after->updated_at_us = tx->write->access->now_us;
+    code = add_change(tx, known, known->hash, after);
+    return code == BB_OK ? put(tx, index, BB_UPDATED, after, before) : code;
+}
+
+static int32_t prepare_update(transaction *tx, size_t index, const row *known)
+{
+    const bb_allocator *allocator = &tx->store->allocator;
+    const bb_record *record = tx->write->records[index];
+    bb_contact after = bb_record_apply(record, &known->contact);
+    void *merged = NULL;
+    int32_t code = BB_OK;
+
+    if (record->flags & BB_RECORD_MERGE)
+        code = bb_record_merge(allocator, record, &known->contact, tx->write->max_attribute_bytes,
+                               &after, &merged);
+    if (code == BB_OK)
+        code = prepare_change(tx, index, known, &after);
+    bb_free(allocator, merged);
+    return code;
+}
+
+/* Prepares what one record asks for, and reports it. One that is too large (D3) does not keep
+ * others from being reported. */
+static int32_t prepare_record(transaction *tx, size_t index)
+{
+    const memory_store *store = tx->store;
+    int64_t chatbot_id = tx->write->access->chatbot_id;
+    bb_slice external_id = tx->write->records[index]->external_id;
+    uint64_t hash = bb_hash_contact(store->hash_seed, chatbot_id, external_id);
+    const row *known = find_row(store, chatbot_id, external_id, hash);
+    int32_t code =
+        known != NULL ? prepare_update(tx, index, known) : prepare_insert(tx, index, hash);
+
+    if (code != BB_ERR_OVERSIZED)
+        return code;
+    tx->oversized++;
+    return put(tx, index, BB_PUT_OVERSIZED, NULL, NULL);
 }
 
 /* Links the changes. Nothing here can fail: the buckets are there. */
@@ -317,6 +370,8 @@ static int32_t write_locked(transaction *tx)
     tx->next_id = tx->store->next_id;
     for (size_t i = 0; i < tx->write->record_count && code == BB_OK; i++)
         code = prepare_record(tx, i);
+    if (code == BB_OK && tx->oversized > 0)
+        code = BB_ERR_OVERSIZED;
     if (code == BB_OK)
         code = reserve_buckets(tx->store, tx->inserted);
     if (code == BB_OK)
@@ -516,7 +571,7 @@ static int32_t memory_key_revoke(void *session, const uint8_t *key_hash, int64_t
 static const bb_storage_vtable memory_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
-    .flags = BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER,
+    .flags = BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES,
     .name = "memory",
     .close = memory_close,
     .session_open = memory_session_open,

@@ -55,6 +55,7 @@ static void store_close(void *store)
 static const bb_storage_vtable vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
+    .flags = BB_STORAGE_MERGES,
     .name = "postgres",
     .max_integer_digits = 131072, /* of the type numeric, in which jsonb keeps numbers */
     .max_fraction_digits = 16383,

@@ -42,6 +42,7 @@ typedef struct write_job {
     sqlite3_stmt *update;
     size_t *postponed; /* records that broke a rule of the host's; NULL: there was none */
     size_t postponed_count;
+    size_t oversized;    /* records that merging would make too large */
     bb_sqlite_kept kept; /* used if the host has triggers */
 } write_job;
 
@@ -179,34 +180,61 @@ static int32_t insert_record(write_job *job, size_t index)
     return conclude(job, index, BB_CREATED, &made, NULL);
 }
 
+/* Updates a contact from one state to another, unless they are the same (E5). */
+static int32_t update_to(write_job *job, size_t index, const bb_contact *before, bb_contact *after)
+{
+    const bb_record *record = job->write->records[index];
+    const bb_contact *shown = record->flags & BB_RECORD_WANT_BEFORE ? before : NULL;
+    int32_t unchanged;
+    int32_t code =
+        bb_record_is_unchanged(&job->session->store->allocator, record, before, after, &unchanged);
+    int result;
+
+    if (code != BB_OK)
+        return bb_error_set(job->error, code, "%s", bb_code_text(code));
+    if (unchanged)
+        return conclude(job, index, BB_UNCHANGED, before, shown);
+    after->updated_at_us = job->write->access->now_us;
+    sqlite3_bind_int64(job->update, PARAMETER_ID, after->id);
+    result = bind_fields(job->update, after);
+    if (result != SQLITE_OK)
+        return fail(job, result);
+    code = store(job, job->update, record);
+    return code == BB_OK ? conclude(job, index, BB_UPDATED, after, shown) : code;
+}
+
+/* Not SQLite's own functions: they know numbers as 64 bits only (C6). */
+static int32_t merge(const write_job *job, const bb_record *record, const bb_contact *before,
+                     bb_contact *after, void **memory)
+{
+    int32_t code = bb_record_merge(&job->session->store->allocator, record, before,
+                                   job->write->max_attribute_bytes, after, memory);
+
+    if (code == BB_ERR_ARGUMENT)
+        return bb_error_set(job->error, BB_ERR_INTERNAL,
+                            "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
+                            (long long)before->id, (long long)job->write->access->chatbot_id);
+    return code == BB_OK ? BB_OK : bb_error_set(job->error, code, "%s", bb_code_text(code));
+}
+
 /* Writes a record if it changes the contact on which `find` stands. */
 static int32_t update_record(write_job *job, size_t index)
 {
     const bb_record *record = job->write->records[index];
+    void *merged = NULL;
     bb_contact before;
     bb_contact after;
-    const bb_contact *shown;
-    int32_t unchanged;
     int32_t code = read_contact(job, record->external_id, &before);
-    int result;
 
     if (code != BB_OK)
         return code;
-    shown = record->flags & BB_RECORD_WANT_BEFORE ? &before : NULL;
     after = bb_record_apply(record, &before);
-    code = bb_record_is_unchanged(&job->session->store->allocator, record, &before, &after,
-                                  &unchanged);
-    if (code != BB_OK)
-        return bb_error_set(job->error, code, "%s", bb_code_text(code));
-    if (unchanged)
-        return conclude(job, index, BB_UNCHANGED, &before, shown);
-    after.updated_at_us = job->write->access->now_us;
-    sqlite3_bind_int64(job->update, PARAMETER_ID, after.id);
-    result = bind_fields(job->update, &after);
-    if (result != SQLITE_OK)
-        return fail(job, result);
-    code = store(job, job->update, record);
-    return code == BB_OK ? conclude(job, index, BB_UPDATED, &after, shown) : code;
+    if (record->flags & BB_RECORD_MERGE)
+        code = merge(job, record, &before, &after, &merged);
+    if (code == BB_OK)
+        code = update_to(job, index, &before, &after);
+    bb_free(&job->session->store->allocator, merged);
+    return code;
 }
 
 /* Looks up a record's contact; for SQLITE_ROW `find` stands on it. */
@@ -253,11 +281,20 @@ static int32_t postpone(write_job *job, size_t index)
     return BB_OK;
 }
 
+/* Reports a record that merging would make too large (D3), and goes on to the next. */
+static int32_t report_oversized(write_job *job, size_t index)
+{
+    job->oversized++;
+    return put(job, index, BB_PUT_OVERSIZED, NULL, NULL);
+}
+
 /* Writes a record, or postpones it if it breaks a rule of the host's. */
 static int32_t write_or_postpone(write_job *job, size_t index)
 {
     int32_t code = write_record(job, index);
 
+    if (code == BB_ERR_OVERSIZED)
+        return report_oversized(job, index);
     return code == BB_ERR_CONFLICT ? postpone(job, index) : code;
 }
 
@@ -287,7 +324,9 @@ static int32_t write_all(write_job *job)
             bb_deadline_left(job->write->access->deadline) == 0)
             code = bb_error_set(job->error, BB_ERR_BUSY, "the write took past its deadline");
     }
-    return code == BB_OK ? write_postponed(job) : code;
+    if (code == BB_OK)
+        code = write_postponed(job);
+    return code == BB_OK && job->oversized > 0 ? (int32_t)BB_ERR_OVERSIZED : code;
 }
 
 /* Hands back what is stored, now that no more triggers will run. */

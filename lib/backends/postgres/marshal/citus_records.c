@@ -48,9 +48,17 @@ static void add_flags(bb_pg_params *params, const selection *s)
     bb_pg_params_end_array(params);
 }
 
+static void add_removed(bb_pg_params *params, const selection *s)
+{
+    bb_pg_params_begin_array(params, BB_PG_TEXT, s->count);
+    for (size_t i = 0; i < s->count; i++)
+        bb_pg_params_element_text(params, record_at(s, i)->removed_attributes);
+    bb_pg_params_end_array(params);
+}
+
 static size_t size_of(const selection *s)
 {
-    size_t size = BB_PG_RECORD_ARRAYS * bb_pg_array_size(s->count, 0);
+    size_t size = (BB_PG_RECORD_ARRAYS + 1) * bb_pg_array_size(s->count, 0);
 
     for (size_t i = 0; i < s->count; i++)
         size += bb_pg_record_bytes(record_at(s, i));
@@ -71,6 +79,18 @@ int32_t bb_pg_params_add_some_records(bb_pg_params *params, const bb_write *writ
     add_flags(params, &s);
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         add_field(params, &s, &bb_fields[i]);
+    return BB_OK;
+}
+
+int32_t bb_pg_params_add_merges(bb_pg_params *params, const bb_write *write, bb_error *error)
+{
+    selection all = {write, NULL, write->record_count};
+    int32_t code = bb_pg_params_add_some_records(params, write, NULL, write->record_count, error);
+
+    if (code != BB_OK)
+        return code;
+    add_removed(params, &all);
+    bb_pg_params_add_limit(params, write);
     return BB_OK;
 }
 

@@ -30,6 +30,7 @@ typedef struct bb_pg_group {
     size_t item_count;
     bb_pg_item **sent; /* the items in the order of sending; NULL: in that of `items` */
     int wants_before;  /* some record has BB_RECORD_WANT_BEFORE */
+    int merges;        /* some record has BB_RECORD_MERGE */
 } bb_pg_group;
 
 /* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes

@@ -13,17 +13,26 @@ int32_t bb_pg_record_flags(const bb_record *record)
         flags |= BB_PG_FLAG_TOUCH;
     if (record->flags & BB_RECORD_WANT_BEFORE)
         flags |= BB_PG_FLAG_WANT_BEFORE;
+    if (record->flags & BB_RECORD_MERGE)
+        flags |= BB_PG_FLAG_MERGE;
     return (int32_t)flags;
 }
 
 /* The bytes are in memory, so the sum of their lengths can't overflow. */
 size_t bb_pg_record_bytes(const bb_record *record)
 {
-    size_t bytes = sizeof(int32_t) + record->external_id.len;
+    size_t bytes = sizeof(int32_t) + record->external_id.len + record->removed_attributes.len;
 
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         bytes += bb_record_value(record, &bb_fields[i]).len;
     return bytes;
+}
+
+void bb_pg_params_add_limit(bb_pg_params *params, const bb_write *write)
+{
+    size_t limit = write->max_attribute_bytes;
+
+    bb_pg_params_add_i64(params, limit == 0 || limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
 }
 
 static int32_t flags_of(const bb_pg_item *item)
@@ -79,10 +88,23 @@ static void add_chatbots(bb_pg_params *params, const bb_pg_group *group)
     bb_pg_params_end_array(params);
 }
 
+/* What only statements that merge have. The names that a record removes are empty in most. */
+static void add_merging(bb_pg_params *params, const bb_pg_group *group)
+{
+    bb_pg_params_begin_array(params, BB_PG_JSONB, group->item_count);
+    for (size_t i = 0; i < group->item_count; i++) {
+        bb_slice removed = bb_pg_group_sent(group, i)->record->removed_attributes;
+        bb_pg_params_element_jsonb(params, without_empty(removed));
+    }
+    bb_pg_params_end_array(params);
+    bb_pg_params_add_limit(params, group->writes[0]);
+}
+
 static size_t size_of(const bb_pg_group *group)
 {
+    size_t arrays = BB_PG_RECORD_ARRAYS + (group->merges ? 1 : 0);
     size_t size = bb_pg_array_size(group->asker_count, group->asker_count * sizeof(int64_t)) +
-                  BB_PG_RECORD_ARRAYS * bb_pg_array_size(group->item_count, 0);
+                  arrays * bb_pg_array_size(group->item_count, 0);
 
     for (size_t i = 0; i < group->item_count; i++)
         size += bb_pg_record_bytes(group->items[i].record);
@@ -102,5 +124,7 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group,
     add_flags(params, group);
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         add_field(params, group, &bb_fields[i]);
+    if (group->merges)
+        add_merging(params, group);
     return BB_OK;
 }

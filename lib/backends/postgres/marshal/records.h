@@ -14,6 +14,9 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group,
 /* What a record sets and wants; see record_parameters.h. */
 int32_t bb_pg_record_flags(const bb_record *record);
 
+/* Adds the limit to what merging may come to (D3). All writes of a group have the same. */
+void bb_pg_params_add_limit(bb_pg_params *params, const bb_write *write);
+
 /* The arrays that records are sent in: their keys, their flags, and one for each field. */
 enum { BB_PG_RECORD_ARRAYS = 2 + BB_FIELD_COUNT };
 

@@ -21,8 +21,8 @@ enum {
 enum { STORED_N, STORED_ID };
 
 /* A row's kind is a bb_outcome, or one of these: the contact as it was; the verdict, which has its
- * counts in the columns of n and id. */
-enum { KIND_BEFORE = 3, KIND_VERDICT = 4 };
+ * counts in the columns of n and id; a record that merging would make too large. */
+enum { KIND_BEFORE = 3, KIND_VERDICT = 4, KIND_OVERSIZED = 5 };
 
 /* The item with a number, from 1; NULL if there is none. */
 static bb_pg_item *numbered_item(const bb_pg_group *group, int64_t n)
@@ -131,8 +131,25 @@ void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_v
         verdict->not_inserted = bb_pg_i64_at(written, last, COLUMN_N);
         verdict->not_updated = bb_pg_i64_at(written, last, COLUMN_ID);
     }
+    for (int row = 0; row <= last; row++)
+        verdict->oversized += bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_OVERSIZED;
     for (int row = 0; row < PQntuples(stored); row++)
         verdict->gone += PQgetisnull(stored, row, STORED_ID);
+}
+
+int32_t bb_pg_put_oversized(bb_pg_group *group, const PGresult *written)
+{
+    int32_t code = BB_OK;
+
+    for (int row = 0; row < PQntuples(written) && code == BB_OK; row++) {
+        const bb_pg_item *item = item_of(group, written, row);
+        const bb_write *write;
+        if (item == NULL || bb_pg_i32_at(written, row, COLUMN_KIND) != KIND_OVERSIZED)
+            continue;
+        write = group->writes[item->write];
+        code = write->put(write->put_ctx, item->index, BB_PUT_OVERSIZED, NULL, NULL);
+    }
+    return code;
 }
 
 int bb_pg_needs_care(const PGresult *check)

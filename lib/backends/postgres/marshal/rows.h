@@ -23,10 +23,15 @@ int32_t bb_pg_put_rows(bb_pg_group *group, const PGresult *written, const PGresu
 typedef struct bb_pg_verdict {
     int64_t not_inserted;
     int64_t not_updated;
-    int64_t gone; /* not there when they were read back */
+    int64_t gone;      /* not there when they were read back */
+    int64_t oversized; /* merging would make them too large */
 } bb_pg_verdict;
 
 void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_verdict *verdict);
+
+/* Puts the records that merging would make too large, if nothing was written because of them.
+ * BB_OK, or put()'s code. */
+int32_t bb_pg_put_oversized(bb_pg_group *group, const PGresult *written);
 
 /* Whether the result of a check says that writes to the table must be careful. */
 int bb_pg_needs_care(const PGresult *check);

@@ -12,6 +12,7 @@
 #include "backends/postgres/sql/citus_statements.h"
 
 #include "backends/postgres/sql/columns.h"
+#include "backends/postgres/sql/merging.h"
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/sql/record_parameters.h"
 #include "backends/postgres/sql/types.h"
@@ -72,10 +73,11 @@
 #define STORED   "id, created_at, updated_at" EACH(", @field")
 #define C_STORED "c.id, c.created_at, c.updated_at" EACH(", c.@field")
 
-#define RECORDS_SQL                                           \
+#define SOME_RECORDS_SQL(more, more_names)                    \
     "ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)" \
-        EACH(", pg_catalog.unnest($@parameter)") ")"          \
-    " AS b (external_id, flags" EACH(", @field") ")"
+        EACH(", pg_catalog.unnest($@parameter)") more ")"     \
+    " AS b (external_id, flags" EACH(", @field") more_names ")"
+#define RECORDS_SQL SOME_RECORDS_SQL("", "")
 
 /* Whether a field that the record sets differs from the stored one; and its new value. JSON travels
  * as text, which the coordinator hands on as it is; the contacts' node casts it where needed. */
@@ -92,21 +94,40 @@
  * reason. The access statement has made the setting on the same node; where it has not run, this is
  * an error.
  */
-#define FIND_SQL                                                                         \
-    "SELECT c.external_id, k.kind, r.*"                                                  \
-    " FROM " RECORDS_SQL                                                                 \
-    " CROSS JOIN LATERAL (SELECT external_id, " STORED " FROM @contacts"                 \
+#define FOUND_SQL                                                                        \
+    "(SELECT external_id, " STORED " FROM @contacts"                                     \
         " WHERE chatbot_id" OP(=) "$1"                                                   \
         " AND external_id" OP(>=) "b.external_id AND external_id" OP(<=) "b.external_id" \
-        " ORDER BY external_id LIMIT 1) c"                                               \
-    " CROSS JOIN LATERAL (SELECT CASE"                                                   \
+        " ORDER BY external_id LIMIT 1) c"
+#define FIND_KIND_SQL(columns, from, first, objects)                                     \
+    "SELECT c.external_id, k.kind, r.*" columns                                          \
+    " FROM " from                                                                        \
+    " CROSS JOIN LATERAL (SELECT CASE" first                                             \
         " WHEN b.flags" OP(&) "@touch" OP(<>) "0"                                        \
-        EACH_TEXT(" OR " DIFFERS(" COLLATE pg_catalog.\"C\"", ""))                       \
-        EACH_JSON(" OR " DIFFERS("", AS_JSON))                                           \
+        EACH_TEXT(" OR " DIFFERS(" COLLATE pg_catalog.\"C\"", "")) objects               \
         " THEN 1 ELSE 2 END AS kind) k"                                                  \
     " LEFT JOIN LATERAL (SELECT " C_STORED ") r"                                         \
         " ON k.kind" OP(=) "2 OR b.flags" OP(&) "@want_before" OP(<>) "0"                \
     " WHERE pg_catalog.current_setting('bb_contacts.decision')::integer" OP(=) "2"
+#define FIND_SQL                                                                         \
+    FIND_KIND_SQL("", RECORDS_SQL " CROSS JOIN LATERAL " FOUND_SQL, "",                  \
+        EACH_JSON(" OR " DIFFERS("", AS_JSON)))
+
+/*
+ * The same where some records merge: the values that merging makes follow, and 5 says that one has
+ * become too large (D3). The update then sets them as it sets any value, as no one who takes the
+ * locks can have changed the contact meanwhile.
+ */
+#define FIND_MERGED_SQL                                                                  \
+    FIND_KIND_SQL(EACH_OBJECT(", m.@field"),                                             \
+        SOME_RECORDS_SQL(", pg_catalog.unnest($@removed)", ", removed")                  \
+        " CROSS JOIN LATERAL " FOUND_SQL                                                 \
+        " CROSS JOIN LATERAL (SELECT b.external_id" EACH_OBJECT(", "                     \
+            MERGED_SQL("b.flags", "b.@field" AS_JSON, "b.removed" AS_JSON) " AS @field") \
+            " OFFSET 0) m",                                                              \
+        EACH_OBJECT(" WHEN " IS_OVERSIZED_SQL("b.flags", "m.@field") " THEN 5"),         \
+        EACH_ARRAY(" OR " DIFFERS("", AS_JSON))                                          \
+        EACH_OBJECT(" OR b.flags" OP(&) "@bit" OP(<>) "0 AND c.@field" OP(<>) "m.@field"))
 
 /* Updates the contacts that differ. The keys are named twice, so that they are looked up in the
  * index. Otherwise a planner without statistics may take the chatbot's contacts for few, and read
@@ -150,17 +171,21 @@ static const uint32_t access_types[] = {BB_PG_BYTEA,      BB_PG_INT8,        BB_
 #define XX(name, NAME, KIND) , BB_PG_TEXT_ARRAY
 static const uint32_t record_types[] = {BB_PG_INT8, BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
                                         BB_PG_INT4_ARRAY BB_FIELD_MAP(XX)};
+static const uint32_t merge_types[] = {BB_PG_INT8,       BB_PG_TIMESTAMPTZ,
+                                       BB_PG_TEXT_ARRAY, BB_PG_INT4_ARRAY BB_FIELD_MAP(XX),
+                                       BB_PG_TEXT_ARRAY, BB_PG_INT8};
 #undef XX
 
 _Static_assert(sizeof access_types / sizeof access_types[0] <= BB_PG_MAX_PARAMS,
                "more parameters than bb_pg_params has room for");
-_Static_assert(sizeof record_types / sizeof record_types[0] <= BB_PG_MAX_PARAMS,
+_Static_assert(sizeof merge_types / sizeof merge_types[0] <= BB_PG_MAX_PARAMS,
                "more parameters than bb_pg_params has room for");
 
 const bb_pg_definition bb_pg_citus_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_TIMEOUTS] = {TIMEOUTS_SQL, BB_PG_TYPES(timeout_types)},
     [BB_PG_CITUS_ACCESS] = {ACCESS_SQL, BB_PG_TYPES(access_types)},
     [BB_PG_CITUS_FIND] = {FIND_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_CITUS_FIND_MERGED] = {FIND_MERGED_SQL, BB_PG_TYPES(merge_types)},
     [BB_PG_CITUS_UPDATE] = {UPDATE_SQL, BB_PG_TYPES(record_types)},
     [BB_PG_CITUS_INSERT] = {INSERT_SQL, BB_PG_TYPES(record_types)},
     [BB_PG_CITUS_INSERT_ONE] = {INSERT_ONE_SQL, BB_PG_TYPES(record_types)},

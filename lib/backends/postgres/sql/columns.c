@@ -14,9 +14,9 @@ typedef struct number {
 } number;
 
 static const number numbers[] = {
-    {"@touch", BB_PG_FLAG_TOUCH},
-    {"@want_before", BB_PG_FLAG_WANT_BEFORE},
-    {"@asker_shift", BB_PG_ASKER_SHIFT},
+    {"@touch", BB_PG_FLAG_TOUCH},  {"@want_before", BB_PG_FLAG_WANT_BEFORE},
+    {"@merge", BB_PG_FLAG_MERGE},  {"@removed", BB_PG_PARAM_REMOVED},
+    {"@limit", BB_PG_PARAM_LIMIT}, {"@asker_shift", BB_PG_ASKER_SHIFT},
 };
 
 enum { NUMBER_COUNT = sizeof numbers / sizeof numbers[0] };
@@ -61,13 +61,21 @@ static void append_next(bb_buffer *to, const char **sql, const bb_field *field)
 /* If a part begins at `*sql`, moves past its mark and returns the set of kinds that it is for. */
 static unsigned begin_part(const char **sql)
 {
-    static const unsigned text = 1u << BB_FIELD_TEXT;
+    static const struct {
+        const char *mark;
+        unsigned kinds;
+    } parts[] = {{"@each{", ~0u},
+                 {"@text{", 1u << BB_FIELD_TEXT},
+                 {"@json{", ~(1u << BB_FIELD_TEXT)},
+                 {"@others{", ~(1u << BB_FIELD_OBJECT)},
+                 {"@array{", 1u << BB_FIELD_ARRAY},
+                 {"@object{", 1u << BB_FIELD_OBJECT}};
 
-    if (takes(sql, "@each{"))
-        return ~0u;
-    if (takes(sql, "@text{"))
-        return text;
-    return takes(sql, "@json{") ? ~text : 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (takes(sql, parts[i].mark))
+            return parts[i].kinds;
+    }
+    return 0;
 }
 
 /* Returns where the part ends. */

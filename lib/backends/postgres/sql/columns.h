@@ -10,17 +10,21 @@
  *
  * and anywhere in SQL these for numbers of record_parameters.h, which grow with each new field:
  *
- *     @touch, @want_before, @asker_shift
+ *     @touch, @want_before, @merge, @asker_shift, @removed, @limit
  */
 #ifndef BB_POSTGRES_COLUMNS_H
 #define BB_POSTGRES_COLUMNS_H
 
 #include "util/buffer.h"
 
-/* A part for every field; for those that are texts; for those that are JSON. */
-#define EACH(sql)      "@each{" sql "@}"
-#define EACH_TEXT(sql) "@text{" sql "@}"
-#define EACH_JSON(sql) "@json{" sql "@}"
+/* A part for every field; for those that are texts; for those that are JSON; for JSON objects,
+ * which can be merged; for JSON arrays; for all but objects. */
+#define EACH(sql)        "@each{" sql "@}"
+#define EACH_TEXT(sql)   "@text{" sql "@}"
+#define EACH_JSON(sql)   "@json{" sql "@}"
+#define EACH_OBJECT(sql) "@object{" sql "@}"
+#define EACH_ARRAY(sql)  "@array{" sql "@}"
+#define EACH_OTHER(sql)  "@others{" sql "@}"
 
 /* Appends `sql` with all of these replaced. */
 void bb_pg_columns_expand(bb_buffer *to, const char *sql);

@@ -7,6 +7,7 @@
 #include "backends/postgres/sql/ordinary_statements.h"
 
 #include "backends/postgres/sql/columns.h"
+#include "backends/postgres/sql/merging.h"
 #include "backends/postgres/sql/operators.h"
 #include "backends/postgres/sql/record_parameters.h"
 #include "backends/postgres/sql/types.h"
@@ -115,12 +116,12 @@
  * may read all of a chatbot's contacts while the table is small, and keep that plan after the table
  * has grown, until it is analyzed.
  */
-#define FOUND_SQL(more)                                     \
+#define FOUND_SQL(record, more)                             \
     "SELECT c.ctid AS place, c.tableoid AS part, " C_STORED \
     " FROM @contacts c"                                     \
-    " WHERE c.chatbot_id" OP(=) CHATBOT("b") more           \
-    " AND c.external_id" OP(>=) "b.external_id"             \
-    " AND c.external_id" OP(<=) "b.external_id"             \
+    " WHERE c.chatbot_id" OP(=) CHATBOT(record) more        \
+    " AND c.external_id" OP(>=) record ".external_id"       \
+    " AND c.external_id" OP(<=) record ".external_id"       \
     " ORDER BY c.external_id LIMIT 1"
 
 /*
@@ -128,21 +129,36 @@
  * would first store one array after the other. Empty JSON comes as NULL; see records.c.
  */
 #define COLUMN_SQL(parameter, type) "pg_catalog.unnest(" parameter "::" type "[]) AS "
-#define RECORDS_SQL                                                                  \
-    "SELECT n, external_id, flags" EACH_TEXT(", @field")                             \
+#define RECORDS_SQL(name, source)                                                    \
+    "SELECT n, external_id, flags" name EACH_TEXT(", @field")                        \
         EACH_JSON(", coalesce(@field, '@initial') AS @field") " FROM ("              \
     "SELECT pg_catalog.generate_subscripts($3::pg_catalog.text[], 1)::bigint AS n, " \
         COLUMN_SQL("$3", "pg_catalog.text") "external_id, "                          \
-        COLUMN_SQL("$4", "integer") "flags"                                          \
+        COLUMN_SQL("$4", "integer") "flags" source                                   \
         EACH_TEXT(", " COLUMN_SQL("$@parameter", "pg_catalog.text") "@field")        \
         EACH_JSON(", " COLUMN_SQL("$@parameter", "pg_catalog.jsonb") "@field") ") r"
+
+/* Each record `b` beside its contact `c`, if there is one. */
+#define PAIRS_SQL(more)                                      \
+    "(" RECORDS_SQL("", "") ") b"                            \
+    " LEFT JOIN LATERAL (" FOUND_SQL("b", more) ") c ON true"
+
+/* The same where some records merge: they have the merged value. OFFSET keeps the planner from
+ * merging anew wherever the value is named. */
+#define MERGED_PAIRS_SQL(more)                                                               \
+    "(" RECORDS_SQL(", removed", ", " COLUMN_SQL("$@removed", "pg_catalog.jsonb") "removed") \
+    ") r"                                                                                    \
+    " LEFT JOIN LATERAL (" FOUND_SQL("r", more) ") c ON true"                                \
+    " CROSS JOIN LATERAL (SELECT r.n, r.external_id, r.flags" EACH_OTHER(", r.@field")       \
+        EACH_OBJECT(", " MERGED_SQL("r.flags", "r.@field", "r.removed") " AS @field")        \
+        " OFFSET 0) b"
 
 /*
  * Each record beside its contact, if there is one. kind says what becomes of it: 0 created, 1
  * updated, 2 left as it is. The columns that later parts filter by come first, as reading a column
  * means passing all before it.
  */
-#define JOINED_SQL(more)                                              \
+#define JOINED_SQL(pairs, more_columns)                               \
     "SELECT CASE"                                                     \
         " WHEN c.id IS NULL THEN 0"                                   \
         " WHEN b.flags" OP(&) "@touch" OP(<>) "0"                     \
@@ -152,9 +168,8 @@
     " c.id, b.flags, b.n, c.place, c.part, b.external_id"             \
         EACH(", b.@field") ","                                        \
     " c.created_at AS old_created_at, c.updated_at AS old_updated_at" \
-        SHOWN_OLD                                                     \
-    " FROM (" RECORDS_SQL ") b"                                       \
-    " LEFT JOIN LATERAL (" FOUND_SQL(more) ") c ON true"              \
+        SHOWN_OLD more_columns                                        \
+    " FROM " pairs                                                    \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
 /*
@@ -209,7 +224,7 @@
  * ones, created ones.
  */
 #define WRITE_SQL                                                                            \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL("") "),"                                      \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL(PAIRS_SQL(""), "") "),"                       \
     " updated AS (" UPDATE_SQL("")                                                           \
         " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED "),"                \
     " inserted AS (" INSERT_SQL                                                              \
@@ -239,18 +254,28 @@
     " FROM joined) j"
 #define UNDO_SETTING "'bb_contacts.undo'"
 #define UNDO_SQL     "pg_catalog.set_config(" UNDO_SETTING ", '1', true)"
-#define CAREFUL_SQL(found_more, update_more)                                              \
-    "WITH joined AS MATERIALIZED (" JOINED_SQL(found_more) "),"                           \
+#define CAREFUL_SQL(joined, update_more, more_rows)                                       \
+    "WITH joined AS MATERIALIZED (" joined "),"                                           \
     " updated AS (" UPDATE_SQL(update_more) " RETURNING 1),"                              \
     " inserted AS (" INSERT_SQL " RETURNING 1),"                                          \
     " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                          \
     FOUND_ROWS_SQL                                                                        \
     " UNION ALL SELECT kind, n, NULL, NULL, NULL, NULL" NO_VALUES                         \
-        " FROM joined WHERE kind" OP(<>) "2"                                              \
+        " FROM joined WHERE kind" OP(<>) "2" more_rows                                    \
     " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL" NO_VALUES          \
         " FROM verdict WHERE CASE"                                                        \
         " WHEN not_inserted" OP(=) "0 AND not_updated" OP(=) "0 THEN false"               \
         " ELSE " UNDO_SQL " IS NOT NULL END"
+
+/* A write of which some records merge is a careful one, since what they make is read back in any
+ * case. A record that becomes too large has one more row, and undoes the write (D3). */
+#define MERGE_SQL(found_more, update_more)                                                \
+    CAREFUL_SQL(JOINED_SQL(MERGED_PAIRS_SQL(found_more),                                  \
+                    EACH_OBJECT(", " IS_OVERSIZED_SQL("b.flags", "b.@field")              \
+                                " AS is_oversized")),                                     \
+        update_more,                                                                      \
+        " UNION ALL SELECT 5, n, NULL, NULL, NULL, NULL" NO_VALUES                        \
+            " FROM joined WHERE CASE WHEN is_oversized THEN " UNDO_SQL " IS NOT NULL END")
 
 /* Has what is deferred to the commit done now, and what comes after it at once, so that nothing
  * changes after it is read. */
@@ -273,7 +298,7 @@
 #define READ_SQL(more)                                                       \
     "SELECT b.n, " C_STORED ", CASE WHEN c.id IS NULL THEN " UNDO_SQL " END" \
     " FROM (" KEYS_SQL ") b"                                                 \
-    " LEFT JOIN LATERAL (" FOUND_SQL(SAME_KEY_SQL more) ") c ON true"        \
+    " LEFT JOIN LATERAL (" FOUND_SQL("b", SAME_KEY_SQL more) ") c ON true"   \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
 
 /* One row: whether the table has what makes a write need care. */
@@ -288,8 +313,9 @@
  * each record then picks one of these.
  */
 #define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
-#define WRITE_TO_PARTITIONS_SQL                                                 \
-    CAREFUL_SQL(ASKED_SQL, ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j"))
+#define UPDATE_ASKED_SQL ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j")
+#define WRITE_TO_PARTITIONS_SQL \
+    CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(ASKED_SQL), ""), UPDATE_ASKED_SQL, "")
 #define READ_PARTITIONS_SQL READ_SQL(ASKED_SQL)
 #define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
 
@@ -314,11 +340,13 @@ const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_NEXT_ACCESS] = {NEXT_SQL, BB_PG_TYPES(access_types)},
     [BB_PG_LOCKS] = {LOCKS_SQL, NULL, 0},
     [BB_PG_WRITE] = {WRITE_SQL, NULL, 0},
-    [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL("", ""), NULL, 0},
+    [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(""), ""), "", ""), NULL, 0},
     [BB_PG_PLAN_ANEW] = {PLAN_ANEW_SQL, NULL, 0},
     [BB_PG_WRITE_TO_PARTITIONS] = {WRITE_TO_PARTITIONS_SQL, NULL, 0},
     [BB_PG_DEFERRED] = {DEFERRED_SQL, NULL, 0},
     [BB_PG_READ] = {READ_SQL(""), BB_PG_TYPES(read_types)},
+    [BB_PG_MERGE] = {MERGE_SQL("", ""), NULL, 0},
+    [BB_PG_MERGE_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL), NULL, 0},
     [BB_PG_READ_PARTITIONS] = {READ_PARTITIONS_SQL, BB_PG_TYPES(read_types)},
     [BB_PG_CHECK] = {CHECK_SQL, NULL, 0},
     [BB_PG_COMMIT] = {"COMMIT", NULL, 0},

@@ -20,12 +20,15 @@ typedef enum bb_pg_statement_id {
     BB_PG_PLAN_ANEW,
     BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
     BB_PG_READ_PARTITIONS,     /* instead of BB_PG_READ, likewise */
+    BB_PG_MERGE,               /* instead of BB_PG_CAREFUL_WRITE, if a record is to be merged */
+    BB_PG_MERGE_PARTITIONS,    /* instead of BB_PG_WRITE_TO_PARTITIONS, likewise */
     BB_PG_CHECK,               /* fails if the write before it must be undone */
     BB_PG_COMMIT,
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_TIMEOUTS,  /* these: see citus_statements.h */
     BB_PG_CITUS_ACCESS,
     BB_PG_CITUS_FIND,
+    BB_PG_CITUS_FIND_MERGED, /* instead, if a record is to be merged */
     BB_PG_CITUS_UPDATE,
     BB_PG_CITUS_INSERT,
     BB_PG_CITUS_INSERT_ONE,

@@ -5,7 +5,8 @@
  * that skips existing rows draws ids for them all the same. So the first round trip (begin,
  * settings, access and locks, find) tells which contacts exist and which differ, and the second
  * writes them: update, insert, commit, each only if needed. Between the two, no one who takes the
- * locks can change them. Contacts that do not change are only read.
+ * locks can change them. Contacts that do not change are only read. So it is the first that merges
+ * (D2), and the second stores what has come of it.
  */
 #include "backends/postgres/write/citus_write.h"
 
@@ -26,8 +27,11 @@ enum { MOST_STORE_QUERIES = 3 };
 typedef struct citus_write {
     bb_pg_session *session;
     const bb_write *write;
-    int *found_rows; /* for each record, the row that was found, from 1; 0: none */
-    size_t *picked;  /* the records to update, and after them those to insert */
+    bb_write stored;           /* what the second round trip writes: the same with merged values */
+    const bb_record **records; /* its records; NULL if there is nothing to merge */
+    bb_record *merged;         /* those of them that are not the given ones */
+    int *found_rows;           /* for each record, the row that was found, from 1; 0: none */
+    size_t *picked;            /* the records to update, and after them those to insert */
     size_t updates;
     size_t inserts;
     size_t missing; /* contacts that are missing, though the server said that it committed them */
@@ -40,21 +44,38 @@ typedef struct citus_write {
  * once, seldom twice; a policy does each time. */
 enum { MOST_TRIES = 5 };
 
+static int merges(const bb_write *write)
+{
+    for (size_t i = 0; i < write->record_count; i++) {
+        if (write->records[i]->flags & BB_RECORD_MERGE)
+            return 1;
+    }
+    return 0;
+}
+
 static int32_t citus_write_init(citus_write *w, bb_pg_session *session, const bb_write *write,
                                 bb_error *error)
 {
     const bb_allocator *allocator = &session->store->allocator;
 
-    *w = (citus_write){.session = session, .write = write};
+    *w = (citus_write){.session = session, .write = write, .stored = *write};
     w->found_rows = bb_alloc_array(allocator, write->record_count, sizeof *w->found_rows);
     w->picked = bb_alloc_array(allocator, write->record_count, sizeof *w->picked);
-    if (w->found_rows == NULL || w->picked == NULL)
+    if (merges(write)) {
+        w->records = bb_alloc_array(allocator, write->record_count, sizeof(const bb_record *));
+        w->merged = bb_alloc_array(allocator, write->record_count, sizeof *w->merged);
+        w->stored.records = w->records;
+    }
+    if (w->found_rows == NULL || w->picked == NULL ||
+        (merges(write) && (w->records == NULL || w->merged == NULL)))
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
     return BB_OK;
 }
 
 static void citus_write_free(citus_write *w)
 {
+    bb_free(&w->session->store->allocator, w->merged);
+    bb_free(&w->session->store->allocator, w->records);
     bb_free(&w->session->store->allocator, w->picked);
     bb_free(&w->session->store->allocator, w->found_rows);
 }
@@ -119,9 +140,13 @@ static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
     queries[QUERY_BEGIN] = (bb_pg_query){.statement = BB_PG_BEGIN};
     queries[QUERY_SETTINGS] = (bb_pg_query){.statement = BB_PG_TIMEOUTS, .params = &timeouts};
     queries[QUERY_ACCESS] = (bb_pg_query){.statement = BB_PG_CITUS_ACCESS, .params = &access};
-    queries[QUERY_FIND] = (bb_pg_query){.statement = BB_PG_CITUS_FIND, .params = &records};
+    queries[QUERY_FIND] =
+        (bb_pg_query){.statement = w->records != NULL ? BB_PG_CITUS_FIND_MERGED : BB_PG_CITUS_FIND,
+                      .params = &records};
     code = add_access(&access, w->session, write, error);
-    if (code == BB_OK)
+    if (code == BB_OK && w->records != NULL)
+        code = bb_pg_params_add_merges(&records, write, error);
+    else if (code == BB_OK)
         code = bb_pg_params_add_some_records(&records, write, NULL, write->record_count, error);
     if (code == BB_OK)
         code = bb_pg_run(w->session, queries, FIND_QUERIES, write->access->deadline, error);
@@ -136,7 +161,7 @@ static int32_t sort_out(citus_write *w, const PGresult *found, bb_error *error)
 {
     size_t count = w->write->record_count;
 
-    if (PQnfields(found) != BB_PG_ROW_COLUMNS)
+    if (PQnfields(found) != BB_PG_ROW_COLUMNS + (w->records != NULL))
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "rows of another shape came back");
     memset(w->found_rows, 0, count * sizeof *w->found_rows);
     w->updates = 0;
@@ -157,6 +182,28 @@ static int32_t sort_out(citus_write *w, const PGresult *found, bb_error *error)
             w->picked[w->updates + w->inserts++] = n;
     }
     return BB_OK;
+}
+
+/* Puts the merged values, which are the rows', into the records that are stored. If there are some
+ * that are too large, says which, and nothing is stored (D3). */
+static int32_t take_merged(citus_write *w, const PGresult *found, bb_error *error)
+{
+    const bb_write *write = w->write;
+    int32_t code = BB_OK;
+
+    for (size_t n = 0; w->records != NULL && n < write->record_count; n++) {
+        int row = w->found_rows[n] - 1;
+        w->records[n] = write->records[n];
+        if (row < 0 || !(write->records[n]->flags & BB_RECORD_MERGE))
+            continue;
+        w->merged[n] = *write->records[n];
+        w->merged[n].custom_attributes = bb_pg_json_at(found, row, BB_PG_ROW_MERGED);
+        w->records[n] = &w->merged[n];
+        if (bb_pg_row_kind(found, row) == BB_PG_ROW_OVERSIZED &&
+            write->put(write->put_ctx, n, BB_PUT_OVERSIZED, NULL, NULL) == BB_OK)
+            code = BB_ERR_OVERSIZED;
+    }
+    return code == BB_OK ? BB_OK : bb_error_set(error, code, "%s", bb_code_text(code));
 }
 
 /* ---------------------------------------------------------------------- the second round trip */
@@ -193,13 +240,13 @@ static int32_t store(const citus_write *w, bb_pg_query *queries, bb_error *error
     bb_pg_params_init(&inserted, &w->session->store->allocator);
     if (w->updates > 0) {
         queries[count++] = (bb_pg_query){.statement = BB_PG_CITUS_UPDATE, .params = &updated};
-        code = bb_pg_params_add_some_records(&updated, w->write, w->picked, w->updates, error);
+        code = bb_pg_params_add_some_records(&updated, &w->stored, w->picked, w->updates, error);
     }
     if (w->inserts > 0 && code == BB_OK) {
         queries[count++] = (bb_pg_query){.statement = w->inserts == 1 ? BB_PG_CITUS_INSERT_ONE
                                                                       : BB_PG_CITUS_INSERT,
                                          .params = &inserted};
-        code = bb_pg_params_add_some_records(&inserted, w->write, new_ones, w->inserts, error);
+        code = bb_pg_params_add_some_records(&inserted, &w->stored, new_ones, w->inserts, error);
     }
     queries[count++] = (bb_pg_query){.statement = BB_PG_COMMIT};
     if (code == BB_OK)
@@ -290,6 +337,8 @@ static int32_t attempt(citus_write *w, bb_error *error)
     found = looked[QUERY_FIND].result;
     if (code == BB_OK)
         code = sort_out(w, found, error);
+    if (code == BB_OK)
+        code = take_merged(w, found, error);
     if (code == BB_OK)
         code = store(w, stored, error);
     if (code == BB_OK)

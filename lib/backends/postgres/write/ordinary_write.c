@@ -44,6 +44,7 @@ typedef enum setback {
     SETBACK_LEFT_OUT, /* a contact that should be created was not */
     SETBACK_STAYED,   /* one that should be updated is as it was */
     SETBACK_GONE,     /* one was not there, or not under its key, when it was read back */
+    SETBACK_OVERSIZED /* merging would make one too large (D3) */
 } setback;
 
 /* A write on its way. */
@@ -129,14 +130,21 @@ static void add_query(ordinary_write *w, bb_pg_statement_id statement, const bb_
     w->queries[w->query_count++] = (bb_pg_query){.statement = statement, .params = params};
 }
 
+/* The statement that writes. */
+static bb_pg_statement_id write_statement(const ordinary_write *w)
+{
+    if (w->group.merges)
+        return w->is_partitioned ? BB_PG_MERGE_PARTITIONS : BB_PG_MERGE;
+    if (w->is_partitioned)
+        return BB_PG_WRITE_TO_PARTITIONS;
+    return w->is_careful ? BB_PG_CAREFUL_WRITE : BB_PG_WRITE;
+}
+
 /* Adds the write and what follows, in place of earlier ones. */
 static void add_write(ordinary_write *w)
 {
     w->query_count = w->write_query;
-    if (w->is_partitioned)
-        add_query(w, BB_PG_WRITE_TO_PARTITIONS, &w->records);
-    else
-        add_query(w, w->is_careful ? BB_PG_CAREFUL_WRITE : BB_PG_WRITE, &w->records);
+    add_query(w, write_statement(w), &w->records);
     if (w->is_careful) {
         add_query(w, BB_PG_DEFERRED, NULL);
         add_query(w, w->is_partitioned ? BB_PG_READ_PARTITIONS : BB_PG_READ, &w->keys);
@@ -197,6 +205,7 @@ static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
     bb_pg_params_init(&w->locks, allocator);
     bb_pg_params_init(&w->records, allocator);
     code = bb_pg_group_init(&w->group, allocator, given->writes, given->write_count, error);
+    w->is_careful |= w->group.merges;
     if (code == BB_OK)
         code = add_queries(w, error);
     if (code == BB_OK)
@@ -252,6 +261,8 @@ static setback find_setback(const ordinary_write *w, bb_pg_verdict *verdict)
     if (!w->is_careful)
         return SETBACK_DOUBTFUL;
     bb_pg_read_verdict(write[0].result, write[AFTER_READ].result, verdict);
+    if (verdict->oversized > 0)
+        return SETBACK_OVERSIZED;
     if (verdict->not_inserted > 0)
         return SETBACK_LEFT_OUT;
     if (verdict->not_updated > 0)
@@ -287,9 +298,21 @@ static int32_t tell_setback(const ordinary_write *w, const bb_pg_verdict *verdic
                             whose, (long long)verdict->gone, wanted);
     case SETBACK_NONE:
     case SETBACK_DOUBTFUL:
+    case SETBACK_OVERSIZED:
         break;
     }
     return bb_error_set(error, BB_ERR_RETRY, "%snot yet stored", whose);
+}
+
+/* Says which records merging would make too large. */
+static int32_t refuse_oversized(ordinary_write *w, bb_error *error)
+{
+    int32_t code = bb_pg_put_oversized(&w->group, w->queries[w->write_query].result);
+
+    if (code == BB_OK)
+        code = BB_ERR_OVERSIZED;
+    bb_pg_error(error, BB_OK, NULL, "");
+    return bb_error_set(error, code, "%s", bb_code_text(code));
 }
 
 /* Keeps for the next write whether the table has triggers or the like. */
@@ -318,6 +341,8 @@ static int32_t conclude(ordinary_write *w, int32_t code, bb_error *error)
         return judged;
     if (code != BB_OK) {
         w->setback = find_setback(w, &verdict);
+        if (w->setback == SETBACK_OVERSIZED)
+            return refuse_oversized(w, error);
         return w->setback == SETBACK_NONE ? code : tell_setback(w, &verdict, wanted, error);
     }
     if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
