@@ -16,6 +16,9 @@ enum { MAX_WORKERS = 256, DEFAULT_WORKERS = 2 };
 /* Seconds for --timeout. */
 enum { MAX_TIMEOUT = 86400, DEFAULT_TIMEOUT = 10 };
 
+/* The most that --max-answer can ask for (bb_config.max_answer_bytes). */
+#define MAX_ANSWER_BYTES ((int64_t)16 << 30)
+
 /* Values of options for getopt_long() begin here, above the characters, so that option_error()
  * tells them from letters. */
 enum { FIRST_OPTION = 0x100 };

@@ -10,10 +10,10 @@
  * only if `may_make` is set. Says what went wrong, and returns the program's exit status. */
 int store_open(const char *uri, int may_make, int64_t timeout_ms, bb_storage **out);
 
-/* Opens the endpoint. `max_queued` requests may wait for the workers (0: the library's default),
- * and each request may take `timeout_ms`. Says what went wrong, and returns the program's exit
- * status. */
-int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, int64_t timeout_ms,
-                  bb_contacts **out);
+/* Opens the endpoint. `max_queued` requests may wait for the workers, an answer may have
+ * `max_answer` bytes (0: the library's defaults), and each request may take `timeout_ms`. Says what
+ * went wrong, and returns the program's exit status. */
+int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, int64_t max_answer,
+                  int64_t timeout_ms, bb_contacts **out);
 
 #endif

@@ -18,7 +18,8 @@ const char log_program[] = "bb-contacts-uv";
 
 static const char help[] =
     "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--timeout SECONDS]\n"
-    "                      [--idle SECONDS] [--head-time SECONDS] [--body-time SECONDS] [--demo]\n"
+    "                      [--idle SECONDS] [--head-time SECONDS] [--body-time SECONDS]\n"
+    "                      [--max-answer BYTES] [--demo]\n"
     "\n"
     "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). One\n"
     "thread serves all connections; others write to the store.\n"
@@ -33,6 +34,7 @@ static const char help[] =
     "  --idle SECONDS      closes connections on which nothing moves for this long (default 75)\n"
     "  --head-time SECONDS how long a request's head may take to arrive (default 30)\n"
     "  --body-time SECONDS how long its body may take (default 300)\n"
+    "  --max-answer BYTES  refuses requests (413) whose answer would have more (default 67108864)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -53,6 +55,7 @@ enum {
     IDLE,
     HEAD_TIME,
     BODY_TIME,
+    MAX_ANSWER,
     DEMO,
     HELP,
     VERSION
@@ -66,6 +69,7 @@ struct options {
     int64_t idle;
     int64_t head_time;
     int64_t body_time;
+    int64_t max_answer; /* bytes; 0: the library's default */
     int demo;
 };
 
@@ -83,6 +87,8 @@ static int check_options(const struct options *options)
 
     if (options->workers < 1 || options->workers > MAX_WORKERS)
         return usage_error("must be 1 to 256", "--workers");
+    if (options->max_answer < 0 || options->max_answer > MAX_ANSWER_BYTES)
+        return usage_error("must be 1 to 17179869184 bytes", "--max-answer");
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i].seconds < 1 || times[i].seconds > times[i].most)
             return usage_error("must be 1 to 86400 seconds", times[i].name);
@@ -96,6 +102,7 @@ static int read_options(int argc, char **argv, struct options *options)
         {"idle", required_argument, NULL, IDLE},
         {"head-time", required_argument, NULL, HEAD_TIME},
         {"body-time", required_argument, NULL, BODY_TIME},
+        {"max-answer", required_argument, NULL, MAX_ANSWER},
         {"store", required_argument, NULL, STORE},
         {"listen", required_argument, NULL, LISTEN},
         {"workers", required_argument, NULL, WORKERS},
@@ -129,6 +136,8 @@ static int read_options(int argc, char **argv, struct options *options)
             options->head_time = parse_number(optarg, 1);
         else if (option == BODY_TIME)
             options->body_time = parse_number(optarg, 1);
+        else if (option == MAX_ANSWER)
+            options->max_answer = parse_number(optarg, 1);
         else
             options->demo = 1;
     }
@@ -157,7 +166,7 @@ static int run(bb_storage *storage, const struct options *options)
      * requests of all connections can wait, and none is refused because of the others. */
     if (status == EXIT_SUCCESS)
         status = endpoint_open(storage, (uint32_t)options->workers, 2 * limits.connections,
-                               options->timeout * 1000, &contacts);
+                               options->max_answer, options->timeout * 1000, &contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;

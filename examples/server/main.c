@@ -15,7 +15,8 @@ const char log_program[] = "bb-contacts-server";
 
 static const char help[] =
     "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--workers N]\n"
-    "                                              [--idle SECONDS] [--demo]\n"
+    "                                              [--idle SECONDS] [--max-answer BYTES]\n"
+    "                                              [--demo]\n"
     "       bb-contacts-server [--store URI] chatbot add ID --workspace N\n"
     "       bb-contacts-server [--store URI] chatbot archive ID\n"
     "       bb-contacts-server [--store URI] chatbot restore ID\n"
@@ -35,6 +36,7 @@ static const char help[] =
     "                      arrive together share one; with 0 each request has its own\n"
     "  --timeout SECONDS   how long a request, or a command, may wait for the store (default 10)\n"
     "  --idle SECONDS      closes connections on which nothing moves for this long (default 75)\n"
+    "  --max-answer BYTES  refuses requests (413) whose answer would have more (default 67108864)\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -76,7 +78,8 @@ enum {
     VERSION = 0x10000,
     WORKERS = 0x20000,
     TIMEOUT = 0x40000,
-    IDLE = 0x80000
+    IDLE = 0x80000,
+    MAX_ANSWER = 0x100000
 };
 
 static const struct command {
@@ -87,7 +90,7 @@ static const struct command {
     int makes; /* makes an SQLite file that is not there */
     int (*run)(bb_storage *storage, const struct options *options); /* NULL: schema_print() */
 } commands[] = {
-    {{"serve", NULL}, NOTHING, LISTEN | DEMO | WORKERS | IDLE, 0, 1, serve},
+    {{"serve", NULL}, NOTHING, LISTEN | DEMO | WORKERS | IDLE | MAX_ANSWER, 0, 1, serve},
     {{"chatbot", "add"}, ID, WORKSPACE, WORKSPACE, 1, chatbot_add},
     {{"chatbot", "archive"}, ID, 0, 0, 0, chatbot_archive},
     {{"chatbot", "restore"}, ID, 0, 0, 0, chatbot_restore},
@@ -111,6 +114,8 @@ static void read_value(int option, const char *value, struct options *options)
         options->timeout = parse_number(value, 1);
     else if (option == IDLE)
         options->idle = parse_number(value, 1);
+    else if (option == MAX_ANSWER)
+        options->max_answer = parse_number(value, 1);
     else if (option == WORKSPACE)
         options->workspace = parse_number(value, 1);
     else if (option == CHATBOT)
@@ -132,6 +137,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         {"workers", required_argument, NULL, WORKERS},
         {"timeout", required_argument, NULL, TIMEOUT},
         {"idle", required_argument, NULL, IDLE},
+        {"max-answer", required_argument, NULL, MAX_ANSWER},
         {"workspace", required_argument, NULL, WORKSPACE},
         {"chatbot", required_argument, NULL, CHATBOT},
         {"expires", required_argument, NULL, EXPIRES},
@@ -159,6 +165,8 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         return usage_error("must be 1 to 86400 seconds", "--timeout");
     if (options->idle < 1 || options->idle > MAX_IDLE_SECONDS)
         return usage_error("must be 1 to 86400 seconds", "--idle");
+    if (options->max_answer < 0 || options->max_answer > MAX_ANSWER_BYTES)
+        return usage_error("must be 1 to 17179869184 bytes", "--max-answer");
     if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
         return usage_error("must be a positive number of at most 63 bits",
                            options->workspace < 0 ? "--workspace"

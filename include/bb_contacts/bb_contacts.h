@@ -84,7 +84,8 @@ BB_API const char *bb_version(void);
     XX(ERR_QUEUE_FULL, 15, "too many requests wait already")                     \
     XX(ERR_CLOSED, 16, "the handle is being closed")                             \
     XX(ERR_OTHER_PROCESS, 17, "opened in another process")                       \
-    XX(ERR_OVERSIZED, 18, "merging would make a contact too large")
+    XX(ERR_OVERSIZED, 18, "merging would make a contact too large")              \
+    XX(ERR_TOO_LARGE, 19, "the answer would be larger than its bound")
 
 typedef enum bb_code {
 #define XX(name, value, text) BB_##name = (value),
@@ -291,6 +292,9 @@ typedef struct bb_config {
     size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
     /* version 0.1 ends here */
     int32_t custom_attributes; /* a bb_attributes, for requests that do not say */
+    size_t max_answer_bytes;   /* A7; a request whose answer would have more is a 413 and stores
+                                  nothing; default 64 MiB; at most 16 GiB. A group's answers have no
+                                  more in all: what does not fit is written in smaller groups */
 } bb_config;
 
 static inline void bb_config_init(bb_config *config)

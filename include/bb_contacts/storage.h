@@ -79,6 +79,7 @@ typedef struct bb_record {
     /* version 0.1 ends here */
     size_t place;                /* where the last of its entries stands in the request, from 0 */
     bb_slice removed_attributes; /* with BB_RECORD_MERGE: JSON, an array of the names, each once */
+    size_t entries; /* how many entries of the request name it, so how often the answer has it */
 } bb_record;
 
 /* Who asks, for what, and when. */
@@ -126,11 +127,19 @@ typedef struct bb_contact {
  * access->now_us if the contact was created or updated, otherwise as it was.
  *
  * put() returns BB_OK; BB_ERR_NOMEM; BB_ERR_ARGUMENT for an index that is out of range or was put
- * already, or a contact whose size is that of no version; or BB_ERR_INTERNAL for a contact that no
- * answer can hold, since someone else has written invalid JSON or UTF-8 to the tables. On any but
- * BB_OK the backend undoes the write, if it still can, and fails with the same code. A backend that
- * commits before it has the rows to put (one round trip does both) can't; the client then gets a
- * 500 and may try again (E9).
+ * already, or a contact whose size is that of no version; BB_ERR_TOO_LARGE (A7); or BB_ERR_INTERNAL
+ * for a contact that no answer can hold, since someone else has written invalid JSON or UTF-8 to
+ * the tables. On any but BB_OK the backend undoes the write, if it still can, and fails with the
+ * same code. A backend that commits before it has the rows to put (one round trip does both) can't;
+ * the client then gets a 500 and may try again (E9).
+ *
+ * Such a backend keeps max_bytes itself: what it puts may not have more in all, each contact
+ * counted as often as its record's `entries` says; otherwise it stores nothing, hands over nothing
+ * and fails with BB_ERR_TOO_LARGE. A contact's bytes are BB_CONTACT_FRAME_BYTES, the digits of its
+ * id and of both times in seconds, its external_id and texts as JSON strings with the shortest
+ * escapes (4 for null), and its JSON as it is put. One that puts before it commits need not count:
+ * put() does. None may hold much more than max_bytes of contacts, as they are or as they were, at
+ * once.
  *
  * Merging may make a contact's custom_attributes larger than before and larger than
  * max_attribute_bytes (D3), as JSON in the store's own form without white space around values. For
@@ -138,7 +147,8 @@ typedef struct bb_contact {
  * for the contacts, stores nothing, and returns BB_ERR_OVERSIZED. Other records need not be put
  * then.
  */
-#define BB_PUT_OVERSIZED 3
+#define BB_CONTACT_FRAME_BYTES 133
+#define BB_PUT_OVERSIZED       3
 
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */
@@ -150,6 +160,7 @@ typedef struct bb_write {
     void *put_ctx; /* first argument of put() */
     /* version 0.1 ends here */
     size_t max_attribute_bytes; /* see above; 0: no limit */
+    size_t max_bytes;           /* of contacts in the answer, see above; 0: no bound */
 } bb_write;
 
 /*
@@ -159,7 +170,8 @@ typedef struct bb_write {
  * Each write is authorized on its own. write_group() returns BB_OK if the transaction went through.
  * Then codes[i], which is BB_OK before the call, tells what became of each write: BB_OK, it is
  * stored, and each of its records was put(); BB_ERR_UNKNOWN_KEY or BB_ERR_NOT_FOUND, it is refused;
- * any other code, it failed alone, as when its put() ran out of memory. If write_group() returns
+ * any other code, it failed alone, as when its put() ran out of memory. All writes have the same
+ * max_bytes, and it holds for all of them together, too. If write_group() returns
  * any other code, nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library
  * then writes smaller groups, or one by one. So a backend may give up at anything out of the
  * ordinary.
@@ -218,6 +230,7 @@ typedef struct bb_key_record {
  *     BB_ERR_NOT_FOUND     B3 says no                                              404
  *     BB_ERR_CONFLICT      a uniqueness rule of the host's own (E10)               409
  *     BB_ERR_OVERSIZED     see bb_write (D3)                                       400
+ *     BB_ERR_TOO_LARGE     the answer would be larger than its bound (A7)          413
  *     BB_ERR_RETRY         undone; the session is good; called again until the deadline
  *     BB_ERR_LOST          the session is broken; closed, and tried again on a new one
  *     BB_ERR_BUSY, BB_ERR_UNAVAILABLE                                              503

@@ -28,8 +28,11 @@ enum {
     MOST_GROUP_REQUESTS = 1000,
     DEFAULT_GROUP_CONTACTS = 1000,
     MOST_GROUP_CONTACTS = 10000,
-    DEFAULT_GROUP_BYTES = 4 * 1024 * 1024
+    DEFAULT_GROUP_BYTES = 4 * 1024 * 1024,
+    DEFAULT_ANSWER = 64 * 1024 * 1024
 };
+
+static const uint64_t most_answer = (uint64_t)16 * 1024 * 1024 * 1024;
 
 static int64_t system_clock(void *ctx)
 {
@@ -77,6 +80,7 @@ static void fill_in_defaults(bb_config *config)
     fill_in(&config->max_group_requests, DEFAULT_GROUP_REQUESTS);
     fill_in(&config->max_group_contacts, DEFAULT_GROUP_CONTACTS);
     fill_in_size(&config->max_group_bytes, DEFAULT_GROUP_BYTES);
+    fill_in_size(&config->max_answer_bytes, DEFAULT_ANSWER);
     if (config->workers > 0) /* each writes on a session of its own */
         fill_up(&config->max_sessions, config->workers + BB_QUARANTINE_WORKERS);
 }
@@ -90,6 +94,7 @@ static int is_within_bounds(const bb_config *config)
            config->max_group_contacts <= MOST_GROUP_CONTACTS &&
            config->custom_attributes >= BB_ATTRIBUTES_DEFAULT &&
            config->custom_attributes <= BB_ATTRIBUTES_MERGE &&
+           config->max_answer_bytes <= most_answer &&
            (config->allocator == NULL || bb_allocator_is_valid(config->allocator));
 }
 
@@ -136,6 +141,7 @@ static void copy_config(bb_contacts *contacts, const bb_config *config)
     contacts->random_ctx = config->random_ctx;
     contacts->executor.log = config->log;
     contacts->executor.log_ctx = config->log_ctx;
+    contacts->executor.max_answer_bytes = config->max_answer_bytes;
     contacts->max_body_bytes = config->max_body_bytes;
     contacts->max_entry_bytes = config->max_entry_bytes;
     contacts->max_depth = config->max_depth;

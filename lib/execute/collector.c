@@ -9,10 +9,11 @@
 #include "util/struct_size.h"
 
 int32_t bb_collector_init(bb_collector *collector, const bb_access *access, bb_batch *batch,
-                          bb_arena *arena)
+                          size_t max_answer_bytes, bb_arena *arena)
 {
-    *collector = (bb_collector){.access = *access, .batch = batch};
-    return bb_rendered_init(&collector->rendered, batch->record_count, arena);
+    *collector = (bb_collector){
+        .access = *access, .batch = batch, .max_bytes = bb_response_room(max_answer_bytes)};
+    return bb_rendered_init(&collector->rendered, batch->record_count, collector->max_bytes, arena);
 }
 
 void bb_collector_free(bb_collector *collector)
@@ -28,6 +29,8 @@ static void forget(bb_collector *collector)
     collector->put_count = 0;
     collector->put_code = BB_OK;
     collector->faulty_id = 0;
+    collector->bytes = 0;
+    collector->is_crowded_out = 0;
     bb_batch_forget_oversized(collector->batch);
     bb_buffer_reset(&collector->rendered.json);
     for (size_t i = 0; i < collector->batch->record_count; i++)
@@ -57,6 +60,30 @@ static int32_t take_oversized(bb_collector *collector, size_t index)
     return BB_OK;
 }
 
+/* Adds `entries` times `len` to a sum. Returns 0, and adds nothing, if that is more than `max`. */
+static int add_up(size_t *sum, size_t len, size_t entries, size_t max)
+{
+    if (len > (max - *sum) / entries)
+        return 0;
+    *sum += len * entries;
+    return 1;
+}
+
+/* Counts what the answer has of a record, as often as it has it (A7). */
+static int32_t count_bytes(bb_collector *collector, size_t index)
+{
+    size_t len = collector->rendered.len[index] + 1;
+    size_t entries = collector->batch->records[index].entries;
+
+    if (!add_up(&collector->bytes, len, entries, collector->max_bytes))
+        return BB_ERR_TOO_LARGE;
+    if (collector->group_bytes == NULL ||
+        add_up(collector->group_bytes, len, entries, collector->max_bytes))
+        return BB_OK;
+    collector->is_crowded_out = 1;
+    return BB_ERR_TOO_LARGE;
+}
+
 static int32_t take(bb_collector *collector, size_t index, int32_t outcome,
                     const bb_contact *contact, const bb_contact *before)
 {
@@ -77,6 +104,8 @@ static int32_t take(bb_collector *collector, size_t index, int32_t outcome,
         code = bb_batch_set_outcomes(batch, index, outcome, former);
     if (code == BB_OK)
         code = bb_rendered_put(&collector->rendered, index, after);
+    if (code == BB_OK)
+        code = count_bytes(collector, index);
     if (code != BB_OK || ++collector->put_count < batch->record_count)
         return code;
     /* the last one: if the backend puts before it commits, all of the answer's memory is taken
@@ -106,7 +135,8 @@ bb_write bb_collector_begin(bb_collector *collector)
                       .record_count = collector->batch->record_count,
                       .put = put,
                       .put_ctx = collector,
-                      .max_attribute_bytes = collector->batch->rules.max_attribute_bytes};
+                      .max_attribute_bytes = collector->batch->rules.max_attribute_bytes,
+                      .max_bytes = collector->max_bytes};
 
     forget(collector);
     return write;
@@ -119,6 +149,9 @@ int32_t bb_collector_check(const bb_collector *collector, int32_t code, bb_error
                             "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
                             (long long)collector->faulty_id,
                             (long long)collector->access.chatbot_id);
+    if (code == BB_OK && collector->put_code == BB_ERR_TOO_LARGE)
+        return bb_error_set(error, BB_ERR_INTERNAL,
+                            "the backend has stored what is too large for an answer");
     if (code == BB_OK && (collector->put_code != BB_OK || collector->answer == NULL))
         return bb_error_set(error, BB_ERR_INTERNAL,
                             "the backend did not hand back every record once");

@@ -22,6 +22,8 @@ static int32_t status_of(const bb_job *job, int32_t code, const bb_error *error)
     case BB_ERR_OVERSIZED: /* only with what is to be said about it */
         return job->batch != NULL && job->batch->oversized > 0 ? BB_STATUS_INVALID_DATA
                                                                : BB_FAULT(BB_ERR_INTERNAL);
+    case BB_ERR_TOO_LARGE:
+        return BB_STATUS_PAYLOAD_TOO_LARGE;
     case BB_ERR_BUSY: /* which means: until the deadline */
         return BB_FAULT(BB_ERR_DEADLINE);
     case BB_ERR_RETRY: /* still so at the deadline; the pool says it, too, of a store that is gone
@@ -72,7 +74,8 @@ int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t 
     int32_t status = status_of(job, code, error);
     int is_unavailable = bb_result_status(bb_response_plain(status)) == BB_STATUS_UNAVAILABLE;
 
-    if (status == BB_STATUS_CONFLICT && error->message[0] != '\0')
+    if ((status == BB_STATUS_CONFLICT || status == BB_STATUS_PAYLOAD_TOO_LARGE) &&
+        error->message[0] != '\0')
         bb_executor_log(executor, BB_LOG_INFO, "refused", error);
     if (status >= 0)
         return status;

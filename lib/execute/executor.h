@@ -14,6 +14,7 @@ typedef struct bb_executor {
     bb_storage *storage;
     bb_log_fn log; /* NULL: nothing is logged */
     void *log_ctx;
+    size_t max_answer_bytes;
     bb_session_pool pool;
     bb_counters counters;
 } bb_executor;

@@ -15,6 +15,7 @@ struct bb_job_group {
     const bb_write **pointers;
     int32_t *codes;
     bb_share share;
+    size_t bytes;      /* of contacts in the answers so far */
     bb_job **deferred; /* the jobs that are not done when it ends */
     size_t deferred_count;
 };
@@ -69,8 +70,8 @@ static bb_write_group describe(const bb_job_group *group, bb_job *const *jobs, s
 }
 
 /* Makes one write of the group ready. BB_OK, or BB_ERR_NOMEM. */
-static int32_t prepare_member(bb_job_group *group, size_t i, bb_job *job,
-                              const bb_write_group *description)
+static int32_t prepare_member(const bb_executor *executor, bb_job_group *group, size_t i,
+                              bb_job *job, const bb_write_group *description)
 {
     bb_collector *collector = &group->collectors[i];
     bb_access access = job->access;
@@ -78,8 +79,10 @@ static int32_t prepare_member(bb_job_group *group, size_t i, bb_job *job,
     access.now_us = description->now_us;
     access.deadline = description->deadline;
     access.lock_deadline = group->share.lock_deadline;
-    if (bb_collector_init(collector, &access, job->batch, job->arena) != BB_OK)
+    if (bb_collector_init(collector, &access, job->batch, executor->max_answer_bytes, job->arena) !=
+        BB_OK)
         return BB_ERR_NOMEM;
+    collector->group_bytes = &group->bytes;
     group->writes[i] = bb_collector_begin(collector);
     group->pointers[i] = &group->writes[i];
     group->codes[i] = BB_OK;
@@ -97,6 +100,15 @@ static bb_result *answer_member(const bb_executor *executor, const bb_job *job,
     return bb_collector_finish(collector, bb_job_conclude(executor, job, code, &error));
 }
 
+static void write_singly(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
+                         size_t count);
+
+/* Whether a job alone was not stored because of what the others have in their answers. */
+static int is_left_over(const bb_job_group *group, size_t i)
+{
+    return group->codes[i] == BB_ERR_TOO_LARGE && group->collectors[i].is_crowded_out;
+}
+
 /* Answers each job of a group that went through. Counts before, as a host that has an answer may
  * ask for the statistics. */
 static void answer_all(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
@@ -110,7 +122,14 @@ static void answer_all(bb_executor *executor, bb_job_group *group, bb_job *const
         bb_count_write(&executor->counters, stored);
     for (size_t i = 0; i < count; i++) {
         bb_collector *collector = &group->collectors[i];
-        jobs[i]->done(jobs[i], answer_member(executor, jobs[i], collector, group->codes[i]));
+        if (is_left_over(group, i))
+            bb_collector_free(collector);
+        else
+            jobs[i]->done(jobs[i], answer_member(executor, jobs[i], collector, group->codes[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_left_over(group, i))
+            write_singly(executor, group, &jobs[i], 1);
     }
 }
 
@@ -134,8 +153,9 @@ static int32_t write_together(bb_executor *executor, bb_job_group *group, bb_job
     size_t ready = 0;
     int32_t code = BB_OK;
 
+    group->bytes = 0;
     while (code == BB_OK && ready < count) {
-        code = prepare_member(group, ready, jobs[ready], &description);
+        code = prepare_member(executor, group, ready, jobs[ready], &description);
         ready++;
     }
     if (code == BB_OK)
@@ -172,11 +192,12 @@ static void write_singly(bb_executor *executor, bb_job_group *group, bb_job *con
     defer(group, jobs + i, count - i);
 }
 
-/* Whether a group failed because of one of its requests, and not because of the store's state. */
+/* Whether a group failed because of one of its requests, and not because of the store's state; or,
+ * in the last case, because of what all have in their answers. */
 static int is_fault_of_one(int32_t code)
 {
     return code == BB_ERR_CONFLICT || code == BB_ERR_OVERSIZED || code == BB_ERR_ARGUMENT ||
-           code == BB_ERR_INTERNAL;
+           code == BB_ERR_INTERNAL || code == BB_ERR_TOO_LARGE;
 }
 
 static void note_group_failure(bb_executor *executor, bb_job *const *jobs, size_t count,

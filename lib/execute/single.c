@@ -42,7 +42,8 @@ bb_result *bb_job_write(bb_executor *executor, bb_job *job, bb_share share)
     int32_t status = BB_FAULT(BB_ERR_NOMEM);
     bb_collector collector;
 
-    if (bb_collector_init(&collector, &access, job->batch, job->arena) == BB_OK)
+    if (bb_collector_init(&collector, &access, job->batch, executor->max_answer_bytes,
+                          job->arena) == BB_OK)
         status = bb_job_retry(executor, job, share, write_batch, &collector);
     if (status == BB_DEFERRED) {
         bb_collector_free(&collector);

@@ -169,6 +169,7 @@ static int32_t make_record(bb_batch *batch, size_t index, size_t begin, size_t e
         batch->record_of[batch->order[i]] = (uint32_t)index;
     }
     record->place = batch->order[end - 1];
+    record->entries = end - begin;
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         bb_record_set_value(record, &bb_fields[i], folded.value[i]);
     batch->pointers[index] = record;

@@ -102,9 +102,17 @@ bb_result *bb_response_issues(const bb_allocator *allocator, const bb_issues *is
     return result;
 }
 
-int32_t bb_rendered_init(bb_rendered *rendered, size_t record_count, bb_arena *arena)
+size_t bb_response_room(size_t max)
 {
-    bb_buffer_init(&rendered->json, &arena->allocator, SIZE_MAX);
+    size_t around = sizeof success_head - 1 + sizeof success_tail - 1 - 1; /* no last comma */
+
+    return max > around ? max - around : 1;
+}
+
+int32_t bb_rendered_init(bb_rendered *rendered, size_t record_count, size_t max_bytes,
+                         bb_arena *arena)
+{
+    bb_buffer_init(&rendered->json, &arena->allocator, max_bytes);
     rendered->start = bb_arena_alloc_array(arena, record_count, sizeof *rendered->start);
     rendered->len = bb_arena_alloc_array(arena, record_count, sizeof *rendered->len);
     return rendered->start != NULL && rendered->len != NULL ? BB_OK : BB_ERR_NOMEM;
@@ -133,6 +141,15 @@ static void append_json(bb_buffer *json, bb_slice value)
 #define APPEND_ARRAY          append_json
 #define APPEND_OBJECT         append_json
 
+/* What storage.h tells backends; with the comma that follows. */
+#define XX(name, NAME, KIND) +sizeof(",\"" #name "\":") - 1
+_Static_assert(
+    BB_CONTACT_FRAME_BYTES ==
+        sizeof("{\"id\":\"contact_\",\"external_id\":,\"created_at\":,\"updated_at\":},") -
+            1 BB_FIELD_MAP(XX),
+    "BB_CONTACT_FRAME_BYTES is not what a contact has besides its values");
+#undef XX
+
 int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact)
 {
     bb_buffer *json = &rendered->json;
@@ -153,7 +170,7 @@ int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *
     bb_buffer_append_i64(json, contact->updated_at_us / 1000000);
     APPEND(json, "}");
     if (json->failed)
-        return BB_ERR_NOMEM;
+        return json->is_full ? BB_ERR_TOO_LARGE : BB_ERR_NOMEM;
     rendered->start[record] = start;
     rendered->len[record] = json->len - start;
     return BB_OK;

@@ -37,11 +37,17 @@ typedef struct bb_rendered {
     size_t *len;
 } bb_rendered;
 
+/* The bytes of contacts that a 200 has room for if it may have `max` in all, with a comma after
+ * each; at least 1, which is less than any contact has. */
+size_t bb_response_room(size_t max);
+
 /* The arrays live in the arena. BB_OK or BB_ERR_NOMEM. */
-int32_t bb_rendered_init(bb_rendered *rendered, size_t record_count, bb_arena *arena);
+int32_t bb_rendered_init(bb_rendered *rendered, size_t record_count, size_t max_bytes,
+                         bb_arena *arena);
 void bb_rendered_free(bb_rendered *rendered);
 
-/* Writes the contact (E3) of a record. BB_OK or BB_ERR_NOMEM. */
+/* Writes the contact (E3) of a record. BB_OK, BB_ERR_NOMEM, or BB_ERR_TOO_LARGE if all have more
+ * than max_bytes. */
 int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact);
 
 /* A 200 with one contact for each entry (A4, E2). A plain 500 if memory runs out. */

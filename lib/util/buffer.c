@@ -24,6 +24,7 @@ void bb_buffer_reset(bb_buffer *buffer)
 {
     buffer->len = 0;
     buffer->failed = 0;
+    buffer->is_full = 0;
 }
 
 static char *fail(bb_buffer *buffer)
@@ -42,8 +43,10 @@ char *bb_buffer_reserve(bb_buffer *buffer, size_t extra)
         return NULL;
     if (extra <= capacity - buffer->len)
         return buffer->data + buffer->len;
-    if (extra > buffer->max - buffer->len)
+    if (extra > buffer->max - buffer->len) {
+        buffer->is_full = 1;
         return fail(buffer);
+    }
     if (capacity < FIRST_CAPACITY)
         capacity = FIRST_CAPACITY;
     while (capacity - buffer->len < extra)

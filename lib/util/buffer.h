@@ -15,8 +15,9 @@ typedef struct bb_buffer {
     char *data; /* NULL until the first append, and after a failure */
     size_t len;
     size_t capacity;
-    size_t max; /* it never grows past this many bytes */
-    int failed; /* out of memory, or past max */
+    size_t max;  /* it never grows past this many bytes */
+    int failed;  /* out of memory, or past max */
+    int is_full; /* past max */
 } bb_buffer;
 
 void bb_buffer_init(bb_buffer *buffer, const bb_allocator *allocator, size_t max);

@@ -151,7 +151,10 @@ static int32_t attributes_mode(const json *holder)
 
 static void set_config_options(const json *file, bb_config *config)
 {
+    const json *limits = json_member(file, "limits");
+
     config->custom_attributes = attributes_mode(file);
+    config->max_answer_bytes = (size_t)json_integer(limits, "max_answer_bytes", 0);
 }
 
 static void set_request_options(const json *spec, bb_request *request)
@@ -168,7 +171,8 @@ static int has_options(const json *holder)
 static int needs_options(const json *file)
 {
     const json *steps = json_member(file, "steps");
-    int needs = has_options(file);
+    int needs =
+        has_options(file) || json_member(json_member(file, "limits"), "max_answer_bytes") != NULL;
 
     for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next)
         needs |= has_options(json_member(step, "request"));

@@ -24,7 +24,7 @@ A3|Every outcome has a JSON body; a 400 about entries lists up to 100 faulty fie
 A4|200 is a message and the contacts
 A5|No key and no word of the storage engine reaches a response; keys reach no log
 A6|Dry run|later
-A7|An answer is bounded|later
+A7|An answer is bounded; past the bound nothing is stored
 B1|`Authorization: Bearer oc_<env>_<random>`, or 401
 B2|Only the SHA-256 of a key is stored or compared
 B3|A key's workspace and chatbot limit it; anything outside is 404
@@ -42,8 +42,8 @@ D email|Omitted is kept, null clears; stored as sent
 D phonenumber|Omitted is kept, null clears; stored as sent
 D stripe_accounts|Omitted is kept, null resets to `[]`, a value replaces
 D custom_attributes|Omitted is kept, null resets to `{}`, a value replaces
-D2|Merging of `custom_attributes`|later
-D3|Merging may not grow a contact past the limit of an entry|later
+D2|Merging of `custom_attributes`
+D3|Merging may not grow a contact past the limit of an entry
 E1|Entries act one by one, in order; one contact per external_id
 E2|One contact per entry in `data`, in its final state
 E3|A contact's nine members, in order; ids unique and never reused

@@ -236,7 +236,7 @@ static void test_C7_odd_limits(bb_storage *storage)
 /* Structs whose size is that of no version: they are refused, and nothing but the size is read. */
 static void test_abi_odd_sizes(bb_storage *storage, bb_contacts *contacts)
 {
-    static const size_t odd[] = {0, 1, 8, sizeof(bb_request) - 1, SIZE_MAX / 2, SIZE_MAX};
+    static const size_t odd[] = {0, 1, 8, offsetof(bb_request, timeout_ms), SIZE_MAX / 2, SIZE_MAX};
     bb_contacts *other;
     bb_request request;
     bb_principal principal;

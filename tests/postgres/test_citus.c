@@ -52,8 +52,8 @@ static unsigned count_of(const char *text, const char *part)
 static int uses(const bb_pg_statement *statement, const char *wanted)
 {
     static const char sql[] =
-        "BEGIN; CREATE FUNCTION form(bigint, timestamptz, text[], integer[]" ARRAYS
-        ") RETURNS void BEGIN ATOMIC %s; END;"
+        "BEGIN; CREATE FUNCTION form(bigint, timestamptz, text[], integer[], integer[], "
+        "bigint" ARRAYS ") RETURNS void BEGIN ATOMIC %s; END;"
         "SELECT coalesce(string_agg(DISTINCT concat_ws(' ', p.proname, p.provolatile), ', '), '')"
         " FROM pg_proc f, regexp_matches(f.prosqlbody::text, ':(?:op)?funcid (\\d+)', 'g') m"
         " JOIN pg_proc p ON p.oid = m[1]::oid"

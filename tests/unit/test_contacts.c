@@ -72,12 +72,14 @@ static void test_C7_limits_are_taken_over(void **state)
     config.max_depth = 3;
     config.max_sessions = 4;
     config.timeout_ms = 5;
+    config.max_answer_bytes = 6;
     assert_int_equal(bb_contacts_open(b.storage, &config, &contacts, NULL), BB_OK);
     assert_int_equal(bb_contacts_max_body(contacts), 1);
     assert_int_equal(contacts->max_entry_bytes, 2);
     assert_int_equal(contacts->max_depth, 3);
     assert_int_equal(contacts->executor.pool.max, 4);
     assert_int_equal(contacts->timeout_ms, 5);
+    assert_int_equal(contacts->executor.max_answer_bytes, 6);
     bb_contacts_close(contacts);
     close_base(&b);
     assert_int_equal(bb_contacts_max_body(NULL), 0);
@@ -86,7 +88,7 @@ static void test_C7_limits_are_taken_over(void **state)
 static void test_C7_limits_have_bounds(void **state)
 {
     bb_config good[6];
-    bb_config bad[8];
+    bb_config bad[9];
     bb_allocator partial = {NULL, NULL, NULL, NULL};
 
     (void)state;
@@ -100,6 +102,7 @@ static void test_C7_limits_have_bounds(void **state)
     good[3].timeout_ms = INT64_MAX;
     good[4].timeout_ms = -1; /* the default */
     good[5].custom_attributes = BB_ATTRIBUTES_MERGE;
+    good[5].max_answer_bytes = (size_t)16 << 30;
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_int_equal(try_config(&good[i]), BB_OK);
     bad[0].max_body_bytes = ((size_t)1 << 30) + 1;
@@ -110,6 +113,7 @@ static void test_C7_limits_have_bounds(void **state)
     bad[5].size = 0;
     bad[6].custom_attributes = BB_ATTRIBUTES_MERGE + 1;
     bad[7].custom_attributes = -1;
+    bad[8].max_answer_bytes = ((size_t)16 << 30) + 1;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_int_equal(try_config(&bad[i]), BB_ERR_ARGUMENT);
 }

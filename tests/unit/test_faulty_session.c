@@ -182,6 +182,8 @@ static int32_t expected_status(int32_t code)
         return 404;
     case BB_ERR_CONFLICT:
         return 409;
+    case BB_ERR_TOO_LARGE:
+        return 413;
     case BB_ERR_BUSY:
     case BB_ERR_UNAVAILABLE:
     case BB_ERR_RETRY:

@@ -117,7 +117,7 @@ static void test_A2_opening_while_memory_fails(void **state)
         assert_int_equal(memory.live, 0);
         unit_memory_fail(&memory, ++n, 0);
     }
-    assert_in_range(n, 10, 200);
+    assert_in_range(n, 10, 400);
     bb_storage_close(storage);
     unit_memory_check(&memory);
 }

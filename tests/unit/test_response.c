@@ -80,7 +80,7 @@ static void begin(success *s, size_t records)
     s->batch.record_of = s->record_of;
     s->batch.outcomes = s->outcomes;
     s->batch.record_count = records;
-    assert_int_equal(bb_rendered_init(&s->rendered, records, &s->arena), BB_OK);
+    assert_int_equal(bb_rendered_init(&s->rendered, records, SIZE_MAX, &s->arena), BB_OK);
 }
 
 static void end(success *s)

@@ -259,12 +259,12 @@ static void test_random_bytes_fill_any_length(void **state)
 static void test_codes_have_names_and_texts(void **state)
 {
     (void)state;
-    for (int32_t code = BB_OK; code <= BB_ERR_OVERSIZED; code++) {
+    for (int32_t code = BB_OK; code <= BB_ERR_TOO_LARGE; code++) {
         assert_memory_equal(bb_code_name(code), code == BB_OK ? "BB_OK" : "BB_ERR_", 5);
         assert_string_not_equal(bb_code_text(code), "unknown code");
     }
     assert_string_equal(bb_code_name(BB_ERR_BUSY), "BB_ERR_BUSY");
-    assert_string_equal(bb_code_name(BB_ERR_OVERSIZED + 1), "BB_ERR_UNKNOWN");
+    assert_string_equal(bb_code_name(BB_ERR_TOO_LARGE + 1), "BB_ERR_UNKNOWN");
     assert_string_equal(bb_code_name(-1), "BB_ERR_UNKNOWN");
     assert_string_equal(bb_code_text(INT32_MAX), "unknown code");
     assert_string_equal(bb_version(), "0.1.0");

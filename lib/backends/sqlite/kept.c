@@ -8,8 +8,10 @@
 #include "util/alloc.h"
 #include "util/fields.h"
 
-int32_t bb_sqlite_kept_init(bb_sqlite_kept *kept, const bb_allocator *allocator, size_t count)
+int32_t bb_sqlite_kept_init(bb_sqlite_kept *kept, const bb_allocator *allocator, size_t count,
+                            size_t max_bytes)
 {
+    kept->room = max_bytes > 0 ? max_bytes : SIZE_MAX;
     kept->allocator = allocator;
     kept->records = bb_alloc_array(allocator, count, sizeof *kept->records);
     if (kept->records == NULL)
@@ -29,16 +31,22 @@ void bb_sqlite_kept_free(bb_sqlite_kept *kept)
     kept->records = NULL;
 }
 
-/* Behind the copy are its strings, as the contact's own do not stay. */
-static bb_contact *copy(const bb_allocator *allocator, const bb_contact *contact)
+/* The bytes are in memory, so their sum can't overflow. */
+static size_t bytes_of(const bb_contact *contact)
 {
-    size_t len = 0;
-    bb_contact *made;
-    char *to;
+    size_t bytes = sizeof *contact;
 
     for (int i = 0; i < BB_FIELD_COUNT; i++)
-        len += bb_contact_value(contact, &bb_fields[i]).len;
-    made = bb_alloc(allocator, sizeof *made + len);
+        bytes += bb_contact_value(contact, &bb_fields[i]).len;
+    return bytes;
+}
+
+/* Behind the copy are its strings, as the contact's own do not stay. */
+static bb_contact *copy(const bb_allocator *allocator, const bb_contact *contact, size_t bytes)
+{
+    bb_contact *made = bb_alloc(allocator, bytes);
+    char *to;
+
     if (made == NULL)
         return NULL;
     *made = *contact;
@@ -59,8 +67,15 @@ int32_t bb_sqlite_kept_add(bb_sqlite_kept *kept, size_t index, int32_t outcome,
 {
     bb_sqlite_kept_record *record = &kept->records[index];
 
+    size_t bytes;
+
     record->outcome = outcome;
-    if (before != NULL)
-        record->before = copy(kept->allocator, before);
-    return before != NULL && record->before == NULL ? BB_ERR_NOMEM : BB_OK;
+    if (before == NULL)
+        return BB_OK;
+    bytes = bytes_of(before);
+    if (bytes > kept->room)
+        return BB_ERR_TOO_LARGE;
+    kept->room -= bytes;
+    record->before = copy(kept->allocator, before, bytes);
+    return record->before == NULL ? BB_ERR_NOMEM : BB_OK;
 }

@@ -18,10 +18,14 @@ typedef struct bb_sqlite_kept {
     const bb_allocator *allocator;
     bb_sqlite_kept_record *records; /* NULL: nothing is kept */
     size_t count;
+    size_t room; /* bytes that more contacts may have */
 } bb_sqlite_kept;
 
-/* These return BB_OK or BB_ERR_NOMEM. `before` is copied. */
-int32_t bb_sqlite_kept_init(bb_sqlite_kept *kept, const bb_allocator *allocator, size_t count);
+/* BB_OK or BB_ERR_NOMEM. The contacts may have `max_bytes`; 0: as many as there are. */
+int32_t bb_sqlite_kept_init(bb_sqlite_kept *kept, const bb_allocator *allocator, size_t count,
+                            size_t max_bytes);
+
+/* BB_OK, BB_ERR_NOMEM, or BB_ERR_TOO_LARGE. `before` is copied. */
 int32_t bb_sqlite_kept_add(bb_sqlite_kept *kept, size_t index, int32_t outcome,
                            const bb_contact *before);
 void bb_sqlite_kept_free(bb_sqlite_kept *kept);

@@ -118,11 +118,12 @@ static int32_t put(const write_job *job, size_t index, int32_t outcome, const bb
 static int32_t conclude(write_job *job, size_t index, int32_t outcome, const bb_contact *contact,
                         const bb_contact *before)
 {
+    int32_t code;
+
     if (job->kept.records == NULL)
         return put(job, index, outcome, contact, before);
-    if (bb_sqlite_kept_add(&job->kept, index, outcome, before) == BB_OK)
-        return BB_OK;
-    return bb_error_set(job->error, BB_ERR_NOMEM, "out of memory");
+    code = bb_sqlite_kept_add(&job->kept, index, outcome, before);
+    return code == BB_OK ? BB_OK : bb_error_set(job->error, code, "%s", bb_code_text(code));
 }
 
 static int32_t fail_unstored(const write_job *job, const bb_record *record)
@@ -395,7 +396,7 @@ static int32_t write_records(bb_sqlite_session *session, const bb_write *write, 
     if (code == BB_OK)
         code = prepare(&job);
     if (code == BB_OK && session->has_triggers &&
-        bb_sqlite_kept_init(&job.kept, allocator, write->record_count) != BB_OK)
+        bb_sqlite_kept_init(&job.kept, allocator, write->record_count, write->max_bytes) != BB_OK)
         code = bb_error_set(error, BB_ERR_NOMEM, "out of memory");
     if (code == BB_OK)
         code = write_all(&job);

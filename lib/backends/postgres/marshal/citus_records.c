@@ -48,6 +48,14 @@ static void add_flags(bb_pg_params *params, const selection *s)
     bb_pg_params_end_array(params);
 }
 
+static void add_entries(bb_pg_params *params, const selection *s)
+{
+    bb_pg_params_begin_array(params, BB_PG_INT4, s->count);
+    for (size_t i = 0; i < s->count; i++)
+        bb_pg_params_element_i32(params, (int32_t)bb_pg_record_entries(record_at(s, i)));
+    bb_pg_params_end_array(params);
+}
+
 static void add_removed(bb_pg_params *params, const selection *s)
 {
     bb_pg_params_begin_array(params, BB_PG_TEXT, s->count);
@@ -77,6 +85,8 @@ int32_t bb_pg_params_add_some_records(bb_pg_params *params, const bb_write *writ
     bb_pg_params_add_time(params, write->access->now_us);
     add_keys(params, &s);
     add_flags(params, &s);
+    add_entries(params, &s);
+    bb_pg_params_add_bytes(params, NULL, 0); /* the room */
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         add_field(params, &s, &bb_fields[i]);
     return BB_OK;

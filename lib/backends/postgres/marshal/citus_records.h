@@ -24,7 +24,7 @@ enum { BB_PG_ROW_OVERSIZED = 5 };
 
 /*
  * Adds the chatbot, the time, and the records whose indexes are in `picked` (NULL: all), one array
- * a column. BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are too large for a message.
+ * a column. The room is NULL. BB_ERR_NOMEM, or BB_ERR_INTERNAL if they are too large for a message.
  */
 int32_t bb_pg_params_add_some_records(bb_pg_params *params, const bb_write *write,
                                       const size_t *picked, size_t count, bb_error *error);

@@ -63,6 +63,7 @@ static void add_items(bb_pg_group *group, size_t write)
                                                          .index = i,
                                                          .write = (uint32_t)write,
                                                          .asker = group->asker_of[write]};
+        group->has_duplicates |= bb_pg_record_entries(from->records[i]) > 1;
         group->wants_before |= (from->records[i]->flags & BB_RECORD_WANT_BEFORE) != 0;
         group->merges |= (from->records[i]->flags & BB_RECORD_MERGE) != 0;
     }

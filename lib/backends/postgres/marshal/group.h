@@ -28,9 +28,10 @@ typedef struct bb_pg_group {
     size_t asker_count;
     bb_pg_item *items; /* by chatbot, then by key */
     size_t item_count;
-    bb_pg_item **sent; /* the items in the order of sending; NULL: in that of `items` */
-    int wants_before;  /* some record has BB_RECORD_WANT_BEFORE */
-    int merges;        /* some record has BB_RECORD_MERGE */
+    bb_pg_item **sent;  /* the items in the order of sending; NULL: in that of `items` */
+    int wants_before;   /* some record has BB_RECORD_WANT_BEFORE */
+    int merges;         /* some record has BB_RECORD_MERGE */
+    int has_duplicates; /* several entries name some record */
 } bb_pg_group;
 
 /* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes
@@ -47,6 +48,12 @@ int32_t bb_pg_group_send_by_place(bb_pg_group *group, bb_error *error);
 static inline bb_pg_item *bb_pg_group_sent(const bb_pg_group *group, size_t i)
 {
     return group->sent == NULL ? &group->items[i] : group->sent[i];
+}
+
+/* How often the answer has a record's contact. */
+static inline size_t bb_pg_record_entries(const bb_record *record)
+{
+    return record->entries > 1 ? record->entries : 1;
 }
 
 /* The item with this key; NULL if there is none. */

@@ -21,7 +21,7 @@ int32_t bb_pg_record_flags(const bb_record *record)
 /* The bytes are in memory, so the sum of their lengths can't overflow. */
 size_t bb_pg_record_bytes(const bb_record *record)
 {
-    size_t bytes = sizeof(int32_t) + record->external_id.len + record->removed_attributes.len;
+    size_t bytes = 2 * sizeof(int32_t) + record->external_id.len + record->removed_attributes.len;
 
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         bytes += bb_record_value(record, &bb_fields[i]).len;
@@ -80,6 +80,21 @@ static void add_flags(bb_pg_params *params, const bb_pg_group *group)
     bb_pg_params_end_array(params);
 }
 
+/* NULL if the answer has every contact once, as nearly always. */
+static void add_entries(bb_pg_params *params, const bb_pg_group *group)
+{
+    if (!group->has_duplicates) {
+        bb_pg_params_add_bytes(params, NULL, 0);
+        return;
+    }
+    bb_pg_params_begin_array(params, BB_PG_INT4, group->item_count);
+    for (size_t i = 0; i < group->item_count; i++) {
+        const bb_record *record = bb_pg_group_sent(group, i)->record;
+        bb_pg_params_element_i32(params, (int32_t)bb_pg_record_entries(record));
+    }
+    bb_pg_params_end_array(params);
+}
+
 static void add_chatbots(bb_pg_params *params, const bb_pg_group *group)
 {
     bb_pg_params_begin_array(params, BB_PG_INT8, group->asker_count);
@@ -122,6 +137,8 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group,
     bb_pg_params_add_time(params, now_us);
     add_keys(params, group);
     add_flags(params, group);
+    add_entries(params, group);
+    bb_pg_params_add_bytes(params, NULL, 0); /* the room */
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         add_field(params, group, &bb_fields[i]);
     if (group->merges)

@@ -21,8 +21,9 @@ enum {
 enum { STORED_N, STORED_ID };
 
 /* A row's kind is a bb_outcome, or one of these: the contact as it was; the verdict, which has its
- * counts in the columns of n and id; a record that merging would make too large. */
-enum { KIND_BEFORE = 3, KIND_VERDICT = 4, KIND_OVERSIZED = 5 };
+ * counts in the columns of n and id; contacts as they were are too large, and left out; a record
+ * that merging would make too large. */
+enum { KIND_BEFORE = 3, KIND_VERDICT = 4, KIND_TOO_LARGE = 5, KIND_OVERSIZED = 6 };
 
 /* The item with a number, from 1; NULL if there is none. */
 static bb_pg_item *numbered_item(const bb_pg_group *group, int64_t n)
@@ -131,10 +132,16 @@ void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_v
         verdict->not_inserted = bb_pg_i64_at(written, last, COLUMN_N);
         verdict->not_updated = bb_pg_i64_at(written, last, COLUMN_ID);
     }
-    for (int row = 0; row <= last; row++)
+    for (int row = 0; row < PQntuples(stored); row++) {
+        if (bb_pg_i64_at(stored, row, STORED_N) == 0)
+            verdict->is_too_large = 1;
+        else
+            verdict->gone += PQgetisnull(stored, row, STORED_ID);
+    }
+    for (int row = last; row >= 0 && bb_pg_i32_at(written, row, COLUMN_KIND) > KIND_BEFORE; row--) {
+        verdict->is_too_large |= bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_TOO_LARGE;
         verdict->oversized += bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_OVERSIZED;
-    for (int row = 0; row < PQntuples(stored); row++)
-        verdict->gone += PQgetisnull(stored, row, STORED_ID);
+    }
 }
 
 int32_t bb_pg_put_oversized(bb_pg_group *group, const PGresult *written)

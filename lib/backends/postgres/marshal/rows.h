@@ -19,12 +19,14 @@
 int32_t bb_pg_put_rows(bb_pg_group *group, const PGresult *written, const PGresult *stored,
                        size_t wanted, int32_t *codes, bb_error *error);
 
-/* What the table has made of a careful write: counts of contacts. Any but 0 undoes it. */
+/* What is wrong with a careful write: counts of contacts, and whether what they have is more than
+ * the client may take. Any but 0 undoes it. */
 typedef struct bb_pg_verdict {
     int64_t not_inserted;
     int64_t not_updated;
     int64_t gone;      /* not there when they were read back */
     int64_t oversized; /* merging would make them too large */
+    int is_too_large;
 } bb_pg_verdict;
 
 void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_verdict *verdict);

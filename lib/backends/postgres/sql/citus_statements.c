@@ -129,6 +129,46 @@
         EACH_ARRAY(" OR " DIFFERS("", AS_JSON))                                          \
         EACH_OBJECT(" OR b.flags" OP(&) "@bit" OP(<>) "0 AND c.@field" OP(<>) "m.@field"))
 
+/*
+ * Fails if the contacts, each as often as the answer has it, will have more than $6 bytes there; or
+ * those that the library wants as they were, before the write (A7). JSON comes back as the server
+ * writes it. An id that has not been drawn yet counts 19 digits.
+ */
+#define LENGTH_SQL(value) "coalesce(pg_catalog.octet_length(" value "), 0)"
+#define QUOTED_SQL(text)                                                                  \
+    "coalesce(pg_catalog.octet_length(pg_catalog.to_json(" text ")::pg_catalog.text), 4)"
+#define DIGITS_SQL(number) "pg_catalog.octet_length((" number ")::pg_catalog.text)"
+#define SECONDS_SQL(time)  "pg_catalog.trunc(pg_catalog.date_part('epoch', " time "))"
+#define NEXT_SQL(value)                                                                  \
+    "CASE WHEN c.id IS NULL OR b.flags" OP(&) "@bit" OP(<>) "0"                          \
+    " THEN " value " ELSE c.@field END"
+#define ANSWER_BYTES_SQL(object)                                                         \
+    "(@frame::bigint" OP(+) "coalesce(" DIGITS_SQL("c.id") ", 19)"                       \
+    OP(+) DIGITS_SQL(SECONDS_SQL("coalesce(c.created_at, $2)"))                          \
+    OP(+) DIGITS_SQL(SECONDS_SQL("$2")) OP(+) QUOTED_SQL("b.external_id")                \
+    EACH_TEXT(OP(+) QUOTED_SQL(NEXT_SQL("b.@field")))                                    \
+    EACH_ARRAY(OP(+) LENGTH_SQL("(" NEXT_SQL("b.@field" AS_JSON) ")::pg_catalog.text"))  \
+    EACH_OBJECT(OP(+) LENGTH_SQL("(" NEXT_SQL(object) ")::pg_catalog.text")) ")"
+#define BEFORE_BYTES_SQL                                                                 \
+    "CASE WHEN b.flags" OP(&) "@want_before" OP(<>) "0 THEN 0::bigint"                   \
+    EACH_TEXT(OP(+) LENGTH_SQL("c.@field"))                                              \
+    EACH_JSON(OP(+) LENGTH_SQL("c.@field::pg_catalog.text")) " ELSE 0 END"
+#define MEASURE_RECORDS_SQL(from, object)                                                \
+    "SELECT pg_catalog.width_bucket(0, 0, 1, ("                                          \
+        "coalesce(pg_catalog.sum(b.entries" OP(*) ANSWER_BYTES_SQL(object)                    \
+            "), 0)" OP(<=) "$6"                                                          \
+        " AND coalesce(pg_catalog.sum(" BEFORE_BYTES_SQL "), 0)" OP(<=) "$6)::integer)"  \
+    " FROM " from " LEFT JOIN LATERAL " FOUND_SQL " ON true"                             \
+    " WHERE pg_catalog.current_setting('bb_contacts.decision')::integer" OP(=) "2"
+#define MEASURE_SQL                                                                      \
+    MEASURE_RECORDS_SQL(                                                                 \
+        SOME_RECORDS_SQL(", pg_catalog.unnest($5)", ", entries"), "b.@field" AS_JSON)
+#define MEASURE_MERGED_SQL                                                               \
+    MEASURE_RECORDS_SQL(                                                                 \
+        SOME_RECORDS_SQL(", pg_catalog.unnest($5), pg_catalog.unnest($@removed)",        \
+            ", entries, removed"),                                                       \
+        MERGED_SQL("b.flags", "b.@field" AS_JSON, "b.removed" AS_JSON))
+
 /* Updates the contacts that differ. The keys are named twice, so that they are looked up in the
  * index. Otherwise a planner without statistics may take the chatbot's contacts for few, and read
  * all of them. */
@@ -169,11 +209,12 @@ static const uint32_t access_types[] = {BB_PG_BYTEA,      BB_PG_INT8,        BB_
 
 /* One list for all, so that a statement need not use every parameter. */
 #define XX(name, NAME, KIND) , BB_PG_TEXT_ARRAY
-static const uint32_t record_types[] = {BB_PG_INT8, BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
-                                        BB_PG_INT4_ARRAY BB_FIELD_MAP(XX)};
-static const uint32_t merge_types[] = {BB_PG_INT8,       BB_PG_TIMESTAMPTZ,
-                                       BB_PG_TEXT_ARRAY, BB_PG_INT4_ARRAY BB_FIELD_MAP(XX),
-                                       BB_PG_TEXT_ARRAY, BB_PG_INT8};
+static const uint32_t record_types[] = {BB_PG_INT8,       BB_PG_TIMESTAMPTZ,
+                                        BB_PG_TEXT_ARRAY, BB_PG_INT4_ARRAY,
+                                        BB_PG_INT4_ARRAY, BB_PG_INT8 BB_FIELD_MAP(XX)};
+static const uint32_t merge_types[] = {
+    BB_PG_INT8,       BB_PG_TIMESTAMPTZ,           BB_PG_TEXT_ARRAY, BB_PG_INT4_ARRAY,
+    BB_PG_INT4_ARRAY, BB_PG_INT8 BB_FIELD_MAP(XX), BB_PG_TEXT_ARRAY, BB_PG_INT8};
 #undef XX
 
 _Static_assert(sizeof access_types / sizeof access_types[0] <= BB_PG_MAX_PARAMS,
@@ -184,6 +225,8 @@ _Static_assert(sizeof merge_types / sizeof merge_types[0] <= BB_PG_MAX_PARAMS,
 const bb_pg_definition bb_pg_citus_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_TIMEOUTS] = {TIMEOUTS_SQL, BB_PG_TYPES(timeout_types)},
     [BB_PG_CITUS_ACCESS] = {ACCESS_SQL, BB_PG_TYPES(access_types)},
+    [BB_PG_CITUS_MEASURE] = {MEASURE_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_CITUS_MEASURE_MERGED] = {MEASURE_MERGED_SQL, BB_PG_TYPES(merge_types)},
     [BB_PG_CITUS_FIND] = {FIND_SQL, BB_PG_TYPES(record_types)},
     [BB_PG_CITUS_FIND_MERGED] = {FIND_MERGED_SQL, BB_PG_TYPES(merge_types)},
     [BB_PG_CITUS_UPDATE] = {UPDATE_SQL, BB_PG_TYPES(record_types)},

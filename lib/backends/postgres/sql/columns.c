@@ -14,9 +14,10 @@ typedef struct number {
 } number;
 
 static const number numbers[] = {
-    {"@touch", BB_PG_FLAG_TOUCH},  {"@want_before", BB_PG_FLAG_WANT_BEFORE},
-    {"@merge", BB_PG_FLAG_MERGE},  {"@removed", BB_PG_PARAM_REMOVED},
-    {"@limit", BB_PG_PARAM_LIMIT}, {"@asker_shift", BB_PG_ASKER_SHIFT},
+    {"@touch", BB_PG_FLAG_TOUCH},       {"@want_before", BB_PG_FLAG_WANT_BEFORE},
+    {"@merge", BB_PG_FLAG_MERGE},       {"@removed", BB_PG_PARAM_REMOVED},
+    {"@limit", BB_PG_PARAM_LIMIT},      {"@asker_shift", BB_PG_ASKER_SHIFT},
+    {"@frame", BB_CONTACT_FRAME_BYTES},
 };
 
 enum { NUMBER_COUNT = sizeof numbers / sizeof numbers[0] };

@@ -10,7 +10,7 @@
  *
  * and anywhere in SQL these for numbers of record_parameters.h, which grow with each new field:
  *
- *     @touch, @want_before, @merge, @asker_shift, @removed, @limit
+ *     @touch, @want_before, @merge, @asker_shift, @removed, @limit, @frame
  */
 #ifndef BB_POSTGRES_COLUMNS_H
 #define BB_POSTGRES_COLUMNS_H

@@ -219,17 +219,52 @@
     " FROM pg_catalog.pg_class WHERE oid" OP(=) "E'@contacts'::pg_catalog.regclass)"
 
 /*
- * The parameters are those of record_parameters.h: $1 the askers' chatbots, $2 the time, from $3
- * the records, one array a column. The rows: unchanged contacts and contacts as they were, updated
- * ones, created ones.
+ * What rows take of the memory of client and library (A7). No row may be sent before their sum is
+ * known to be small enough, as the client takes a result whole. TEXT_SQL and JSON_SQL are bounds
+ * that cost little: no character's escape is longer than six bytes.
  */
+#define LENGTH_SQL(value)     "coalesce(pg_catalog.octet_length(" value "), 0)"
+#define TEXT_SQL(value)       "(6::bigint" OP(*) LENGTH_SQL(value) ")"
+#define JSON_SQL(value)       LENGTH_SQL("(" value ")::pg_catalog.text")
+#define VALUES_SQL(row)       EACH_TEXT(OP(+) TEXT_SQL(row "@field")) EACH_JSON(OP(+) JSON_SQL(row "@field"))
+#define ENTRIES_SQL(n)        "coalesce(($5::integer[])[(" n ")::integer], 1)"
+#define SUM_SQL(bytes, from)  "(SELECT coalesce(pg_catalog.sum(" bytes "), 0) FROM " from ")"
+#define ALL_SHOWN_SQL(n, row, from) SUM_SQL(ENTRIES_SQL(n) OP(*) "(0::bigint" VALUES_SQL(row) ")", from)
+
+/* The same, as many bytes as an answer has of a contact, with a comma (storage.h): at most, and
+ * exactly. */
+#define QUOTED_SQL(text)                                                                   \
+    "coalesce(pg_catalog.octet_length(pg_catalog.to_json(" text ")::pg_catalog.text), 4)"
+#define DIGITS_SQL(number) "pg_catalog.octet_length((" number ")::pg_catalog.text)"
+#define SECONDS_SQL(time)  "pg_catalog.trunc(pg_catalog.date_part('epoch', " time "))"
+#define AT_MOST_SQL                                                                        \
+    "(@frame" OP(+) "100" OP(+) TEXT_SQL("key") EACH_TEXT(OP(+) "4" OP(+) TEXT_SQL("@field")) \
+    EACH_JSON(OP(+) "2" OP(+) JSON_SQL("@field")) ")"
+#define EXACTLY_SQL                                                                        \
+    "(@frame::bigint" OP(+) DIGITS_SQL("id") OP(+) DIGITS_SQL(SECONDS_SQL("created_at"))   \
+    OP(+) DIGITS_SQL(SECONDS_SQL("updated_at")) OP(+) QUOTED_SQL("key")                    \
+    EACH_TEXT(OP(+) QUOTED_SQL("@field")) EACH_JSON(OP(+) JSON_SQL("@field")) ")"
+
+/*
+ * The parameters are those of record_parameters.h: $1 the askers' chatbots, $2 the time, from $3
+ * the records, one array a column; $5 how often the answer has each; $6 what may be handed back in
+ * bytes, or NULL if there is nothing to be handed back but what the client knows. The first branch
+ * has no rows: it raises an error if there is more than that. The rows: unchanged contacts and
+ * contacts as they were, updated ones, created ones.
+ */
+#define TOO_MUCH_SQL                                                                         \
+    " SELECT NULL, NULL, NULL, NULL, NULL, NULL" NO_VALUES                                   \
+    " WHERE CASE WHEN $6::bigint IS NULL THEN false ELSE "                                   \
+    FAIL_IF_0("(" ALL_SHOWN_SQL("j.n", "j.old_", "joined j WHERE j.kind" OP(=) "2"                  \
+                                " OR j.flags" OP(&) "@want_before" OP(<>) "0")               \
+              OP(+) ALL_SHOWN_SQL("u.n", "u.", "updated u") ")" OP(<=) "$6") " IS NULL END UNION ALL"
 #define WRITE_SQL                                                                            \
     "WITH joined AS MATERIALIZED (" JOINED_SQL(PAIRS_SQL(""), "") "),"                       \
     " updated AS (" UPDATE_SQL("")                                                           \
         " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED "),"                \
     " inserted AS (" INSERT_SQL                                                              \
         " RETURNING chatbot_id, external_id, id, created_at, updated_at)"                    \
-    FOUND_ROWS_SQL                                                                           \
+    TOO_MUCH_SQL FOUND_ROWS_SQL                                                                           \
     " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                                  \
     " UNION ALL SELECT 0, chatbot_id, external_id, id, created_at, updated_at" NO_VALUES     \
         " FROM inserted"                                                                     \
@@ -244,12 +279,17 @@
  * last statement before the commit, fail. The check calls nothing of the host's, and no value
  * reaches it, so its error is the library's own.
  *
- * The rows say what became of each record, in place of what it became, which is read afterwards.
+ * The rows say what became of each record, in place of what it became, which is read afterwards; and
+ * they have contacts as they were, if all these have no more bytes than $6 says (NULL: no bound).
  */
+#define IS_WANTED_SQL    "kind" OP(<>) "0 AND flags" OP(&) "@want_before" OP(<>) "0"
+#define BEFORE_BYTES_SQL EACH_TEXT(OP(+) LENGTH_SQL("old_@field")) EACH_JSON(OP(+) JSON_SQL("old_@field"))
 #define COUNT_KIND_SQL(kind) "pg_catalog.count(CASE WHEN kind" OP(=) #kind " THEN 1 END)"
 #define VERDICT_SQL                                                                        \
     "SELECT j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted," \
-    " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated"          \
+    " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated,"         \
+    " CASE WHEN $6::bigint IS NULL THEN true ELSE " SUM_SQL("0::bigint" BEFORE_BYTES_SQL,  \
+        "joined WHERE " IS_WANTED_SQL) OP(<=) "$6 END AS fits"                             \
     " FROM (SELECT " COUNT_KIND_SQL(0) " AS inserts, " COUNT_KIND_SQL(1) " AS updates"     \
     " FROM joined) j"
 #define UNDO_SETTING "'bb_contacts.undo'"
@@ -259,9 +299,13 @@
     " updated AS (" UPDATE_SQL(update_more) " RETURNING 1),"                              \
     " inserted AS (" INSERT_SQL " RETURNING 1),"                                          \
     " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                          \
-    FOUND_ROWS_SQL                                                                        \
+    " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, "      \
+        OLD_STORED " FROM joined WHERE " IS_WANTED_SQL " AND (SELECT fits FROM verdict)"  \
     " UNION ALL SELECT kind, n, NULL, NULL, NULL, NULL" NO_VALUES                         \
-        " FROM joined WHERE kind" OP(<>) "2" more_rows                                    \
+        " FROM joined WHERE kind" OP(<>) "2 OR flags" OP(&) "@want_before" OP(=) "0"      \
+        more_rows                                                                         \
+    " UNION ALL SELECT 5, NULL, NULL, NULL, NULL, NULL" NO_VALUES                         \
+        " FROM verdict WHERE CASE WHEN fits THEN false ELSE " UNDO_SQL " IS NOT NULL END" \
     " UNION ALL SELECT 4, not_inserted, NULL, not_updated, NULL, NULL" NO_VALUES          \
         " FROM verdict WHERE CASE"                                                        \
         " WHEN not_inserted" OP(=) "0 AND not_updated" OP(=) "0 THEN false"               \
@@ -274,7 +318,7 @@
                     EACH_OBJECT(", " IS_OVERSIZED_SQL("b.flags", "b.@field")              \
                                 " AS is_oversized")),                                     \
         update_more,                                                                      \
-        " UNION ALL SELECT 5, n, NULL, NULL, NULL, NULL" NO_VALUES                        \
+        " UNION ALL SELECT 6, n, NULL, NULL, NULL, NULL" NO_VALUES                        \
             " FROM joined WHERE CASE WHEN is_oversized THEN " UNDO_SQL " IS NOT NULL END")
 
 /* Has what is deferred to the commit done now, and what comes after it at once, so that nothing
@@ -284,7 +328,9 @@
 /*
  * The contacts as they are to be committed, by their keys: triggers may have changed a value or a
  * key, or deleted a row, before it was written or when all were. One that is not there undoes the
- * write; keys are compared byte by byte, like texts. The parameters are the first of the write's.
+ * write; keys are compared byte by byte, like texts. The parameters are the first of the write's, up
+ * to $6, the bytes that they may have in the answer (NULL: no bound). If they have more, there is one
+ * row of number 0 in their place, and the write is undone.
  *
  * A careful write with all that follows takes about a quarter more of the server's time than a
  * plain one, be it of one contact or of 1000: too little to ask each time which kinds of triggers
@@ -295,11 +341,19 @@
         COLUMN_SQL("$3", "pg_catalog.text") "external_id, "       \
         COLUMN_SQL("$4", "integer") "flags"
 #define SAME_KEY_SQL " AND c.external_id COLLATE pg_catalog.\"C\"" OP(=) "b.external_id"
-#define READ_SQL(more)                                                       \
-    "SELECT b.n, " C_STORED ", CASE WHEN c.id IS NULL THEN " UNDO_SQL " END" \
-    " FROM (" KEYS_SQL ") b"                                                 \
-    " LEFT JOIN LATERAL (" FOUND_SQL("b", SAME_KEY_SQL more) ") c ON true"   \
-    " WHERE " IS_ALLOWED_SQL(ASKER("b"))
+#define FOUND_BYTES_SQL(bytes) SUM_SQL(ENTRIES_SQL("n") OP(*) bytes, "found") OP(<=) "$6"
+#define READ_SQL(more)                                                         \
+    "WITH found AS MATERIALIZED (SELECT b.n, " C_STORED ","                    \
+        " CASE WHEN c.id IS NULL THEN " UNDO_SQL " END AS gone,"               \
+        " b.external_id AS key FROM (" KEYS_SQL ") b"                          \
+        " LEFT JOIN LATERAL (" FOUND_SQL("b", SAME_KEY_SQL more) ") c ON true" \
+        " WHERE " IS_ALLOWED_SQL(ASKER("b")) "),"                              \
+    " size AS MATERIALIZED (SELECT CASE WHEN $6::bigint IS NULL THEN true"     \
+        " WHEN " FOUND_BYTES_SQL(AT_MOST_SQL) " THEN true"                     \
+        " ELSE " FOUND_BYTES_SQL(EXACTLY_SQL) " END AS fits)"                  \
+    " SELECT n, " STORED ", gone FROM found WHERE (SELECT fits FROM size)"     \
+    " UNION ALL SELECT 0, NULL, NULL, NULL" NO_VALUES ", " UNDO_SQL            \
+        " FROM size WHERE NOT fits"
 
 /* One row: whether the table has what makes a write need care. */
 #define CHECK_SQL                                                                                  \
@@ -327,11 +381,21 @@ static const uint32_t access_types[] = {BB_PG_BYTEA, BB_PG_INT8, BB_PG_INT8, BB_
 static const uint32_t locking_types[] = {BB_PG_BYTEA,     BB_PG_INT8,        BB_PG_INT8,
                                          BB_PG_INT8,      BB_PG_TIMESTAMPTZ, BB_PG_INT8_ARRAY,
                                          BB_PG_INT8_ARRAY};
-static const uint32_t read_types[] = {BB_PG_INT8_ARRAY, BB_PG_TIMESTAMPTZ, BB_PG_TEXT_ARRAY,
-                                      BB_PG_INT4_ARRAY};
+#define ARRAY_OF_TEXT        BB_PG_TEXT_ARRAY
+#define ARRAY_OF_ARRAY       BB_PG_JSONB_ARRAY
+#define ARRAY_OF_OBJECT      BB_PG_JSONB_ARRAY
+#define XX(name, NAME, KIND) , ARRAY_OF_##KIND
+static const uint32_t record_types[] = {BB_PG_INT8_ARRAY, BB_PG_TIMESTAMPTZ,
+                                        BB_PG_TEXT_ARRAY, BB_PG_INT4_ARRAY,
+                                        BB_PG_INT4_ARRAY, BB_PG_INT8 BB_FIELD_MAP(XX)};
+static const uint32_t merge_types[] = {
+    BB_PG_INT8_ARRAY, BB_PG_TIMESTAMPTZ,           BB_PG_TEXT_ARRAY,  BB_PG_INT4_ARRAY,
+    BB_PG_INT4_ARRAY, BB_PG_INT8 BB_FIELD_MAP(XX), BB_PG_JSONB_ARRAY, BB_PG_INT8};
+#undef XX
 
-_Static_assert(BB_PG_PARAM_FLAGS == sizeof read_types / sizeof read_types[0],
-               "a record's key and flags are not the first parameters");
+_Static_assert(BB_PG_LAST_FIELD_PARAM == sizeof record_types / sizeof record_types[0] &&
+                   BB_PG_LAST_PARAM == sizeof merge_types / sizeof merge_types[0],
+               "these are not the parameters of record_parameters.h");
 
 const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_BEGIN] = {"BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0},
@@ -339,15 +403,16 @@ const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_ACCESS] = {LOCKING_SQL, BB_PG_TYPES(locking_types)},
     [BB_PG_NEXT_ACCESS] = {NEXT_SQL, BB_PG_TYPES(access_types)},
     [BB_PG_LOCKS] = {LOCKS_SQL, NULL, 0},
-    [BB_PG_WRITE] = {WRITE_SQL, NULL, 0},
-    [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(""), ""), "", ""), NULL, 0},
+    [BB_PG_WRITE] = {WRITE_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(""), ""), "", ""),
+                             BB_PG_TYPES(record_types)},
     [BB_PG_PLAN_ANEW] = {PLAN_ANEW_SQL, NULL, 0},
-    [BB_PG_WRITE_TO_PARTITIONS] = {WRITE_TO_PARTITIONS_SQL, NULL, 0},
+    [BB_PG_WRITE_TO_PARTITIONS] = {WRITE_TO_PARTITIONS_SQL, BB_PG_TYPES(record_types)},
     [BB_PG_DEFERRED] = {DEFERRED_SQL, NULL, 0},
-    [BB_PG_READ] = {READ_SQL(""), BB_PG_TYPES(read_types)},
-    [BB_PG_MERGE] = {MERGE_SQL("", ""), NULL, 0},
-    [BB_PG_MERGE_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL), NULL, 0},
-    [BB_PG_READ_PARTITIONS] = {READ_PARTITIONS_SQL, BB_PG_TYPES(read_types)},
+    [BB_PG_READ] = {READ_SQL(""), record_types, BB_PG_PARAM_ROOM},
+    [BB_PG_MERGE] = {MERGE_SQL("", ""), BB_PG_TYPES(merge_types)},
+    [BB_PG_MERGE_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL), BB_PG_TYPES(merge_types)},
+    [BB_PG_READ_PARTITIONS] = {READ_PARTITIONS_SQL, record_types, BB_PG_PARAM_ROOM},
     [BB_PG_CHECK] = {CHECK_SQL, NULL, 0},
     [BB_PG_COMMIT] = {"COMMIT", NULL, 0},
     [BB_PG_AUTHORIZE] = {DECISION_SQL, BB_PG_TYPES(access_types)},

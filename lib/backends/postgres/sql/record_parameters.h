@@ -7,16 +7,19 @@
 #include "util/fields.h"
 
 /* The numbers of the parameters, as in $3. From the third they are arrays with one element for each
- * record, a field's at BB_PG_PARAM_FIELDS and its place in bb_fields. The last two are those of
- * statements that merge. */
+ * record, but for the room; a field's is at BB_PG_PARAM_FIELDS and its place in bb_fields. The last
+ * two are those of statements that merge. */
 enum {
     BB_PG_PARAM_CHATBOT = 1, /* the chatbot; for the ordinary write, those of all askers */
     BB_PG_PARAM_NOW,
     BB_PG_PARAM_EXTERNAL_ID,
     BB_PG_PARAM_FLAGS,
+    BB_PG_PARAM_ENTRIES, /* how often the answer has each contact; NULL: once */
+    BB_PG_PARAM_ROOM,    /* one number, bytes; see ordinary_statements.c */
     BB_PG_PARAM_FIELDS,
-    BB_PG_PARAM_REMOVED = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT, /* names */
-    BB_PG_PARAM_LIMIT, /* the most bytes that merging may come to; not an array */
+    BB_PG_LAST_FIELD_PARAM = BB_PG_PARAM_FIELDS + BB_FIELD_COUNT - 1,
+    BB_PG_PARAM_REMOVED, /* names */
+    BB_PG_PARAM_LIMIT,   /* the most bytes that merging may come to; not an array */
     BB_PG_LAST_PARAM = BB_PG_PARAM_LIMIT
 };
 

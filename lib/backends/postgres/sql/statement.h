@@ -16,7 +16,7 @@ typedef enum bb_pg_statement_id {
     BB_PG_WRITE,         /* see records.c */
     BB_PG_CAREFUL_WRITE, /* likewise; the next two and BB_PG_CHECK follow */
     BB_PG_DEFERRED,      /* does what is deferred to the commit */
-    BB_PG_READ,          /* the contacts; the first parameters of the write, up to the flags */
+    BB_PG_READ,          /* the contacts; the first parameters of the write, up to the room */
     BB_PG_PLAN_ANEW,
     BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
     BB_PG_READ_PARTITIONS,     /* instead of BB_PG_READ, likewise */
@@ -27,6 +27,8 @@ typedef enum bb_pg_statement_id {
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_TIMEOUTS,  /* these: see citus_statements.h */
     BB_PG_CITUS_ACCESS,
+    BB_PG_CITUS_MEASURE,
+    BB_PG_CITUS_MEASURE_MERGED,
     BB_PG_CITUS_FIND,
     BB_PG_CITUS_FIND_MERGED, /* instead, if a record is to be merged */
     BB_PG_CITUS_UPDATE,

@@ -13,7 +13,8 @@ enum {
     BB_PG_TEXT_ARRAY = 1009,
     BB_PG_INT8_ARRAY = 1016,
     BB_PG_TIMESTAMPTZ = 1184,
-    BB_PG_JSONB = 3802
+    BB_PG_JSONB = 3802,
+    BB_PG_JSONB_ARRAY = 3807
 };
 
 #endif

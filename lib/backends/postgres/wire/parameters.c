@@ -78,6 +78,17 @@ void bb_pg_params_add_i64(bb_pg_params *params, int64_t value)
     add(params, to, 8);
 }
 
+void bb_pg_params_set_i64(bb_pg_params *params, int number, const int64_t *value)
+{
+    int i = number - 1;
+    char *to = params->scalars[i];
+
+    params->values[i] = value == NULL ? NULL : to;
+    params->lengths[i] = value == NULL ? 0 : 8;
+    if (value != NULL)
+        put_u64(to, (uint64_t)*value);
+}
+
 void bb_pg_params_add_time(bb_pg_params *params, int64_t time_us)
 {
     bb_pg_params_add_i64(params, time_us - epoch_us);

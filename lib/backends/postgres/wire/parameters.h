@@ -26,6 +26,9 @@ void bb_pg_params_free(bb_pg_params *params);
 
 void bb_pg_params_add_i64(bb_pg_params *params, int64_t value);
 
+/* Sets a parameter that is there, whose number is as in $1. NULL: SQL's NULL. */
+void bb_pg_params_set_i64(bb_pg_params *params, int number, const int64_t *value);
+
 /* Microseconds since 1970. */
 void bb_pg_params_add_time(bb_pg_params *params, int64_t time_us);
 

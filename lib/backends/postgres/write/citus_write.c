@@ -3,10 +3,10 @@
  *
  * A statement that Citus hands on to one node whole can't both update and insert, and an insert
  * that skips existing rows draws ids for them all the same. So the first round trip (begin,
- * settings, access and locks, find) tells which contacts exist and which differ, and the second
- * writes them: update, insert, commit, each only if needed. Between the two, no one who takes the
- * locks can change them. Contacts that do not change are only read. So it is the first that merges
- * (D2), and the second stores what has come of it.
+ * settings, access and locks, measure, find) tells which contacts exist and which differ, and the
+ * second writes them: update, insert, commit, each only if needed. Between the two, no one who
+ * takes the locks can change them. Contacts that do not change are only read. So it is the first
+ * that merges (D2), and the second stores what has come of it.
  */
 #include "backends/postgres/write/citus_write.h"
 
@@ -19,7 +19,7 @@
 #include "backends/postgres/wire/sqlstate.h"
 #include "backends/postgres/write/conflict.h"
 
-enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS, QUERY_FIND, FIND_QUERIES };
+enum { QUERY_BEGIN, QUERY_SETTINGS, QUERY_ACCESS, QUERY_MEASURE, QUERY_FIND, FIND_QUERIES };
 enum { MOST_STORE_QUERIES = 3 };
 
 /* A write on its way. Memory is taken before anything is sent, since running out of it after the
@@ -131,6 +131,9 @@ static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
     const bb_allocator *allocator = &w->session->store->allocator;
     const bb_write *write = w->write;
     bb_pg_params timeouts, access, records;
+    int64_t room = write->max_bytes == 0 || write->max_bytes > INT64_MAX
+                       ? INT64_MAX
+                       : (int64_t)write->max_bytes;
     int32_t code;
 
     bb_pg_params_init(&timeouts, allocator);
@@ -140,6 +143,9 @@ static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
     queries[QUERY_BEGIN] = (bb_pg_query){.statement = BB_PG_BEGIN};
     queries[QUERY_SETTINGS] = (bb_pg_query){.statement = BB_PG_TIMEOUTS, .params = &timeouts};
     queries[QUERY_ACCESS] = (bb_pg_query){.statement = BB_PG_CITUS_ACCESS, .params = &access};
+    queries[QUERY_MEASURE] = (bb_pg_query){
+        .statement = w->records != NULL ? BB_PG_CITUS_MEASURE_MERGED : BB_PG_CITUS_MEASURE,
+        .params = &records};
     queries[QUERY_FIND] =
         (bb_pg_query){.statement = w->records != NULL ? BB_PG_CITUS_FIND_MERGED : BB_PG_CITUS_FIND,
                       .params = &records};
@@ -148,6 +154,7 @@ static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
         code = bb_pg_params_add_merges(&records, write, error);
     else if (code == BB_OK)
         code = bb_pg_params_add_some_records(&records, write, NULL, write->record_count, error);
+    bb_pg_params_set_i64(&records, BB_PG_PARAM_ROOM, &room);
     if (code == BB_OK)
         code = bb_pg_run(w->session, queries, FIND_QUERIES, write->access->deadline, error);
     bb_pg_params_free(&records);
@@ -320,6 +327,22 @@ static int32_t put_all(citus_write *w, const PGresult *found, const bb_pg_query 
 
 /* ---------------------------------------------------------------------------------- the whole */
 
+/* The measure calls nothing of the host's, and no value reaches the check in it. */
+static int is_too_large(const PGresult *measure)
+{
+    const char *sqlstate = PQresultErrorField(measure, PG_DIAG_SQLSTATE);
+
+    return sqlstate != NULL && strcmp(sqlstate, BB_PG_SQLSTATE_UNDO) == 0;
+}
+
+static int32_t tell_too_large(const citus_write *w, bb_error *error)
+{
+    bb_pg_error(error, BB_OK, NULL, "");
+    return bb_error_set(error, BB_ERR_TOO_LARGE,
+                        "chatbot %lld: not stored: the answer would be larger than its bound",
+                        (long long)w->write->access->chatbot_id);
+}
+
 static int32_t attempt(citus_write *w, bb_error *error)
 {
     int64_t deadline = w->write->access->deadline;
@@ -334,6 +357,8 @@ static int32_t attempt(citus_write *w, bb_error *error)
         int32_t decision = bb_pg_decision(looked[QUERY_ACCESS].result, error);
         code = decision != BB_OK ? decision : code;
     }
+    if (code != BB_OK && is_too_large(looked[QUERY_MEASURE].result))
+        code = tell_too_large(w, error);
     found = looked[QUERY_FIND].result;
     if (code == BB_OK)
         code = sort_out(w, found, error);

@@ -40,11 +40,12 @@ enum { MOST_TRIES = 5 };
 /* Why an attempt came to nothing, if the table is the cause. */
 typedef enum setback {
     SETBACK_NONE,
-    SETBACK_DOUBTFUL, /* one of the others, a table with triggers, or an error of the host's */
-    SETBACK_LEFT_OUT, /* a contact that should be created was not */
-    SETBACK_STAYED,   /* one that should be updated is as it was */
-    SETBACK_GONE,     /* one was not there, or not under its key, when it was read back */
-    SETBACK_OVERSIZED /* merging would make one too large (D3) */
+    SETBACK_DOUBTFUL,  /* one of the others, or may be; a table with triggers; the host's error */
+    SETBACK_LEFT_OUT,  /* a contact that should be created was not */
+    SETBACK_STAYED,    /* one that should be updated is as it was */
+    SETBACK_GONE,      /* one was not there, or not under its key, when it was read back */
+    SETBACK_OVERSIZED, /* merging would make one too large (D3) */
+    SETBACK_TOO_LARGE  /* none of these: the answer would be larger than its bound */
 } setback;
 
 /* A write on its way. */
@@ -61,6 +62,8 @@ typedef struct ordinary_write {
     size_t write_query; /* where the write is */
     int is_careful;     /* see ordinary_statements.c */
     int is_partitioned; /* the table of contacts, as far as is known */
+    int has_shown;      /* there may be values to hand back that the records do not have */
+    int64_t room;       /* bytes that these may have in a plain write */
     setback setback;    /* of the last attempt */
     unsigned tries;
     unsigned conflicts; /* that were met */
@@ -177,6 +180,62 @@ static int32_t add_queries(ordinary_write *w, bb_error *error)
     return BB_OK;
 }
 
+/* The bytes that a contact has in the answer, at most, as far as its record tells: what is not set
+ * counts as on a new contact. No escape is longer than six bytes, no number than 20 digits. */
+static size_t known_bytes(const bb_record *record)
+{
+    size_t bytes = BB_CONTACT_FRAME_BYTES + 3 * 20 + 6 * record->external_id.len + 2;
+
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        size_t len = bb_record_value(record, &bb_fields[i]).len;
+        bytes += bb_fields[i].kind == BB_FIELD_TEXT ? 6 * len + 4 : len;
+    }
+    return bytes;
+}
+
+/* Whether the write may hand back values that its record does not have. */
+static int is_shown(const bb_record *record)
+{
+    return (record->fields & BB_FIELD_ALL) != BB_FIELD_ALL ||
+           (record->flags & BB_RECORD_WANT_BEFORE);
+}
+
+/*
+ * Works out what a plain write may hand back (A7), so that the server has nothing to add up in most
+ * writes. Returns 0 if the records alone may be too large for the answer: then a careful write,
+ * which counts exactly, is due.
+ */
+static int measure(ordinary_write *w)
+{
+    size_t max = w->given->writes[0]->max_bytes;
+    size_t left = max;
+
+    for (size_t i = 0; max > 0 && i < w->group.item_count; i++) {
+        const bb_record *record = w->group.items[i].record;
+        size_t bytes = known_bytes(record);
+        size_t entries = bb_pg_record_entries(record);
+        if (bytes > left / entries)
+            return 0;
+        left -= bytes * entries;
+        w->has_shown |= is_shown(record);
+    }
+    w->room = left > INT64_MAX ? INT64_MAX : (int64_t)left;
+    return 1;
+}
+
+/* A plain write is told what it may hand back, all else how large the answer may be; unless there
+ * is no bound, or nothing to hand back. */
+static void set_room(ordinary_write *w)
+{
+    size_t max = w->given->writes[0]->max_bytes;
+    int64_t bound = max > INT64_MAX ? INT64_MAX : (int64_t)max;
+    const int64_t *whole = max > 0 ? &bound : NULL;
+    const int64_t *rest = w->has_shown ? &w->room : NULL;
+
+    bb_pg_params_set_i64(&w->records, BB_PG_PARAM_ROOM, w->is_careful ? whole : rest);
+    bb_pg_params_set_i64(&w->keys, BB_PG_PARAM_ROOM, whole);
+}
+
 static int32_t add_records(ordinary_write *w, bb_error *error)
 {
     int32_t code;
@@ -185,7 +244,8 @@ static int32_t add_records(ordinary_write *w, bb_error *error)
     bb_pg_params_init(&w->records, &w->session->store->allocator);
     code = bb_pg_params_add_records(&w->records, &w->group, w->given->now_us, error);
     w->keys = w->records;
-    w->keys.count = BB_PG_PARAM_FLAGS;
+    w->keys.count = BB_PG_PARAM_ROOM;
+    set_room(w);
     return code;
 }
 
@@ -205,7 +265,7 @@ static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
     bb_pg_params_init(&w->locks, allocator);
     bb_pg_params_init(&w->records, allocator);
     code = bb_pg_group_init(&w->group, allocator, given->writes, given->write_count, error);
-    w->is_careful |= w->group.merges;
+    w->is_careful |= w->group.merges || (code == BB_OK && !measure(w));
     if (code == BB_OK)
         code = add_queries(w, error);
     if (code == BB_OK)
@@ -267,7 +327,9 @@ static setback find_setback(const ordinary_write *w, bb_pg_verdict *verdict)
         return SETBACK_LEFT_OUT;
     if (verdict->not_updated > 0)
         return SETBACK_STAYED;
-    return verdict->gone > 0 ? SETBACK_GONE : SETBACK_NONE;
+    if (verdict->gone > 0)
+        return SETBACK_GONE;
+    return verdict->is_too_large ? SETBACK_TOO_LARGE : SETBACK_NONE;
 }
 
 /* What a setback means, in a line that says what was not stored. */
@@ -296,6 +358,9 @@ static int32_t tell_setback(const ordinary_write *w, const bb_pg_verdict *verdic
                             "%snot stored: a trigger of the table leaves %lld of %zu contacts"
                             " without its key or row, or others delete them all the time",
                             whose, (long long)verdict->gone, wanted);
+    case SETBACK_TOO_LARGE:
+        return bb_error_set(error, BB_ERR_TOO_LARGE,
+                            "%snot stored: the answer would be larger than its bound", whose);
     case SETBACK_NONE:
     case SETBACK_DOUBTFUL:
     case SETBACK_OVERSIZED:
@@ -407,6 +472,7 @@ static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
 
     if (w->setback == SETBACK_DOUBTFUL) {
         w->is_careful = 1;
+        set_room(w);
         add_write(w);
         return 1;
     }
