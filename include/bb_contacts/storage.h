@@ -31,6 +31,9 @@ extern "C" {
 /* Bytes of a SHA-256 digest. */
 #define BB_KEY_HASH_SIZE 32
 
+/* The longest external_id in bytes: 255 characters of four bytes each. */
+#define BB_EXTERNAL_ID_MAX 1020
+
 /* Bytes that someone else owns. `data` NULL means null, or absent. */
 typedef struct bb_slice {
     const char *data;
@@ -70,7 +73,7 @@ typedef struct bb_record {
     size_t size;                /* as the library knows the struct */
     uint32_t fields;            /* BB_FIELD_... */
     uint32_t flags;             /* BB_RECORD_... */
-    bb_slice external_id;       /* the key, compared byte by byte; never null or empty */
+    bb_slice external_id;       /* the key, compared byte by byte: 1 to BB_EXTERNAL_ID_MAX bytes */
     bb_slice name;              /* or null */
     bb_slice email;             /* or null */
     bb_slice phonenumber;       /* or null */
@@ -99,13 +102,20 @@ typedef struct bb_access {
                               BB_STORAGE_ONE_WRITER */
 } bb_access;
 
-/* A stored contact. */
+/*
+ * A stored contact.
+ *
+ * Its id is positive, unique among the contacts of all chatbots, and never given out again, even if
+ * the contact is deleted (E3). Only a contact that is created uses one up (E4): no update, no
+ * record that changes nothing, and no write that is refused or authorizes only. A write that is
+ * undone after it has created contacts may use up theirs.
+ */
 typedef struct bb_contact {
     size_t size;                /* sizeof(bb_contact) of the backend */
-    int64_t id;                 /* the <n> of contact_<n>; positive, unique, never reused (E3) */
+    int64_t id;                 /* the <n> of contact_<n>; see below */
     int64_t created_at_us;      /* time of creation */
     int64_t updated_at_us;      /* time of the last change */
-    bb_slice external_id;       /* the key */
+    bb_slice external_id;       /* the key, as in a record */
     bb_slice name;              /* or null */
     bb_slice email;             /* or null */
     bb_slice phonenumber;       /* or null */
@@ -237,11 +247,16 @@ typedef struct bb_key_record {
  *     BB_ERR_NOMEM and any other                                                   500
  *
  * A key is judged before the chatbot, and write() authorizes in the transaction that stores. After
- * any code but BB_ERR_LOST the session must be ready for the next call. Every function keeps to its
- * deadline, whatever the engine does; if that has passed already, it does nothing.
+ * any code but BB_ERR_LOST the session must be ready for the next call.
+ *
+ * Every function keeps to its deadline, whatever the engine does, and returns BB_ERR_BUSY when it
+ * gives up. If the deadline has passed already, it does nothing and returns BB_ERR_BUSY. Only a
+ * store that never waits, as one in memory, may ignore deadlines.
  *
  * name, session_open, session_close, authorize and write are required. session_open() must not need
- * the schema, since migrate() runs in a session.
+ * the schema, since migrate() runs in a session. As long as there is no schema, all other functions
+ * return BB_ERR_UNAVAILABLE and make nothing; a store that needs none answers as an empty one. A
+ * schema stays: a store that is opened again needs no migrate(), and has all that was stored.
  */
 typedef struct bb_storage_vtable {
     size_t size;      /* sizeof(bb_storage_vtable) of the backend */
@@ -312,6 +327,46 @@ BB_API int32_t bb_error_set(bb_error *error, int32_t code, const char *format, .
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
+
+/*
+ * What a record makes of a contact, for backends that compare in C; see bb_record_apply(). Begin
+ * with bb_change_init().
+ */
+typedef struct bb_change {
+    size_t size;                   /* sizeof(bb_change); set by the init function below */
+    const bb_record *record;       /* what is asked for */
+    const bb_contact *before;      /* the contact that has its key, or NULL: there is none */
+    int64_t now_us;                /* the write's access->now_us */
+    size_t max_attribute_bytes;    /* the write's; 0: no limit (D3) */
+    const bb_allocator *allocator; /* NULL: malloc */
+    bb_contact *after;             /* where the contact is written, as far as its size goes */
+    void *memory;                  /* written: what strings of `after` lie in, or NULL */
+    int32_t outcome;               /* written: BB_CREATED, BB_UPDATED or BB_UNCHANGED */
+    uint32_t reserved;             /* 0 */
+} bb_change;
+
+static inline void bb_change_init(bb_change *change)
+{
+    memset(change, 0, sizeof *change);
+    change->size = sizeof *change;
+}
+
+/*
+ * Applies change->record to change->before. Writes the contact in its final state to
+ * *change->after, whose size must be set, and what became of it to change->outcome (E5, E6): what
+ * put() wants to know. The times are the final ones; the id of a contact that is created is 0, for
+ * the backend to draw. If the outcome is BB_UNCHANGED, nothing needs to be written. The strings of
+ * *change->after are those of the record and of `before`; or, where the record merges (D2), they
+ * lie in memory that bb_change_free() frees, which may be called in any case.
+ *
+ * BB_ERR_NOMEM if it ran out of memory. BB_ERR_OVERSIZED if merging makes custom_attributes larger
+ * than they were and than max_attribute_bytes. BB_ERR_INTERNAL if the record merges and the stored
+ * object is no valid JSON in UTF-8. BB_ERR_ARGUMENT for a size of no version.
+ */
+BB_API int32_t bb_record_apply(bb_change *change, bb_error *error);
+
+/* Frees what bb_record_apply() has taken for the strings of *change->after. NULL does nothing. */
+BB_API void bb_change_free(bb_change *change);
 
 /*
  * Whether two JSON texts are the same value, for backends that store text: members in any order,

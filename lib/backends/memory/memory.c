@@ -6,7 +6,6 @@
  */
 #include <pthread.h>
 
-#include "backends/apply.h"
 #include "backends/open.h"
 #include "bb_contacts/storage.h"
 #include "util/alloc.h"
@@ -254,78 +253,56 @@ static int32_t add_change(transaction *tx, const row *replaced, uint64_t hash,
     return BB_OK;
 }
 
-static int32_t put(const transaction *tx, size_t index, int32_t outcome, const bb_contact *contact,
-                   const bb_contact *before)
+/* Prepares what a record makes of a row, or of none, and reports it. */
+static int32_t prepare_change(transaction *tx, size_t index, const row *known, uint64_t hash,
+                              bb_change *applied)
 {
     const bb_write *write = tx->write;
-    int is_wanted = (write->records[index]->flags & BB_RECORD_WANT_BEFORE) != 0;
-
-    return write->put(write->put_ctx, index, outcome, contact, is_wanted ? before : NULL);
-}
-
-static int32_t prepare_insert(transaction *tx, size_t index, uint64_t hash)
-{
-    bb_contact after = bb_record_apply(tx->write->records[index], NULL);
+    const bb_contact *before = applied->before;
+    const bb_contact *shown = write->records[index]->flags & BB_RECORD_WANT_BEFORE ? before : NULL;
     int32_t code;
 
-    after.id = tx->next_id++;
-    after.created_at_us = tx->write->access->now_us;
-    after.updated_at_us = tx->write->access->now_us;
-    tx->inserted++;
-    code = add_change(tx, NULL, hash, &after);
-    return code == BB_OK ? put(tx, index, BB_CREATED, &after, NULL) : code;
-}
-
-/* Prepares an update from one contact to another, unless they are the same (E5). */
-static int32_t prepare_change(transaction *tx, size_t index, const row *known, bb_contact *after)
-{
-    const bb_contact *before = &known->contact;
-    int32_t unchanged;
-    int32_t code = bb_record_is_unchanged(&tx->store->allocator, tx->write->records[index], before,
-                                          after, &unchanged);
-
-    if (code != BB_OK)
-        return code;
-    if (unchanged)
-        return put(tx, index, BB_UNCHANGED, before, before);
-    after->updated_at_us = tx->write->access->now_us;
-    code = add_change(tx, known, known->hash, after);
-    return code == BB_OK ? put(tx, index, BB_UPDATED, after, before) : code;
-}
-
-static int32_t prepare_update(transaction *tx, size_t index, const row *known)
-{
-    const bb_allocator *allocator = &tx->store->allocator;
-    const bb_record *record = tx->write->records[index];
-    bb_contact after = bb_record_apply(record, &known->contact);
-    void *merged = NULL;
-    int32_t code = BB_OK;
-
-    if (record->flags & BB_RECORD_MERGE)
-        code = bb_record_merge(allocator, record, &known->contact, tx->write->max_attribute_bytes,
-                               &after, &merged);
-    if (code == BB_OK)
-        code = prepare_change(tx, index, known, &after);
-    bb_free(allocator, merged);
-    return code;
+    if (applied->outcome == BB_UNCHANGED)
+        return write->put(write->put_ctx, index, BB_UNCHANGED, before, shown);
+    if (applied->outcome == BB_CREATED) {
+        applied->after->id = tx->next_id++;
+        tx->inserted++;
+    }
+    code = add_change(tx, known, hash, applied->after);
+    return code == BB_OK
+               ? write->put(write->put_ctx, index, applied->outcome, applied->after, shown)
+               : code;
 }
 
 /* Prepares what one record asks for, and reports it. One that is too large (D3) does not keep
  * others from being reported. */
 static int32_t prepare_record(transaction *tx, size_t index)
 {
-    const memory_store *store = tx->store;
-    int64_t chatbot_id = tx->write->access->chatbot_id;
-    bb_slice external_id = tx->write->records[index]->external_id;
-    uint64_t hash = bb_hash_contact(store->hash_seed, chatbot_id, external_id);
-    const row *known = find_row(store, chatbot_id, external_id, hash);
-    int32_t code =
-        known != NULL ? prepare_update(tx, index, known) : prepare_insert(tx, index, hash);
+    memory_store *store = tx->store;
+    const bb_write *write = tx->write;
+    const bb_record *record = write->records[index];
+    int64_t chatbot_id = write->access->chatbot_id;
+    uint64_t hash = bb_hash_contact(store->hash_seed, chatbot_id, record->external_id);
+    const row *known = find_row(store, chatbot_id, record->external_id, hash);
+    bb_contact after = {.size = sizeof after};
+    bb_change applied;
+    int32_t code;
 
+    bb_change_init(&applied);
+    applied.record = record;
+    applied.before = known == NULL ? NULL : &known->contact;
+    applied.now_us = write->access->now_us;
+    applied.max_attribute_bytes = write->max_attribute_bytes;
+    applied.allocator = &store->allocator;
+    applied.after = &after;
+    code = bb_record_apply(&applied, NULL);
+    if (code == BB_OK)
+        code = prepare_change(tx, index, known, hash, &applied);
+    bb_change_free(&applied);
     if (code != BB_ERR_OVERSIZED)
         return code;
     tx->oversized++;
-    return put(tx, index, BB_PUT_OVERSIZED, NULL, NULL);
+    return write->put(write->put_ctx, index, BB_PUT_OVERSIZED, NULL, NULL);
 }
 
 /* Links the changes. Nothing here can fail: the buckets are there. */

@@ -7,7 +7,6 @@
  */
 #include "backends/sqlite/write.h"
 
-#include "backends/apply.h"
 #include "backends/sqlite/access.h"
 #include "backends/sqlite/kept.h"
 #include "backends/sqlite/result_code.h"
@@ -161,13 +160,39 @@ static int32_t explain_insert(const write_job *job, int32_t code)
     return code;
 }
 
+/* What a record makes of `before`, or of nothing. Merging is not SQLite's: its JSON functions know
+ * numbers as 64 bits only (C6). */
+static int32_t apply_record(const write_job *job, const bb_record *record, const bb_contact *before,
+                            bb_contact *after, bb_change *change)
+{
+    int32_t code;
+
+    bb_change_init(change);
+    change->record = record;
+    change->before = before;
+    change->now_us = job->write->access->now_us;
+    change->max_attribute_bytes = job->write->max_attribute_bytes;
+    change->allocator = &job->session->store->allocator;
+    change->after = after;
+    code = bb_record_apply(change, job->error);
+    if (code == BB_ERR_INTERNAL)
+        return bb_error_set(job->error, code,
+                            "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
+                            (long long)before->id, (long long)job->write->access->chatbot_id);
+    return code;
+}
+
 static int32_t insert_record(write_job *job, size_t index)
 {
     const bb_record *record = job->write->records[index];
-    bb_contact made = bb_record_apply(record, NULL);
-    int result = bind_slice(job->insert, PARAMETER_EXTERNAL_ID, made.external_id);
-    int32_t code;
+    bb_contact made = {.size = sizeof made};
+    bb_change change;
+    int32_t code = apply_record(job, record, NULL, &made, &change);
+    int result;
 
+    if (code != BB_OK)
+        return code;
+    result = bind_slice(job->insert, PARAMETER_EXTERNAL_ID, made.external_id);
     if (result == SQLITE_OK)
         result = bind_fields(job->insert, &made);
     if (result != SQLITE_OK)
@@ -176,65 +201,42 @@ static int32_t insert_record(write_job *job, size_t index)
     if (code != BB_OK)
         return explain_insert(job, code);
     made.id = sqlite3_last_insert_rowid(job->session->writer.db);
-    made.created_at_us = job->write->access->now_us;
-    made.updated_at_us = job->write->access->now_us;
     return conclude(job, index, BB_CREATED, &made, NULL);
 }
 
-/* Updates a contact from one state to another, unless they are the same (E5). */
-static int32_t update_to(write_job *job, size_t index, const bb_contact *before, bb_contact *after)
+/* Makes `after` of the contact on which `find` stands. */
+static int32_t update_to(write_job *job, size_t index, const bb_contact *after,
+                         const bb_contact *shown)
 {
-    const bb_record *record = job->write->records[index];
-    const bb_contact *shown = record->flags & BB_RECORD_WANT_BEFORE ? before : NULL;
-    int32_t unchanged;
-    int32_t code =
-        bb_record_is_unchanged(&job->session->store->allocator, record, before, after, &unchanged);
     int result;
+    int32_t code;
 
-    if (code != BB_OK)
-        return bb_error_set(job->error, code, "%s", bb_code_text(code));
-    if (unchanged)
-        return conclude(job, index, BB_UNCHANGED, before, shown);
-    after->updated_at_us = job->write->access->now_us;
     sqlite3_bind_int64(job->update, PARAMETER_ID, after->id);
     result = bind_fields(job->update, after);
     if (result != SQLITE_OK)
         return fail(job, result);
-    code = store(job, job->update, record);
+    code = store(job, job->update, job->write->records[index]);
     return code == BB_OK ? conclude(job, index, BB_UPDATED, after, shown) : code;
-}
-
-/* Not SQLite's own functions: they know numbers as 64 bits only (C6). */
-static int32_t merge(const write_job *job, const bb_record *record, const bb_contact *before,
-                     bb_contact *after, void **memory)
-{
-    int32_t code = bb_record_merge(&job->session->store->allocator, record, before,
-                                   job->write->max_attribute_bytes, after, memory);
-
-    if (code == BB_ERR_ARGUMENT)
-        return bb_error_set(job->error, BB_ERR_INTERNAL,
-                            "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
-                            (long long)before->id, (long long)job->write->access->chatbot_id);
-    return code == BB_OK ? BB_OK : bb_error_set(job->error, code, "%s", bb_code_text(code));
 }
 
 /* Writes a record if it changes the contact on which `find` stands. */
 static int32_t update_record(write_job *job, size_t index)
 {
     const bb_record *record = job->write->records[index];
-    void *merged = NULL;
     bb_contact before;
-    bb_contact after;
+    bb_contact after = {.size = sizeof after};
+    const bb_contact *shown = record->flags & BB_RECORD_WANT_BEFORE ? &before : NULL;
+    bb_change change;
     int32_t code = read_contact(job, record->external_id, &before);
 
     if (code != BB_OK)
         return code;
-    after = bb_record_apply(record, &before);
-    if (record->flags & BB_RECORD_MERGE)
-        code = merge(job, record, &before, &after, &merged);
-    if (code == BB_OK)
-        code = update_to(job, index, &before, &after);
-    bb_free(&job->session->store->allocator, merged);
+    code = apply_record(job, record, &before, &after, &change);
+    if (code == BB_OK && change.outcome == BB_UNCHANGED)
+        code = conclude(job, index, BB_UNCHANGED, &before, shown);
+    else if (code == BB_OK)
+        code = update_to(job, index, &after, shown);
+    bb_change_free(&change);
     return code;
 }
 
