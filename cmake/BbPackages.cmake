@@ -32,7 +32,8 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 0upstream1) # older than a package of Debian it
 set(CPACK_DEBIAN_PACKAGE_SOURCE bb-contacts)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}/lib")
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS
+  "${PROJECT_BINARY_DIR}/lib" "${PROJECT_BINARY_DIR}/tests/conformance")
 
 # bb_compress(FILE NAME): Debian wants its changes compressed, with no time in the file.
 function(bb_compress file name)
@@ -95,6 +96,25 @@ This package has the shared library.")
   # Programs built with this version need it or a later one; lib/README.md says why.
   set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
   set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
+endif()
+
+if(BB_BUILD_CONFORMANCE)
+  bb_add_package(conformance libbb-contacts-conformance-dev libdevel
+"conformance kit for storage backends of libbb_contacts
+For authors of storage backends: a library of tests that check a backend
+against the contract, with its header, and the contract and files of requests
+and responses in /usr/share/bb_contacts.")
+  set(CPACK_COMPONENT_CONFORMANCE_DEPENDS development)
+  if(BUILD_SHARED_LIBS)
+    bb_add_package(conformance_runtime libbb-contacts-conformance${PROJECT_VERSION_MAJOR} libs
+"conformance kit for storage backends of libbb_contacts (shared library)
+What a backend's tests load that were made with
+libbb-contacts-conformance-dev.")
+    list(APPEND CPACK_COMPONENT_CONFORMANCE_DEPENDS conformance_runtime)
+    set(CPACK_COMPONENT_CONFORMANCE_RUNTIME_DEPENDS runtime)
+    set(CPACK_DEBIAN_CONFORMANCE_RUNTIME_PACKAGE_CONTROL_EXTRA
+      "${PROJECT_SOURCE_DIR}/cmake/debian/triggers")
+  endif()
 endif()
 
 if(BB_BUILD_EXAMPLES)

@@ -244,7 +244,7 @@ typedef struct bb_key_record {
  *     BB_ERR_RETRY         undone; the session is good; called again until the deadline
  *     BB_ERR_LOST          the session is broken; closed, and tried again on a new one
  *     BB_ERR_BUSY, BB_ERR_UNAVAILABLE                                              503
- *     BB_ERR_NOMEM and any other                                                   500
+ *     BB_ERR_SCHEMA, BB_ERR_NOMEM and any other                                    500
  *
  * A key is judged before the chatbot, and write() authorizes in the transaction that stores. After
  * any code but BB_ERR_LOST the session must be ready for the next call.
@@ -255,8 +255,9 @@ typedef struct bb_key_record {
  *
  * name, session_open, session_close, authorize and write are required. session_open() must not need
  * the schema, since migrate() runs in a session. As long as there is no schema, all other functions
- * return BB_ERR_UNAVAILABLE and make nothing; a store that needs none answers as an empty one. A
- * schema stays: a store that is opened again needs no migrate(), and has all that was stored.
+ * return BB_ERR_SCHEMA, or BB_ERR_UNAVAILABLE where there is nothing yet to have one, such as a
+ * file, and make nothing. A store that needs none answers as an empty one. A schema stays: a store
+ * that is opened again needs no migrate(), and has all that was stored.
  */
 typedef struct bb_storage_vtable {
     size_t size;      /* sizeof(bb_storage_vtable) of the backend */

@@ -41,7 +41,7 @@ typedef struct caller {
 static void *call_until_stopped(void *caller_)
 {
     caller *c = caller_;
-    test_text body = {NULL, 0, 0};
+    test_text body = {0};
 
     while (!atomic_load_explicit(c->stop, memory_order_relaxed)) {
         many_fill(c->bench, &c->random, &body);

@@ -120,7 +120,7 @@ static void look_at_queue(flood *f)
 
 static void keep_flooding(flood *f, unsigned most_open)
 {
-    test_text body = {NULL, 0, 0};
+    test_text body = {0};
     double end = bench_now_ms() + f->bench->seconds * 1e3;
     uint64_t random = (uint64_t)end;
 
@@ -195,7 +195,7 @@ static void run_alone(const many_bench *b)
 {
     static bench_series with, without;
     bb_contacts *alone = b->endpoint.contacts;
-    test_text body = {NULL, 0, 0};
+    test_text body = {0};
     uint64_t random = 1;
 
     for (unsigned i = 0; i < LONE_REQUESTS * b->seconds; i++) {

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Whether the shared library BB_LIBRARY exports every function of the public headers and nothing else,
-# each with the version that lib/bb_contacts.map gives it, and whether that file lists no others. Run
-# at the top of the source tree.
+# Whether the shared libraries BB_LIBRARY and BB_CONFORMANCE export every function of their headers and
+# nothing else, each with the version that their .map file gives it, and whether those list no others;
+# and that the static kit BB_CONFORMANCE_STATIC has no other names that a program could meet. Run at
+# the top of the source tree.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -15,18 +16,28 @@ differ() {
     }
 }
 
-# What the headers declare, by their own mark.
-sed -n 's/^BB_API .*[ *]\(bb_[a-z0-9_]*\)(.*/\1/p' include/bb_contacts/*.h | sort >"$work/declared"
-[ -s "$work/declared" ] || { echo 'no declarations found' >&2; exit 1; }
+# check LIBRARY MAP HEADER...: NAME@@VERSION, in the map by the block that a name is in; nm's A marks
+# the versions themselves.
+check() {
+    library=$1
+    map=$2
+    shift 2
+    # What the headers declare, by their own mark.
+    sed -n 's/^BB_API .*[ *]\(bb_[a-z0-9_]*\)(.*/\1/p' "$@" | sort >"$work/declared"
+    [ -s "$work/declared" ] || { echo 'no declarations found' >&2; exit 1; }
+    awk '/^BB_[A-Z_]*_[0-9]+ \{$/ { version = $1 }
+        /^ *bb_[a-z0-9_]*;$/ { gsub(/[ ;]/, ""); print $0 "@@" version }' "$map" |
+        sort >"$work/listed"
+    nm -D --defined-only --with-symbol-versions "$library" |
+        awk '$2 != "A" || $3 !~ /^BB_CONTACTS_/ { print $3 }' | sort >"$work/exported"
+    sed 's/@@.*//' "$work/listed" | sort >"$work/names"
+    differ "$work/declared" "$work/names" "in the headers or in $map alone"
+    differ "$work/listed" "$work/exported" "in $map or in the library alone"
+    cat "$work/exported"
+}
 
-# NAME@@VERSION, in the file by the block that a name is in; A marks the versions themselves.
-awk '/^BB_CONTACTS_.* \{$/ { version = $1 }
-    /^ *bb_[a-z0-9_]*;$/ { gsub(/[ ;]/, ""); print $0 "@@" version }' lib/bb_contacts.map |
-    sort >"$work/listed"
-nm -D --defined-only --with-symbol-versions "$BB_LIBRARY" |
-    awk '$2 != "A" || $3 !~ /^BB_CONTACTS_/ { print $3 }' | sort >"$work/exported"
-
-sed 's/@@.*//' "$work/listed" | sort >"$work/names"
-differ "$work/declared" "$work/names" 'in the headers or in lib/bb_contacts.map alone'
-differ "$work/listed" "$work/exported" 'in lib/bb_contacts.map or in the library alone'
-cat "$work/exported"
+check "$BB_LIBRARY" lib/bb_contacts.map include/bb_contacts/bb_contacts.h \
+    include/bb_contacts/backends.h include/bb_contacts/storage.h
+check "$BB_CONFORMANCE" tests/conformance/bb_contacts_conformance.map include/bb_contacts/conformance.h
+nm -g --defined-only "$BB_CONFORMANCE_STATIC" | awk 'NF == 3 { print $3 }' | sort >"$work/static"
+differ "$work/names" "$work/static" 'in the kit, shared or static, alone'

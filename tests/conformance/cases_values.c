@@ -83,6 +83,65 @@ void case_external_ids(bb_case *c)
     kept_write_free(&kept);
 }
 
+/* Lengths around what stores keep of a key: of an index, of a fixed column, of a page. */
+static const size_t long_lengths[] = {480, 481, 500, 510,  511,  512,
+                                      513, 767, 768, 1000, 1019, 1020};
+
+enum { LONG_KEYS = 2 * sizeof long_lengths / sizeof long_lengths[0] - 1 };
+
+/* Fills in keys that begin alike: two of each length but the first, which differ in their last
+ * byte. */
+static size_t make_long_keys(char (*keys)[BB_EXTERNAL_ID_MAX], bb_record *records)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof long_lengths / sizeof long_lengths[0]; i++) {
+        for (int last = 'k'; last <= (i == 0 ? 'k' : 'l'); last++) {
+            size_t len = long_lengths[i];
+            memset(keys[count], 'k', len);
+            keys[count][len - 1] = (char)last;
+            records[count] = record_of("");
+            records[count].external_id = (bb_slice){keys[count], len};
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Writes them twice: they are created, then unchanged, each as itself. */
+static void check_long_keys(bb_case *c, const bb_record *records, size_t count)
+{
+    int64_t ids[LONG_KEYS];
+    kept_write kept;
+
+    for (int32_t round = 0; round < 2; round++) {
+        kept = write_now(c, records, count);
+        CHECK_GOOD(c);
+        for (size_t i = 0; i < count; i++) {
+            bb_slice key = kept.after[i].contact.external_id;
+            CHECK(c, kept.outcomes[i] == (round == 0 ? BB_CREATED : BB_UNCHANGED));
+            CHECK(c, compare_keys(key, records[i].external_id) == 0);
+            if (round == 0)
+                ids[i] = kept.after[i].contact.id;
+            CHECK(c, kept.after[i].contact.id == ids[i]);
+        }
+        kept_write_free(&kept);
+    }
+}
+
+void case_long_external_ids(bb_case *c)
+{
+    char(*keys)[BB_EXTERNAL_ID_MAX] = calloc(LONG_KEYS, sizeof *keys);
+    bb_record records[LONG_KEYS];
+
+    fixture_open(c);
+    if (keys == NULL)
+        case_fail(c, __FILE__, __LINE__, "memory for the test");
+    if (c->outcome == BB_CONFORMANCE_PASSED)
+        check_long_keys(c, records, make_long_keys(keys, records));
+    free(keys);
+}
+
 void case_two_chatbots(bb_case *c)
 {
     bb_record record = record_of("same");

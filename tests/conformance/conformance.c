@@ -1,11 +1,18 @@
 /*
  * conformance.c: the list of cases, and what runs them one by one.
  */
-#include "conformance.h"
+#include "bb_contacts/conformance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "cases.h"
+#include "options.h"
+#include "request_case.h"
+#include "support/request_file.h"
+#include "tap.h"
 
-enum { DEFAULT_THREADS = 16, DEFAULT_WRITES = 200 };
+enum { DEFAULT_THREADS = 16, DEFAULT_WRITES = 200, DEFAULT_LATE_MS = 30000 };
 
 typedef struct case_entry {
     const char *name; /* begins with the contract's rule */
@@ -26,6 +33,10 @@ static const case_entry cases[] = {
     {"B3: an archived chatbot can be brought back", case_archive},
     {"E11: migrate() twice changes nothing", case_migrate_twice},
     {"E11: migrate() from two threads at once", case_migrate_together},
+    {"E11: a store without a schema says so, or answers as an empty one", case_no_schema},
+    {"E8: what was stored is there when the store is opened again, without migrate()",
+     case_reopened},
+    {"E3: no id is given out again when the store is opened again", case_ids_after_reopen},
     {"E6: created, updated and unchanged are told apart", case_outcomes},
     {"E5: an unchanged contact keeps its time", case_unchanged},
     {"E1: a record with BB_RECORD_TOUCH is written though no value differs", case_touch},
@@ -35,6 +46,8 @@ static const case_entry cases[] = {
     {"E4: neither updates nor unchanged records use up an id", case_no_id_burnt},
     {"E2: 1000 records, half of them known", case_thousand},
     {"D external_id: compared byte by byte, in any alphabet", case_external_ids},
+    {"D external_id: ids that agree in their first 480 bytes are different",
+     case_long_external_ids},
     {"D external_id: one per chatbot, the same in two chatbots is two contacts", case_two_chatbots},
     {"D name: omitted is kept, null clears, a value is set", case_name},
     {"D email: omitted is kept, null clears, a value is set", case_email},
@@ -48,7 +61,7 @@ static const case_entry cases[] = {
     {"E7: overlapping writes end as some serial order of them would", case_serial},
     {"E7: writes that partly change nothing end so too", case_serial_skew},
     {"E7: one key created by all threads at once is one contact", case_create_race},
-    {"E11: a deadline that has passed is answered at once", case_deadline_passed},
+    {"E11: a deadline that has passed is BB_ERR_BUSY at once", case_deadline_passed},
     {"E11: a write that waits for another keeps to its deadline", case_deadline_behind_writer},
     {"E6: the requests of a group each have their outcomes, times and former contacts",
      case_group_outcomes},
@@ -65,50 +78,114 @@ static const case_entry cases[] = {
     {"E7: groups of up to 250 requests end so too", case_group_serial_large},
 };
 
-static void run_case(const bb_conformance_options *options, const case_entry *entry,
-                     int32_t *outcome)
-{
-    bb_case c = {.options = options};
+/* The run of all cases. */
+typedef struct kit_run {
+    bb_conformance_options options; /* with all defaults */
+    uint32_t cases;
+    int32_t failed;
+} kit_run;
 
-    entry->run(&c);
-    fixture_close(&c);
-    options->report(options->ctx, entry->name, c.outcome, c.detail);
-    *outcome = c.outcome;
+static int is_wanted(const kit_run *run, const char *name)
+{
+    return run->options.only == NULL || strstr(name, run->options.only) != NULL;
+}
+
+/* Closes a case and tells its result. */
+static void end_case(kit_run *run, const char *name, bb_case *c)
+{
+    const bb_conformance_options *options = &run->options;
+
+    fixture_close(c);
+    run->cases++;
+    run->failed += c->outcome == BB_CONFORMANCE_FAILED;
+    if (options->report != NULL)
+        options->report(options->ctx, name, c->outcome, c->detail);
+    tap_result(options, run->cases, name, c->outcome, c->detail);
+}
+
+static void run_cases(kit_run *run)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bb_case c = {.options = &run->options};
+        if (!is_wanted(run, cases[i].name))
+            continue;
+        cases[i].run(&c);
+        end_case(run, cases[i].name, &c);
+    }
+}
+
+/* A file is a case whose name is that of the file, and its title. */
+static void run_request_file(kit_run *run, const char *file_name)
+{
+    bb_case c = {.options = &run->options};
+    size_t error_at;
+    json *file = request_file_read(run->options.requests, file_name, &error_at);
+    char name[300];
+
+    snprintf(name, sizeof name, "%.*s: %s", (int)(strlen(file_name) - strlen(".json")), file_name,
+             file != NULL ? json_text(file, "title", "") : "can't be read");
+    if (is_wanted(run, name)) {
+        if (file != NULL)
+            case_request_file(&c, file);
+        else
+            case_fail(&c, __FILE__, __LINE__, "a file of JSON");
+        end_case(run, name, &c);
+    }
+    json_free(file);
+}
+
+/* 0: there is no such folder. */
+static int run_request_files(kit_run *run)
+{
+    size_t count;
+    char **names = request_file_names(run->options.requests, "", &count);
+
+    for (size_t i = 0; i < count; i++) {
+        run_request_file(run, names[i]);
+        free(names[i]);
+    }
+    free(names);
+    return count > 0;
 }
 
 /* The size in the first version; later members are added behind. */
 #define FIRST_SIZE \
-    (offsetof(bb_conformance_options, report) + sizeof(((bb_conformance_options *)0)->report))
+    (offsetof(bb_conformance_options, host) + sizeof(((bb_conformance_options *)0)->host))
 
-/* The options as this version knows them. 0: they are unusable. */
-static int read_options(const bb_conformance_options *given, bb_conformance_options *options)
+int options_read(const bb_conformance_options *given, bb_conformance_options *options)
 {
     bb_conformance_options_init(options);
     if (given == NULL || given->size < FIRST_SIZE)
         return 0;
     memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-    return options->open != NULL && options->close != NULL && options->report != NULL;
+    options->size = sizeof *options;
+    return 1;
 }
 
-int bb_conformance_run(const bb_conformance_options *options)
+static int fill_in(bb_conformance_options *options)
 {
-    bb_conformance_options run;
-    int failures = 0;
+    if (options->threads == 0)
+        options->threads = DEFAULT_THREADS;
+    if (options->writes == 0)
+        options->writes = DEFAULT_WRITES;
+    if (options->late_ms == 0)
+        options->late_ms = DEFAULT_LATE_MS;
+    if (options->seed == 0)
+        options->seed = 1;
+    return options->open != NULL && options->close != NULL &&
+           (options->report != NULL || options->tap != NULL);
+}
 
-    if (!read_options(options, &run))
+int32_t bb_conformance_run(const bb_conformance_options *options)
+{
+    kit_run run = {.cases = 0};
+
+    if (!options_read(options, &run.options) || !fill_in(&run.options))
         return -1;
-    if (run.threads == 0)
-        run.threads = DEFAULT_THREADS;
-    if (run.writes == 0)
-        run.writes = DEFAULT_WRITES;
-    if (run.seed == 0)
-        run.seed = 1;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int32_t outcome;
-        if (run.only != NULL && strstr(cases[i].name, run.only) == NULL)
-            continue;
-        run_case(&run, &cases[i], &outcome);
-        failures += outcome == BB_CONFORMANCE_FAILED;
-    }
-    return failures;
+    tap_begin(&run.options);
+    run_cases(&run);
+    if (run.options.requests != NULL && !run_request_files(&run))
+        return -1;
+    tap_end(&run.options, run.cases);
+    return run.cases > 0 ? run.failed : -1;
 }

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { SOON_MS = 60000, KEY_HASHES = 8 };
 
@@ -29,6 +30,14 @@ void case_fail_code(bb_case *c, const char *file, int line, const char *what, in
     snprintf(words, sizeof words, "%s from %s, not %s", bb_code_name(expected), what,
              bb_code_name(code));
     case_fail(c, file, line, words);
+}
+
+void case_fail_saying(bb_case *c, const char *what)
+{
+    if (c->outcome == BB_CONFORMANCE_FAILED)
+        return;
+    c->outcome = BB_CONFORMANCE_FAILED;
+    snprintf(c->detail, sizeof c->detail, "%s", what);
 }
 
 void case_skip(bb_case *c, const char *why)
@@ -63,23 +72,74 @@ const uint8_t *key_hash(uint8_t number)
     return hashes[number % KEY_HASHES];
 }
 
-void fixture_open_bare(bb_case *c)
+int64_t milliseconds_now(void)
 {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What the kit can't do without. */
+static int has_all(const bb_storage_vtable *table)
+{
+    return table->session_open != NULL && table->session_close != NULL && table->migrate != NULL &&
+           table->authorize != NULL && table->write != NULL && table->chatbot_add != NULL &&
+           table->chatbot_archive != NULL && table->key_add != NULL && table->key_revoke != NULL;
+}
+
+/* Takes the table and opens a session. */
+static void begin(bb_case *c)
+{
+    const bb_storage_vtable *given = c->store.vtable;
     bb_error error;
-    int32_t code = c->options->open(c->options->ctx, &c->store);
+    int32_t code;
 
     bb_error_init(&error);
-    c->now_us = START_US;
-    if (code != BB_OK) {
-        case_fail_code(c, __FILE__, __LINE__, "open()", code, BB_OK);
+    memset(&c->table, 0, sizeof c->table);
+    memcpy(&c->table, given, given->size < sizeof c->table ? given->size : sizeof c->table);
+    if (c->table.size > sizeof c->table)
+        c->table.size = sizeof c->table;
+    c->vtable = &c->table;
+    if (!has_all(&c->table)) {
+        case_fail(c, __FILE__, __LINE__, "a table with migrate() and the administrative functions");
         return;
     }
-    c->vtable = c->store.vtable;
     code = c->vtable->session_open(c->store.store, soon(), &c->session, &error);
-    if (code == BB_OK)
-        c->session_is_open = 1;
-    else
+    c->session_is_open = code == BB_OK;
+    if (code != BB_OK)
         case_fail_code(c, __FILE__, __LINE__, error.message, code, BB_OK);
+}
+
+void fixture_open_bare(bb_case *c)
+{
+    int32_t code;
+
+    c->store.size = sizeof c->store;
+    c->now_us = START_US;
+    code = c->options->open(c->options->ctx, &c->store);
+    if (code == BB_OK)
+        begin(c);
+    else
+        case_fail_code(c, __FILE__, __LINE__, "open()", code, BB_OK);
+}
+
+void fixture_reopen(bb_case *c)
+{
+    int32_t code;
+
+    if (c->options->reopen == NULL) {
+        case_skip(c, "there is no reopen()");
+        return;
+    }
+    if (c->session_is_open)
+        c->vtable->session_close(c->session);
+    c->session_is_open = 0;
+    code = c->options->reopen(c->options->ctx, &c->store);
+    if (code == BB_OK)
+        begin(c);
+    else
+        case_fail_code(c, __FILE__, __LINE__, "reopen()", code, BB_OK);
 }
 
 void fixture_open(bb_case *c)

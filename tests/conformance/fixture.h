@@ -5,7 +5,7 @@
 #ifndef BB_CONFORMANCE_FIXTURE_H
 #define BB_CONFORMANCE_FIXTURE_H
 
-#include "conformance.h"
+#include "bb_contacts/conformance.h"
 
 /* Every case begins with these, which fixture_open() adds. */
 #define WORKSPACE       7
@@ -21,12 +21,13 @@
 typedef struct bb_case {
     const bb_conformance_options *options;
     bb_conformance_store store;
-    const bb_storage_vtable *vtable;
-    void *session; /* may be NULL while it is open */
+    bb_storage_vtable table;         /* the backend's, as far as it knows the struct */
+    const bb_storage_vtable *vtable; /* `table` once the store is open */
+    void *session;                   /* may be NULL while it is open */
     int session_is_open;
     int64_t now_us; /* the time of the next write */
     int32_t outcome;
-    char detail[512];
+    char detail[1000];
 } bb_case;
 
 /* A contact with strings of its own. */
@@ -78,6 +79,7 @@ typedef struct kept_write {
 void case_fail(bb_case *c, const char *file, int line, const char *what);
 void case_fail_code(bb_case *c, const char *file, int line, const char *what, int32_t code,
                     int32_t expected);
+void case_fail_saying(bb_case *c, const char *what); /* in its own words */
 void case_skip(bb_case *c, const char *why);
 
 /* Opens an empty store and a session, and makes the schema; with the chatbots above and a key of
@@ -86,12 +88,14 @@ void fixture_open(bb_case *c);
 void fixture_open_bare(bb_case *c); /* without schema, chatbots and key */
 void fixture_close(bb_case *c);
 
+/* Closes the store and opens it again, with a new session. Skips the case if that can't be done. */
+void fixture_reopen(bb_case *c);
+
 /* A deadline by which anything that does not wait is done. */
 int64_t soon(void);
 
-/* How late an answer may come after its deadline, on a machine that is busy or stands still for a
- * while: less than soon(). */
-enum { LATE_MS = 30000 };
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t milliseconds_now(void);
 
 /* One of eight key hashes. */
 const uint8_t *key_hash(uint8_t number);

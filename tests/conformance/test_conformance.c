@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conformance.h"
+#include "bb_contacts/conformance.h"
 #include "execute/storage.h"
 #include "support/settings.h"
 #include "support/store.h"
@@ -13,6 +13,12 @@ typedef struct run {
     const char *backend;
     unsigned cases;
 } run;
+
+static void lend(const test_store *store, bb_conformance_store *out)
+{
+    out->vtable = &store->storage->vtable;
+    out->store = store->storage->store;
+}
 
 static int32_t open_store(void *ctx, bb_conformance_store *out)
 {
@@ -25,9 +31,19 @@ static int32_t open_store(void *ctx, bb_conformance_store *out)
         free(store);
         return BB_ERR_UNAVAILABLE;
     }
-    out->vtable = &store->storage->vtable;
-    out->store = store->storage->store;
     out->owner = store;
+    lend(store, out);
+    return BB_OK;
+}
+
+static int32_t reopen_store(void *ctx, bb_conformance_store *out)
+{
+    test_store *store = out->owner;
+
+    (void)ctx;
+    if (test_store_reopen(store) != 0)
+        return BB_ERR_UNAVAILABLE;
+    lend(store, out);
     return BB_OK;
 }
 
@@ -74,13 +90,14 @@ int main(int argc, char **argv)
     run r = {.backend = argc > 1 ? argv[1] : "memory"};
     bb_conformance_options options;
     int status = try_store(r.backend);
-    int failures;
+    int32_t failures;
 
     if (status != 0)
         return status;
     bb_conformance_options_init(&options);
     options.ctx = &r;
     options.open = open_store;
+    options.reopen = strcmp(r.backend, "memory") == 0 ? NULL : reopen_store;
     options.close = close_store;
     options.report = report;
     options.threads = test_threads();
@@ -89,6 +106,6 @@ int main(int argc, char **argv)
     options.only = argc > 2 ? argv[2] : NULL;
     options.differences = differences_of(r.backend);
     failures = bb_conformance_run(&options);
-    printf("%s: %u cases, %d failed\n", r.backend, r.cases, failures);
+    printf("%s: %u cases, %d failed\n", r.backend, r.cases, (int)failures);
     return failures == 0 && r.cases > 0 ? 0 : 1;
 }

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "bb_contacts/conformance.h"
 #include "bb_contacts/storage.h"
-#include "conformance.h"
 #include "execute/storage.h"
 #include "postgres/process.h"
 #include "support/check.h"

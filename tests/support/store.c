@@ -34,23 +34,23 @@ static char *file_of(const char *folder, const char *suffix)
     return path;
 }
 
-static int32_t open_sqlite(test_store *store, bb_error *error)
+static char *make_folder(void)
 {
     const char *parent = getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe)
     char folder[200];
-    char *path;
-    int32_t code;
 
     snprintf(folder, sizeof folder, "%s/bb_test.XXXXXX", parent != NULL ? parent : "/tmp");
-    if (mkdtemp(folder) == NULL)
-        return bb_error_set(error, BB_ERR_INTERNAL, "no folder can be made for the test");
-    store->place = strdup(folder);
-    path = file_of(folder, "");
-    if (store->place == NULL || path == NULL) {
-        free(path);
-        return BB_ERR_NOMEM;
-    }
-    code = bb_storage_open_sqlite(path, strlen(path), NULL, &store->storage, error);
+    return mkdtemp(folder) != NULL ? strdup(folder) : NULL;
+}
+
+/* Opens the file in the store's place. */
+static int32_t open_sqlite(test_store *store, bb_error *error)
+{
+    char *path = file_of(store->place, "");
+    int32_t code = BB_ERR_NOMEM;
+
+    if (path != NULL)
+        code = bb_storage_open_sqlite(path, strlen(path), NULL, &store->storage, error);
     free(path);
     return code;
 }
@@ -141,18 +141,30 @@ static int divide(const test_store *store)
 
 static int32_t open_postgres(test_store *store, bb_error *error)
 {
-    int32_t code;
-
-    store->place = take_database(store);
-    if (store->place == NULL)
-        return bb_error_set(error, BB_ERR_INTERNAL, "no database can be made for the test");
-    code =
+    int32_t code =
         bb_storage_open_postgres(store->place, strlen(store->place), NULL, &store->storage, error);
+
     if (code == BB_OK)
         choose_write(store->storage);
     return code;
 }
 #endif
+
+/* A place of its own: a folder, or a database. */
+static int32_t make_place(test_store *store, bb_error *error)
+{
+    if (strcmp(store->backend, "sqlite") == 0)
+        store->place = make_folder();
+#ifdef BB_WITH_POSTGRES
+    else if (strcmp(store->backend, "postgres") == 0)
+        store->place = take_database(store);
+#endif
+    else
+        return BB_OK;
+    return store->place != NULL
+               ? BB_OK
+               : bb_error_set(error, BB_ERR_INTERNAL, "no folder or database for the test");
+}
 
 static int32_t open_backend(test_store *store, bb_error *error)
 {
@@ -180,10 +192,23 @@ int test_store_open(test_store *store, const char *backend)
         return TEST_SKIPPED;
     }
 #endif
-    if (open_backend(store, &error) == BB_OK)
+    if (make_place(store, &error) == BB_OK && open_backend(store, &error) == BB_OK)
         return 0;
     fprintf(stderr, "cannot open a store of %s: %s\n", backend, error.message);
     test_store_close(store);
+    return 1;
+}
+
+int test_store_reopen(test_store *store)
+{
+    bb_error error;
+
+    bb_error_init(&error);
+    bb_storage_close(store->storage);
+    store->storage = NULL;
+    if (open_backend(store, &error) == BB_OK)
+        return 0;
+    fprintf(stderr, "cannot open a store of %s again: %s\n", store->backend, error.message);
     return 1;
 }
 

@@ -20,6 +20,9 @@ int test_store_open(test_store *store, const char *backend);
 /* The same with its schema. */
 int test_store_open_migrated(test_store *store, const char *backend);
 
+/* Closes the storage and opens its place again; memory is empty then. 0 or 1. */
+int test_store_reopen(test_store *store);
+
 /* Closes the storage and removes its place. */
 void test_store_close(test_store *store);
 

@@ -6,11 +6,13 @@
 
 #include <stddef.h>
 
-/* Begins as {0}; with a NUL after it once something was appended. Freed with free(data). */
+/* Begins as {0}; with a NUL after it once something was appended. Freed with free(data). If memory
+ * runs out it is empty for good, and `failed` is set. */
 typedef struct test_text {
     char *data;
     size_t len;
     size_t room;
+    int failed;
 } test_text;
 
 void test_append(test_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

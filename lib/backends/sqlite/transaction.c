@@ -23,6 +23,8 @@ int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *
 {
     int32_t code = BB_OK;
 
+    if (bb_deadline_left(deadline) == 0)
+        return bb_error_set(error, BB_ERR_BUSY, "the deadline had passed");
     session->deadline = deadline;
     if (session->writer.db != NULL)
         code = check_files(session, error);
