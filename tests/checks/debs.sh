@@ -23,6 +23,7 @@ as_user=
 lintian $as_user --fail-on error,warning "$work"/in/*.deb
 
 cp -r "$strangers" "$work/in/stranger"
+cp -r examples/custom_storage "$work/in/custom_storage"
 cp -r CMakeLists.txt LICENSE cmake include lib "$work/in/source"
 chmod -R a+rX "$work/in"
 quietly mmdebstrap --variant=apt --format=null \
@@ -30,4 +31,4 @@ quietly mmdebstrap --variant=apt --format=null \
     --customize-hook="copy-in '$work/in' /" \
     --customize-hook='chroot "$1" env -i PATH=/usr/sbin:/usr/bin http_proxy="${http_proxy:-}" \
         sh /in/stranger/new_debian.sh' bookworm
-grep -E 'serves a request|^nothing is left' "$work/log"
+grep -E 'serves a request|^the kit|^nothing is left' "$work/log"

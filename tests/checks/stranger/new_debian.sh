@@ -48,7 +48,15 @@ case $answer in
 *) fail "the server answered $answer" ;;
 esac
 
-apt purge bb-contacts-server libbb-contacts-dev libbb-contacts0
+# An author of a backend.
+apt install /in/libbb-contacts-conformance0_*.deb /in/libbb-contacts-conformance-dev_*.deb liblmdb-dev
+quietly cmake -S /in/custom_storage -B "$work/custom_storage"
+quietly cmake --build "$work/custom_storage" --parallel 2
+quietly "$work/custom_storage/kit" --requests /usr/share/bb_contacts/requests
+echo 'the kit checks a backend'
+
+apt purge bb-contacts-server libbb-contacts-conformance-dev libbb-contacts-conformance0 \
+    libbb-contacts-dev libbb-contacts0
 ! find /etc /usr /var -name '*bb[_-]contacts*' | grep . || fail 'purging left these'
 ! ldconfig -p | grep bb_contacts || fail 'the loader still knows the library'
 echo 'nothing is left of the packages'
