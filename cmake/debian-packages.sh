@@ -34,7 +34,10 @@ packages_of() {
         ;;
     server) echo libmicrohttpd-dev libuv1-dev node-llhttp curl ;;
     postgres) echo postgresql ;;
-    test) echo clang libclang-rt-14-dev libcmocka-dev liblmdb-dev g++ binutils python3 pgbouncer sqlite3 ;;
+    test)
+        echo clang libclang-rt-14-dev libcmocka-dev liblmdb-dev g++ binutils abigail-tools python3 \
+            pgbouncer sqlite3
+        ;;
     lint) echo clang-format clang-tidy cppcheck ;;
     bench) echo libcmocka-dev python3 wrk ;;
     node) has_node || echo nodejs npm ;;
