@@ -36,13 +36,13 @@ packages_of() {
     postgres) echo postgresql ;;
     test)
         echo clang libclang-rt-14-dev libcmocka-dev liblmdb-dev g++ binutils abigail-tools python3 \
-            pgbouncer sqlite3
+            pgbouncer sqlite3 doxygen mandoc man-db
         ;;
     lint) echo clang-format clang-tidy cppcheck ;;
     bench) echo libcmocka-dev python3 wrk ;;
     node) has_node || echo nodejs npm ;;
     valgrind) echo valgrind ;;
-    packages) echo dpkg-dev file lintian mmdebstrap ;;
+    packages) echo dpkg-dev doxygen file lintian mmdebstrap python3 ;;
     *)
         echo "debian-packages.sh: no group '$1'" >&2
         return 1

@@ -111,22 +111,22 @@ BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_le
 typedef struct bb_postgres_options {
     size_t size;                /* sizeof(bb_postgres_options); set by the init function below */
     const char *schema;         /* default "bb_contacts" */
-    size_t schema_len;          /* bytes, here and below */
+    size_t schema_len;          /* bytes */
     const char *contacts_table; /* default "contacts" */
-    size_t contacts_table_len;
+    size_t contacts_table_len;  /* bytes */
     const char *chatbots_table; /* default "chatbots" */
-    size_t chatbots_table_len;
+    size_t chatbots_table_len;  /* bytes */
     const char *api_keys_table; /* default "api_keys" */
-    size_t api_keys_table_len;
-    const char *version_table; /* default "schema_version" */
-    size_t version_table_len;
+    size_t api_keys_table_len;  /* bytes */
+    const char *version_table;  /* default "schema_version" */
+    size_t version_table_len;   /* bytes */
     const char *role; /* the role that serves requests: when the tables are made it is granted what
                          that takes and no more; default: nothing is granted */
-    size_t role_len;
+    size_t role_len;  /* bytes */
     const char *access_sql; /* see above; default: by chatbots_table and api_keys_table */
-    size_t access_sql_len;
-    uint32_t flags;    /* BB_POSTGRES_... */
-    uint32_t reserved; /* 0 */
+    size_t access_sql_len;  /* bytes */
+    uint32_t flags;         /* BB_POSTGRES_... */
+    uint32_t reserved;      /* 0 */
 } bb_postgres_options;
 
 static inline void bb_postgres_options_init(bb_postgres_options *options)

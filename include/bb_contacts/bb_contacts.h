@@ -45,12 +45,14 @@
 extern "C" {
 #endif
 
+/* Marks what the shared library exports. */
 #if defined(__GNUC__)
 #define BB_API __attribute__((visibility("default")))
 #else
 #define BB_API
 #endif
 
+/* The version of these headers. */
 #define BB_VERSION_MAJOR 0
 #define BB_VERSION_MINOR 1
 #define BB_VERSION_PATCH 0
@@ -60,11 +62,7 @@ BB_API const char *bb_version(void);
 
 /* ---------------------------------------------------------------- errors of the functions below */
 
-/*
- * What functions other than bb_contacts_upsert() return, what storage backends answer, and why a
- * result is what it is: see bb_result_code(). BB_ERR_RETRY and BB_ERR_LOST are between backend and
- * library: callers never see them. XX(NAME, value, text)
- */
+/* The codes of the functions below: XX(NAME, value, text). */
 #define BB_CODE_MAP(XX)                                                          \
     XX(OK, 0, "success")                                                         \
     XX(ERR_ARGUMENT, 1, "invalid argument")                                      \
@@ -87,6 +85,9 @@ BB_API const char *bb_version(void);
     XX(ERR_OVERSIZED, 18, "merging would make a contact too large")              \
     XX(ERR_TOO_LARGE, 19, "the answer would be larger than its bound")
 
+/* What functions other than bb_contacts_upsert() return, what storage backends answer, and why a
+ * result is what it is: see bb_result_code(). BB_ERR_RETRY and BB_ERR_LOST are between backend and
+ * library: callers never see them. */
 typedef enum bb_code {
 #define XX(name, value, text) BB_##name = (value),
     BB_CODE_MAP(XX)
@@ -127,10 +128,10 @@ static inline void bb_error_init(bb_error *error)
  * memory of their own from malloc.
  */
 typedef struct bb_allocator {
-    void *ctx;
-    void *(*alloc)(void *ctx, size_t size);
-    void *(*realloc)(void *ctx, void *ptr, size_t old_size, size_t size);
-    void (*free)(void *ctx, void *ptr);
+    void *ctx;                                                            /* passed to all three */
+    void *(*alloc)(void *ctx, size_t size);                               /* as malloc */
+    void *(*realloc)(void *ctx, void *ptr, size_t old_size, size_t size); /* as realloc */
+    void (*free)(void *ctx, void *ptr);                                   /* as free */
 } bb_allocator;
 
 /* Severity of a log line. */
@@ -142,8 +143,8 @@ typedef enum bb_log_level {
 
 /* Receives one log line, without newline, not NUL-terminated, on the thread that called the
  * library; so several threads may call it at once. Lines never hold keys (A5). It must not call
- * back into the library. This and the next two functions are used until the handle or storage that
- * they were given to is closed. */
+ * back into the library. Like bb_clock_fn and bb_random_fn, it is used until the handle or storage
+ * that it was given to is closed. */
 typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
 
 /* The wall clock: microseconds since 1970-01-01T00:00:00Z, not negative. */
@@ -369,10 +370,8 @@ static inline void bb_request_init(bb_request *request)
     request->size = sizeof *request;
 }
 
-/*
- * The outcomes of a request: XX(NAME, number, HTTP status, message). The message is the one in the
- * JSON body.
- */
+/* The outcomes of a request: XX(NAME, number, HTTP status, message). The message is the one in the
+ * JSON body. */
 #define BB_STATUS_MAP(XX)                                                                      \
     XX(SUCCESS, 0, 200, "Success")                                                             \
     XX(INVALID_DATA, 1, 400, "Invalid request data")                                           \
@@ -385,6 +384,7 @@ static inline void bb_request_init(bb_request *request)
     XX(INTERNAL_ERROR, 8, 500, "Internal server error")                                        \
     XX(UNAVAILABLE, 9, 503, "Service unavailable")
 
+/* The outcome of a request, each of which has one HTTP status. */
 typedef enum bb_status {
 #define XX(name, number, http, message) BB_STATUS_##name = (number),
     BB_STATUS_MAP(XX)
@@ -413,9 +413,12 @@ typedef struct bb_result bb_result;
  */
 BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
 
+/* Receives the answer of a submitted request; see bb_contacts_submit(). */
+typedef void (*bb_done_fn)(void *done_ctx, bb_result *result);
+
 /*
- * The same without waiting, for an event loop; needs workers (bb_config). Checks what needs no
- * store, queues the request and returns. Exactly one of two things happens:
+ * bb_contacts_upsert() without waiting, for an event loop; needs workers (bb_config). Checks what
+ * needs no store, queues the request and returns. Exactly one of two things happens:
  *
  *  - The answer is known at once (a 401 for a malformed key, a 503 because the queue is full): it
  *    is returned, and `done` is never called.
@@ -433,13 +436,10 @@ BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *re
  * Requests that are written together keep their own outcomes, as if they had come one after the
  * other (E7).
  */
-typedef void (*bb_done_fn)(void *done_ctx, bb_result *result);
 BB_API bb_result *bb_contacts_submit(bb_contacts *contacts, const bb_request *request,
                                      bb_done_fn done, void *done_ctx, uint64_t *ticket);
 
-/*
- * The same for bb_contacts_authorize(): the first two checks alone, without waiting.
- */
+/* bb_contacts_authorize() without waiting, as bb_contacts_submit() does it. */
 BB_API bb_result *bb_contacts_submit_authorize(bb_contacts *contacts, const bb_request *request,
                                                bb_done_fn done, void *done_ctx, uint64_t *ticket);
 
@@ -466,8 +466,8 @@ BB_API void bb_result_free(bb_result *result);
  * stays the caller's. */
 BB_API void bb_results_free(bb_result *const *results, size_t count);
 
-/* The outcome as a bb_status, and as the HTTP status to send. These and the functions below take a
- * NULL result for a 500 without entries. */
+/* The outcome as a bb_status, and as the HTTP status to send. All functions that read a result take
+ * NULL for a 500 without entries. */
 BB_API int32_t bb_result_status(const bb_result *result);
 BB_API int32_t bb_result_http_status(const bb_result *result);
 

@@ -36,8 +36,8 @@ extern "C" {
 
 /* Bytes that someone else owns. `data` NULL means null, or absent. */
 typedef struct bb_slice {
-    const char *data;
-    size_t len;
+    const char *data; /* not NUL-terminated */
+    size_t len;       /* how many */
 } bb_slice;
 
 /* ------------------------------------------------------------------- what a write asks for */
@@ -165,6 +165,7 @@ typedef struct bb_write {
     const bb_access *access;         /* who and where */
     const bb_record *const *records; /* sorted, unique */
     size_t record_count;             /* 1 or more */
+    /* tells the library what became of a record, as said above */
     int32_t (*put)(void *put_ctx, size_t index, int32_t outcome, const bb_contact *contact,
                    const bb_contact *before);
     void *put_ctx; /* first argument of put() */
