@@ -125,6 +125,20 @@ class Entity:
         return f"typedef {text}" if self.kind == "typedef" else text
 
 
+def constant(element, header):
+    """The member of an enum that has no name and no other, as a macro with that value."""
+    values = element.findall("enumvalue")
+    has_name = element.findtext("name", "@")[:1] not in ("", "@")
+    if element.get("kind") != "enum" or has_name or len(values) != 1:
+        return None
+    copied = ElementTree.Element("memberdef", kind="define")
+    copied.extend([values[0].find("name"), values[0].find("initializer"),
+                   element.find("briefdescription"), element.find("detaileddescription")])
+    entity = Entity(copied, header)
+    entity.value = entity.value.removeprefix("= ")
+    return entity
+
+
 def read(xml):
     """What the headers declare, by name, and what each says about itself."""
     def compound(name):
@@ -139,7 +153,7 @@ def read(xml):
         headers[header] = blocks_of(element)
         structs = (compound(inner.get("refid")) for inner in element.iter("innerclass"))
         for child in (*element.iter("memberdef"), *structs):
-            entity = Entity(child, header)
+            entity = constant(child, header) or Entity(child, header)
             entities[entity.name] = entity
     return entities, headers
 

@@ -521,9 +521,9 @@ typedef struct bb_result_view {
     const uint8_t *outcomes; /* for each entry a bb_outcome; valid until the result is freed; NULL
                                 if there are no entries */
     size_t entries;          /* how many entries were stored */
-    size_t created;          /* of them, by outcome */
-    size_t updated;
-    size_t unchanged;
+    size_t created;          /* of them, those with the outcome BB_CREATED */
+    size_t updated;          /* BB_UPDATED */
+    size_t unchanged;        /* BB_UNCHANGED */
 } bb_result_view;
 
 static inline void bb_result_view_init(bb_result_view *view)

@@ -35,8 +35,9 @@ FUNCTION = re.compile(r'__attribute__\(\(visibility\("default"\)\)\)([^;]*?(bb_\
                       r"(?:__attribute__[^;]*)?;")
 # The name of a type that is declared or ends here.
 TYPE = re.compile(r"^typedef [^;{]*?\b(bb_\w+)(?:;|\)\()|^\} (bb_\w+);", re.MULTILINE)
-# A macro that is a number. Versions are to change.
+# A macro that is a number, and one that is the only member of an enum. Versions are to change.
 NUMBER = re.compile(r"^#define (BB_(?!\w*VERSION)\w+) [\dB(]", re.MULTILINE)
+CONSTANT = re.compile(r"^enum \{ (BB_\w+) = ", re.MULTILINE)
 
 
 def run(*command, text=None):
@@ -53,8 +54,9 @@ def preprocess(include, text, *options):
 
 def names_of(include):
     """The names of the types and the numbers."""
-    types = (name or other for name, other in TYPE.findall(preprocess(include, INCLUDES)))
-    return {*types, *NUMBER.findall(preprocess(include, INCLUDES, "-dM"))}
+    code = preprocess(include, INCLUDES)
+    types = (name or other for name, other in TYPE.findall(code))
+    return {*types, *CONSTANT.findall(code), *NUMBER.findall(preprocess(include, INCLUDES, "-dM"))}
 
 
 def read_headers(include, names):
@@ -65,9 +67,10 @@ def read_headers(include, names):
     return preprocess(include, INCLUDES + "".join(f"{use} __attribute__((used));\n" for use in uses))
 
 
-def as_first_released(code):
-    """The same without the members that structs have gained since they were first released. abidiff
-    could be told to overlook such members, but then overlooks what else was done to the struct."""
+def as_first_released(code, functions):
+    """The same with these functions alone, and without the members that structs have gained since
+    they were first released. abidiff could be told to overlook such members, but then overlooks what
+    else was done to the struct."""
     with open(STRUCTS, encoding="utf-8") as file:
         ends = re.findall(r"XX\((bb_\w+), (\w+), \d+\)", file.read())
     for struct, last in ends:
@@ -76,7 +79,7 @@ def as_first_released(code):
                               code, flags=re.DOTALL | re.MULTILINE)
         if count != 1:
             raise SystemExit(f"{STRUCTS}: no {struct} with a {last}")
-    return code
+    return FUNCTION.sub(lambda found: found[0] if found[2] in functions else "", code)
 
 
 def make_skeleton(code, symbols, folder):
@@ -92,12 +95,11 @@ def make_skeleton(code, symbols, folder):
     return abi
 
 
-def first_symbols(code, folder):
-    """The version script of the first release."""
-    names = "".join(f"{name}; " for _, name in FUNCTION.findall(code))
+def version_script(functions, folder):
+    """A script that gives functions the version of the first release."""
     path = os.path.join(folder, "first.map")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"BB_CONTACTS_0 {{ global: {names} local: *; }};\n")
+        file.write(f"BB_CONTACTS_0 {{ global: {'; '.join(functions)}; local: *; }};\n")
     return path
 
 
@@ -114,8 +116,10 @@ def broken(folder):
     """What of version 0.1 is not as it was."""
     first_names = names_of(FIRST_HEADERS)
     code = read_headers(FIRST_HEADERS, first_names)
-    old = shutil.move(make_skeleton(code, first_symbols(code, folder), folder), folder + "/first.abi")
-    code = as_first_released(read_headers(HEADERS, first_names & names_of(HEADERS)))
+    functions = [name for _, name in FUNCTION.findall(code)]
+    old = make_skeleton(code, version_script(functions, folder), folder)
+    old = shutil.move(old, os.path.join(folder, "first.abi"))
+    code = as_first_released(read_headers(HEADERS, first_names & names_of(HEADERS)), functions)
     new = make_skeleton(code, SYMBOLS, folder)
     return differences("--no-added-syms", *ALL_TYPES, old, new)
 

@@ -38,7 +38,7 @@ for function in $functions; do
     grep -q '^ *#include <bb_contacts/[a-z_]*\.h>$' "$work/page" || fail "$function has no #include"
     grep -q "$function(" "$work/page" || fail "$function has no prototype"
     if ! grep -q "void $function(" "$work/code"; then
-        page "$function" 3 'RETURN VALUE'
+        grep -qx 'RETURN VALUE' "$work/page" || fail "$function has no RETURN VALUE"
     fi
 done
 types=$(grep -oE '\} bb_\w+;|\(\*bb_\w+_fn\)|struct bb_\w+ bb_\w+;' "$work/code" |
