@@ -89,7 +89,20 @@ POST /api/v1/chatbots/:chatbotId/contacts: it authorizes, validates, and
 stores contacts in PostgreSQL, SQLite or memory. It opens no port itself; a
 program hands it the parts of a request, and gets a status and JSON to send.
 
-This package has the shared library.")
+This package has the shared library, with all backends but PostgreSQL.")
+  if(BB_WITH_POSTGRES)
+    bb_add_package(postgres libbb-contacts-postgres${PROJECT_VERSION_MAJOR} libs
+"endpoint for upserting contacts, as a library (PostgreSQL)
+libbb_contacts implements one HTTP endpoint completely, namely
+POST /api/v1/chatbots/:chatbotId/contacts.
+
+This package has its PostgreSQL backend. libbb_contacts loads it when a program
+opens such a storage.")
+    set(CPACK_COMPONENT_POSTGRES_DEPENDS runtime)
+    set(CPACK_DEBIAN_POSTGRES_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/cmake/debian/triggers")
+    set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS libbb-contacts-postgres${PROJECT_VERSION_MAJOR})
+    set(CPACK_DEBIAN_SERVER_PACKAGE_SUGGESTS libbb-contacts-postgres${PROJECT_VERSION_MAJOR})
+  endif()
   set(CPACK_COMPONENT_DEVELOPMENT_DEPENDS runtime)
   set(CPACK_COMPONENT_SERVER_DEPENDS runtime)
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/cmake/debian/triggers")
@@ -123,7 +136,8 @@ if(BB_BUILD_EXAMPLES)
 A server for one HTTP endpoint, POST /api/v1/chatbots/:chatbotId/contacts. It
 authorizes, validates, and stores contacts in PostgreSQL, SQLite or memory.
 
-It is small, made of libbb_contacts and libmicrohttpd, and speaks no TLS.")
+It is small, made of libbb_contacts and libmicrohttpd, and speaks no TLS. For
+PostgreSQL it needs the package that this one suggests.")
 endif()
 
 include(CPack)

@@ -55,10 +55,12 @@ BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       const bb_storage_options *options, bb_storage **out,
                                       bb_error *error);
 
-/* PostgreSQL 15 or later. `conninfo` is a libpq connection string or URI; what it leaves out comes
- * from libpq's environment variables and service file. No error and no line in the log repeats any
- * part of it (A5). The only thing that a deadline does not bound is libpq's look-up of a host's
- * name; hostaddr avoids it. */
+/* PostgreSQL 15 or later. The shared library loads this backend, and libpq with it, when it is
+ * first asked for: it is a library of its own, libbb_contacts_postgres. Where that is not
+ * installed: BB_ERR_UNSUPPORTED. `conninfo` is a libpq connection string or URI; what it leaves out
+ * comes from libpq's environment variables and service file. No error and no line in the log
+ * repeats any part of it (A5). The only thing that a deadline does not bound is libpq's look-up of
+ * a host's name; hostaddr avoids it. */
 BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
                                         const bb_storage_options *options, bb_storage **out,
                                         bb_error *error);

@@ -31,4 +31,4 @@ quietly mmdebstrap --variant=apt --format=null \
     --customize-hook="copy-in '$work/in' /" \
     --customize-hook='chroot "$1" env -i PATH=/usr/sbin:/usr/bin http_proxy="${http_proxy:-}" \
         sh /in/stranger/new_debian.sh' bookworm
-grep -E 'serves a request|^the kit|^nothing is left' "$work/log"
+grep -E 'serves a request|^the kit|=>|BB_ERR|^nothing is left' "$work/log"

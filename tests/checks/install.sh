@@ -41,8 +41,13 @@ shared_alone() {
 }
 
 install_library "$work/both"
-find "$prefix" ! -type d | sed "s|^$work/||" | sort
+find "$prefix" ! -type d ! -path '*/man3/*' | sed "s|^$work/||" | sort
 (shared_alone)
+alone "$work/find_package/c"
+refused_by_postgres "$work/find_package/c" BB_ERR_UNAVAILABLE
+mv "$prefix/lib/libbb_contacts_postgres.so.0" "$work"
+refused_by_postgres "$work/find_package/c" 'BB_ERR_UNSUPPORTED: .*libbb_contacts_postgres.so.0'
+mv "$work/libbb_contacts_postgres.so.0" "$prefix/lib"
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 by_pkg_config pkg-config-static static bb_contacts-static
 by_pkg_config pkg-config--static shared --static bb_contacts # the linker prefers the shared one

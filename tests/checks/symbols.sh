@@ -2,7 +2,7 @@
 # Whether the shared libraries BB_LIBRARY and BB_CONFORMANCE export every function of their headers and
 # nothing else, each with the version that their .map file gives it, and whether those list no others;
 # and that the static kit BB_CONFORMANCE_STATIC has no other names that a program could meet. Run at
-# the top of the source tree.
+# the top of the source tree. The library is built with all backends.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -41,3 +41,12 @@ check "$BB_LIBRARY" lib/bb_contacts.map include/bb_contacts/bb_contacts.h \
 check "$BB_CONFORMANCE" tests/conformance/bb_contacts_conformance.map include/bb_contacts/conformance.h
 nm -g --defined-only "$BB_CONFORMANCE_STATIC" | awk 'NF == 3 { print $3 }' | sort >"$work/static"
 differ "$work/names" "$work/static" 'in the kit, shared or static, alone'
+
+# The PostgreSQL backend is a library of its own, which exports one name and needs none of these.
+postgres=$(dirname "$BB_LIBRARY")/libbb_contacts_postgres.so.0
+nm -D --with-symbol-versions "$postgres" | awk '/ bb_/ { print $NF }' >"$work/own"
+echo bb_contacts_postgres@@BB_CONTACTS_POSTGRES_0 >"$work/wanted"
+differ "$work/own" "$work/wanted" 'in the PostgreSQL library, or missing there'
+if readelf -d "$BB_LIBRARY" | grep 'NEEDED.*libpq' >&2; then
+    exit 1
+fi

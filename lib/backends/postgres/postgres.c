@@ -1,11 +1,11 @@
 /*
- * postgres.c: opens the PostgreSQL backend: its table of functions, its store and its sessions.
+ * postgres.c: the PostgreSQL backend: its table of functions, its store and its sessions.
  */
 #include <string.h>
 
-#include "backends/open.h"
 #include "backends/postgres/admin.h"
 #include "backends/postgres/marshal/access.h"
+#include "backends/postgres/module.h"
 #include "backends/postgres/schema/schema.h"
 #include "backends/postgres/wire/connection.h"
 #include "backends/postgres/write/write.h"
@@ -142,37 +142,31 @@ static int32_t read_arguments(const char *conninfo, size_t conninfo_len,
                          : bb_struct_read(&bb_postgres_options_type, postgres, given, error);
 }
 
-int32_t bb_storage_open_postgres_with(const char *conninfo, size_t conninfo_len,
-                                      const bb_storage_options *options,
-                                      const bb_postgres_options *given, bb_storage **out,
-                                      bb_error *error)
+static int32_t make_store(const bb_opening *opening, const char *conninfo, size_t conninfo_len,
+                          const bb_postgres_options *given, bb_storage_vtable *table, void **out,
+                          bb_error *error)
 {
     bb_postgres_options postgres;
-    bb_storage_vtable own;
-    bb_opening opening;
     bb_pg_store *store;
-    int32_t code = bb_opening_begin(&opening, options, out, error);
+    int32_t code = read_arguments(conninfo, conninfo_len, given, &postgres, error);
 
-    if (code == BB_OK)
-        code = read_arguments(conninfo, conninfo_len, given, &postgres, error);
     if (code != BB_OK)
         return code;
-    store = store_new(&opening);
+    store = store_new(opening);
     if (store == NULL)
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory for a storage");
     code = fill_store(store, conninfo, conninfo_len, &postgres, error);
-    if (code == BB_OK) {
-        own = vtable_of(store);
-        code = bb_storage_new(&own, store, &store->allocator, out, error);
-    }
-    if (code != BB_OK)
+    if (code != BB_OK) {
         store_free(store);
-    return code;
+        return code;
+    }
+    *table = vtable_of(store);
+    *out = store;
+    return BB_OK;
 }
 
-int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
-                                 const bb_storage_options *options, bb_storage **out,
-                                 bb_error *error)
-{
-    return bb_storage_open_postgres_with(conninfo, conninfo_len, options, NULL, out, error);
-}
+const bb_postgres_module bb_contacts_postgres = {
+    .version = BB_POSTGRES_MODULE_VERSION,
+    .store_new = make_store,
+    .schema_sql = bb_pg_schema_sql,
+};

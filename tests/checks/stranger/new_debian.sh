@@ -19,6 +19,11 @@ by_pkg_config pkg-config shared bb_contacts
 by_cmake find_package -DHOW=find_package "-DCOMPONENTS=memory;sqlite;postgres;shared;static"
 serve_built find_package c shared
 serve_built find_package cpp shared
+alone "$work/find_package/c"
+! dpkg-query -W -f '${Status}' libpq5 2>/dev/null | grep -q ' installed' || fail 'libpq5 is installed'
+refused_by_postgres "$work/find_package/c" 'BB_ERR_UNSUPPORTED: .*libbb_contacts_postgres.so.0'
+apt install /in/libbb-contacts-postgres0_*.deb
+refused_by_postgres "$work/find_package/c" BB_ERR_UNAVAILABLE
 
 # As libbb-contacts-dev suggests.
 apt install libcjson-dev libsodium-dev libsqlite3-dev libpq-dev
@@ -56,7 +61,7 @@ quietly "$work/custom_storage/kit" --requests /usr/share/bb_contacts/requests
 echo 'the kit checks a backend'
 
 apt purge bb-contacts-server libbb-contacts-conformance-dev libbb-contacts-conformance0 \
-    libbb-contacts-dev libbb-contacts0
+    libbb-contacts-dev libbb-contacts-postgres0 libbb-contacts0
 ! find /etc /usr /var -name '*bb[_-]contacts*' | grep . || fail 'purging left these'
 ! ldconfig -p | grep bb_contacts || fail 'the loader still knows the library'
 echo 'nothing is left of the packages'

@@ -1,7 +1,7 @@
 /*
- * stranger.c: the smallest program that serves a request on SQLite; C and C++. See strangers.sh.
+ * stranger.c: the smallest program that serves a request; C and C++. See strangers.sh.
  *
- *     stranger PATH         serves one with the database PATH, and prints the answer
+ *     stranger URI          serves one with the storage URI, and prints the answer
  *     stranger --version    prints the version of the library that is loaded
  */
 #include <bb_contacts/backends.h>
@@ -14,6 +14,7 @@ int main(int argc, char **argv)
     bb_contacts *contacts = NULL;
     bb_principal principal;
     bb_request request;
+    bb_error error;
     bb_result *result;
     int status;
 
@@ -21,11 +22,15 @@ int main(int argc, char **argv)
         return 2;
     if (strcmp(argv[1], "--version") == 0)
         return puts(bb_version()) < 0;
-    if (bb_storage_open_sqlite(argv[1], strlen(argv[1]), NULL, &storage, NULL) != BB_OK ||
-        bb_storage_migrate(storage, 0, NULL) != BB_OK ||
-        bb_storage_chatbot_add(storage, 123, 1, 0, NULL) != BB_OK ||
-        bb_contacts_open(storage, NULL, &contacts, NULL) != BB_OK)
+    bb_error_init(&error);
+    if (bb_storage_open(argv[1], strlen(argv[1]), NULL, &storage, &error) != BB_OK ||
+        bb_storage_migrate(storage, 0, &error) != BB_OK ||
+        bb_storage_chatbot_add(storage, 123, 1, 0, &error) != BB_OK ||
+        bb_contacts_open(storage, NULL, &contacts, &error) != BB_OK) {
+        fprintf(stderr, "%s: %s\n", bb_code_name(error.code), error.message);
+        bb_storage_close(storage);
         return 1;
+    }
     bb_principal_init(&principal);
     principal.workspace_id = 1;
     bb_request_init(&request);

@@ -21,13 +21,27 @@ quietly() {
 # serve PROGRAM shared|static: runs it, and checks how the library is linked to it.
 serve() {
     rm -f "$work"/contacts.db*
-    "$1" "$work/contacts.db" >"$work/answer" || fail "$1 did not serve the request"
+    "$1" "sqlite:$work/contacts.db" >"$work/answer" || fail "$1 did not serve the request"
     grep -q '^{"message":"Success","data":\[{"id":"contact_1","external_id":"user_8821"' \
         "$work/answer" || fail "$1 answered $(cat "$work/answer")"
     linked=static
     ! readelf -d "$1" | grep -q 'NEEDED.*libbb_contacts' || linked=shared
     [ "$linked" = "$2" ] || fail "$1 is $linked, not $2"
     echo "${1#"$work/"} serves a request, $2"
+}
+
+# alone PROGRAM: prints the libraries of a program that uses SQLite only. libpq is none of them, which
+# would bring many more.
+alone() {
+    ldd "$1" >"$work/ldd" || fail "ldd $1"
+    sed "s|$work/||; s| (0x.*||" "$work/ldd"
+    ! grep -E 'libpq|not found' "$work/ldd" || fail "$1 needs more than it uses"
+}
+
+# refused_by_postgres PROGRAM PATTERN: why it serves nothing where there is no PostgreSQL server.
+refused_by_postgres() {
+    ! "$1" 'postgresql:///?host=/nowhere' 2>"$work/refusal" || fail "$1 serves without a server"
+    grep "$2" "$work/refusal" || fail "$1 says $(cat "$work/refusal")"
 }
 
 # by_cmake NAME OPTION...: configures a stranger's project in $work/NAME.

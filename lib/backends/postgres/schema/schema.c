@@ -325,8 +325,8 @@ static int32_t give_script(const bb_pg_names *names, int32_t from_version, char 
     return code;
 }
 
-int32_t bb_postgres_schema_sql(const bb_postgres_options *given, int32_t from_version, char *out,
-                               size_t out_size, size_t *len, bb_error *error)
+int32_t bb_pg_schema_sql(const bb_postgres_options *given, int32_t from_version, char *out,
+                         size_t out_size, size_t *len, bb_error *error)
 {
     bb_allocator allocator = bb_allocator_or_default(NULL);
     bb_postgres_options postgres;
