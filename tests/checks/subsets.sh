@@ -9,7 +9,7 @@ for memory in ON OFF; do
     for sqlite in ON OFF; do
         for postgres in ON OFF; do
             cmake -S . -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O0 \
-                -DBB_BUILD_TESTS=OFF -DBB_BUILD_EXAMPLES=OFF -DBB_WARNINGS_AS_ERRORS=ON \
+                -DBB_BUILD_TESTS=OFF -DBB_BUILD_EXAMPLES=OFF -DBB_BUILD_DOCS=OFF -DBB_WARNINGS_AS_ERRORS=ON \
                 -DBB_WITH_MEMORY=$memory -DBB_WITH_SQLITE=$sqlite -DBB_WITH_POSTGRES=$postgres \
                 >"$work/log" 2>&1 && cmake --build "$work/build" >>"$work/log" 2>&1 || {
                 cat "$work/log" >&2
