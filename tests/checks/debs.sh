@@ -17,8 +17,17 @@ quietly cpack --config "$work/build/CPackConfig.cmake" -B "$work/build"
 mkdir "$work/in" "$work/in/source"
 cp "$work"/build/*.deb "$work/in"
 ls "$work/in" | grep '\.deb$'
+# As root mmdebstrap would mount this machine's /dev/shm in the new Debian, and if it is killed it may
+# empty that. So it mounts nothing of /dev, as it can make its own there, and what else it mounts ends
+# with it.
 as_user=
-[ "$(id -u)" -ne 0 ] || as_user=--allow-root
+isolated=
+skipped=
+if [ "$(id -u)" -eq 0 ]; then
+    as_user=--allow-root
+    isolated='unshare --mount --propagation private'
+    skipped='--mode=root --skip=chroot/mount/dev'
+fi
 # shellcheck disable=SC2086 # no option is no word
 lintian $as_user --fail-on error,warning "$work"/in/*.deb
 
@@ -26,7 +35,8 @@ cp -r "$strangers" "$work/in/stranger"
 cp -r examples/custom_storage "$work/in/custom_storage"
 cp -r CMakeLists.txt LICENSE cmake include lib "$work/in/source"
 chmod -R a+rX "$work/in"
-quietly mmdebstrap --variant=apt --format=null \
+# shellcheck disable=SC2086 # likewise
+quietly $isolated mmdebstrap $skipped --variant=apt --format=null \
     --include=gcc,g++,libc6-dev,binutils,make,cmake,pkgconf,curl \
     --customize-hook="copy-in '$work/in' /" \
     --customize-hook='chroot "$1" env -i PATH=/usr/sbin:/usr/bin http_proxy="${http_proxy:-}" \
