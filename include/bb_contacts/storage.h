@@ -123,6 +123,12 @@ typedef struct bb_contact {
     bb_slice custom_attributes; /* JSON, an object */
 } bb_contact;
 
+/* What a contact in an answer has besides its values, in bytes; see bb_write. */
+#define BB_CONTACT_FRAME_BYTES 133
+
+/* Put instead of an outcome; see bb_write. */
+#define BB_PUT_OVERSIZED 3
+
 /*
  * One write: authorize, then store every record or none.
  *
@@ -157,9 +163,6 @@ typedef struct bb_contact {
  * for the contacts, stores nothing, and returns BB_ERR_OVERSIZED. Other records need not be put
  * then.
  */
-#define BB_CONTACT_FRAME_BYTES 133
-#define BB_PUT_OVERSIZED       3
-
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */
     const bb_access *access;         /* who and where */
