@@ -54,8 +54,8 @@ typedef struct bb_conformance_store {
 
 /* What became of a case. */
 typedef enum bb_conformance_outcome {
-    BB_CONFORMANCE_PASSED = 0,
-    BB_CONFORMANCE_FAILED = 1,
+    BB_CONFORMANCE_PASSED = 0, /* all is as the contract says */
+    BB_CONFORMANCE_FAILED = 1, /* something is not; the message says what */
     BB_CONFORMANCE_SKIPPED = 2 /* because of a declared difference, or of something left out */
 } bb_conformance_outcome;
 

@@ -5,7 +5,7 @@
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export MANPATH="$BB_BUILD_DIR/doc/man" MANWIDTH=80 LC_ALL=C.UTF-8 MAN_KEEP_FORMATTING=
+export MANPATH="$BB_BUILD_DIR/cmake/doc/man" MANWIDTH=80 LC_ALL=C.UTF-8 MAN_KEEP_FORMATTING=
 
 fail() {
     echo "docs.sh: $*" >&2
@@ -67,14 +67,14 @@ words <"$work/page" >"$work/told"
     sed 's/^usage: //; s/^Exit status: //' | words | comm -23 - "$work/told" >"$work/missing"
 [ ! -s "$work/missing" ] || fail "the server's page lacks: $(cat "$work/missing")"
 
-find "$BB_BUILD_DIR/doc/man" -name '*.gz' -type f | while read -r file; do
+find "$BB_BUILD_DIR/cmake/doc/man" -name '*.gz' -type f | while read -r file; do
     gzip -dc "$file" >"$work/$(basename "$file" .gz)"
 done
 mandoc -T lint -W warning "$work"/*.[13] || fail 'mandoc finds these'
 
 # read_headers OPTION: has Doxygen read the headers of $work/include.
 read_headers() {
-    sed "s|^INPUT .*|INPUT = $work/include|" "$BB_BUILD_DIR/doc/Doxyfile" |
+    sed "s|^INPUT .*|INPUT = $work/include|" "$BB_BUILD_DIR/cmake/doc/Doxyfile" |
         { cat; printf '%s\n' "OUTPUT_DIRECTORY = $work" "$@"; } >"$work/Doxyfile"
     doxygen "$work/Doxyfile" >"$work/log" 2>&1
 }
@@ -88,7 +88,7 @@ without_comment() {
     cp -r include "$work"
     sed -i "$1" "$work"/include/bb_contacts/*.h
     ! diff -r include "$work/include" >"$work/log" || fail "$1 changes nothing"
-    if read_headers && python3 -B doc/header_pages.py "$work/xml" 2000-01-01 test "$work/man" 2>"$work/log"; then
+    if read_headers && python3 -B cmake/doc/header_pages.py "$work/xml" 2000-01-01 test "$work/man" 2>"$work/log"; then
         fail "does without a comment: $1"
     fi
     grep "not documented" "$work/log" | sed "s|^.*: ||"
