@@ -143,15 +143,20 @@ typedef enum bb_log_level {
 
 /* Receives one log line, without newline, not NUL-terminated, on the thread that called the
  * library; so several threads may call it at once. Lines never hold keys (A5). It must not call
- * back into the library. Like bb_clock_fn and bb_random_fn, it is used until the handle or storage
- * that it was given to is closed. */
+ * back into the library. Like the next functions, it is used until the handle that it was given to
+ * is closed; that of a storage, until the last handle on it is closed, too. */
 typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
 
-/* The wall clock: microseconds since 1970-01-01T00:00:00Z, not negative. */
+/* The wall clock: microseconds since 1970-01-01T00:00:00Z, positive. With 0 or less, which is what
+ * a callback that raises an exception returns in some languages, the request is a 500. */
 typedef int64_t (*bb_clock_fn)(void *ctx);
 
-/* Fills `out` with `len` bytes that nobody can guess. Returns 0 for success; otherwise the request
- * is a 500. */
+/* Fills `out` with `len` bytes that nobody can guess, and returns how many it made: `len`. With
+ * anything else, or if all bytes are 0, the request is a 500. */
+typedef size_t (*bb_random_bytes_fn)(void *ctx, void *out, size_t len);
+
+/* The same in its first form, which returns 0 for success: not for callbacks that may raise. Bytes
+ * that are all 0 are a 500 here, too. */
 typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
 
 /* A timeout for callers who work towards a deadline of their own that has passed: there is no time.
@@ -165,7 +170,8 @@ enum { BB_TIMEOUT_NONE_LEFT = INT32_MIN };
  * backends.h, or made from a vtable of your own with storage.h. */
 typedef struct bb_storage bb_storage;
 
-/* Closes a storage. Every bb_contacts on it must have been closed. NULL does nothing. */
+/* Closes a storage, which its caller then uses no more. Handles that are open on it keep it: they
+ * work as before, and the last one to be closed frees it. NULL does nothing. */
 BB_API void bb_storage_close(bb_storage *storage);
 
 /* The backend's name: "memory", "sqlite", "postgres", or what an author chose. Valid while the
@@ -209,7 +215,9 @@ typedef struct bb_key_options {
                              characters of RFC 6750's b64token; NULL: make one */
     size_t token_len;     /* its length */
     bb_random_fn random;  /* makes the key's random part; NULL: the operating system */
-    void *random_ctx;     /* passed to random */
+    void *random_ctx;     /* passed to random and random_bytes */
+    /* version 0.1 ends here */
+    bb_random_bytes_fn random_bytes; /* instead of random; NULL: random */
 } bb_key_options;
 
 static inline void bb_key_options_init(bb_key_options *options)
@@ -257,7 +265,7 @@ typedef struct bb_config {
     bb_clock_fn clock;             /* default: the system's clock */
     void *clock_ctx;               /* passed to clock */
     bb_random_fn random;           /* default: the operating system's getentropy */
-    void *random_ctx;              /* passed to random */
+    void *random_ctx;              /* passed to random and random_bytes */
     bb_log_fn log;                 /* default: nothing is logged */
     void *log_ctx;                 /* passed to log */
     size_t max_body_bytes;         /* C7; default 16 MiB; at most 1 GiB */
@@ -296,6 +304,7 @@ typedef struct bb_config {
     size_t max_answer_bytes;   /* A7; a request whose answer would have more is a 413 and stores
                                   nothing; default 64 MiB; at most 16 GiB. A group's answers have no
                                   more in all: what does not fit is written in smaller groups */
+    bb_random_bytes_fn random_bytes; /* instead of random; default: random */
 } bb_config;
 
 static inline void bb_config_init(bb_config *config)
@@ -305,9 +314,10 @@ static inline void bb_config_init(bb_config *config)
 }
 
 /*
- * Makes a handle on `storage`, which must outlive it. One storage may have several handles.
- * `config` may be NULL. Opens no session: the database may be down until the first request comes.
- * Returns BB_ERR_ARGUMENT for a limit out of its bounds.
+ * Makes a handle on `storage`, and keeps that until it is closed itself, even if bb_storage_close()
+ * is called before. One storage may have several handles. `config` may be NULL. Opens no session:
+ * the database may be down until the first request comes. Returns BB_ERR_ARGUMENT for a limit out
+ * of its bounds.
  */
 BB_API int32_t bb_contacts_open(bb_storage *storage, const bb_config *config, bb_contacts **out,
                                 bb_error *error);

@@ -128,8 +128,8 @@ static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, b
 
     if (config->workers == 0)
         return BB_OK;
-    code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, config->random,
-                              config->random_ctx, &contacts->dispatcher);
+    code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, contacts->random,
+                              contacts->random_ctx, &contacts->dispatcher);
     return code == BB_OK ? BB_OK : bb_error_set(error, code, "the workers cannot be started");
 }
 
@@ -139,6 +139,11 @@ static void copy_config(bb_contacts *contacts, const bb_config *config)
     contacts->clock_ctx = config->clock_ctx;
     contacts->random = config->random;
     contacts->random_ctx = config->random_ctx;
+    if (config->random_bytes != NULL) {
+        contacts->random_bytes = (bb_random_bytes){config->random_bytes, config->random_ctx};
+        contacts->random = bb_random_counted;
+        contacts->random_ctx = &contacts->random_bytes;
+    }
     contacts->executor.log = config->log;
     contacts->executor.log_ctx = config->log_ctx;
     contacts->executor.max_answer_bytes = config->max_answer_bytes;
@@ -172,9 +177,11 @@ int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contact
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
     contacts->executor.allocator = memory;
     contacts->executor.storage = storage;
+    bb_storage_retain(storage);
     copy_config(contacts, &config);
     if (bb_session_pool_init(&contacts->executor.pool, storage, &memory, config.max_sessions) !=
         BB_OK) {
+        bb_storage_release(storage);
         bb_free(&memory, contacts);
         return bb_error_set(error, BB_ERR_NOMEM, "out of memory");
     }
@@ -201,6 +208,7 @@ void bb_contacts_close(bb_contacts *contacts)
         bb_dispatcher_abandon(contacts->dispatcher);
         bb_session_pool_abandon(&contacts->executor.pool);
     }
+    bb_storage_release(contacts->executor.storage);
     bb_free(&memory, contacts);
 }
 

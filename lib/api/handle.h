@@ -5,6 +5,7 @@
 #define BB_HANDLE_H
 
 #include "execute/executor.h"
+#include "util/random.h"
 
 struct bb_dispatcher;
 
@@ -14,6 +15,7 @@ struct bb_contacts {
     void *clock_ctx;
     bb_random_fn random; /* NULL: the operating system */
     void *random_ctx;
+    bb_random_bytes random_bytes; /* the host's, if that is what `random` calls */
     size_t max_body_bytes;
     size_t max_entry_bytes;
     uint32_t max_depth;

@@ -21,6 +21,15 @@ static int32_t invoke_key_add(const bb_storage_vtable *table, void *session,
     return table->key_add(session, &key, command->deadline, error);
 }
 
+static int32_t fill_random(const bb_key_options *options, uint8_t random[RANDOM_BYTES])
+{
+    bb_random_bytes bytes = {options->random_bytes, options->random_ctx};
+
+    if (bytes.make != NULL)
+        return bb_random_fill(bb_random_counted, &bytes, random, RANDOM_BYTES);
+    return bb_random_fill(options->random, options->random_ctx, random, RANDOM_BYTES);
+}
+
 /* Writes oc_<env>_<random> to `out`; the random part is 256 bits in hexadecimal. */
 static int32_t make_key(const bb_key_options *options, char out[BB_KEY_SIZE], bb_error *error)
 {
@@ -33,7 +42,7 @@ static int32_t make_key(const bb_key_options *options, char out[BB_KEY_SIZE], bb
     if (env_len == 0 || env_len > MAX_ENV || memchr(env, '_', env_len) != NULL)
         return bb_error_set(error, BB_ERR_ARGUMENT,
                             "the key's <env> must be 1 to 32 letters and digits");
-    if (bb_random_fill(options->random, options->random_ctx, random, sizeof random) != 0)
+    if (fill_random(options, random) != 0)
         return bb_error_set(error, BB_ERR_INTERNAL, "random bytes are not available");
     sodium_bin2hex(hex, sizeof hex, random, sizeof random);
     memcpy(out, "oc_", 3);

@@ -81,8 +81,6 @@ static int32_t read_access(exchange *x)
 
     access->size = sizeof *access;
     access->now_us = x->contacts->clock(x->contacts->clock_ctx);
-    if (access->now_us < 0) /* no clock should say so; backends subtract from it */
-        access->now_us = 0;
     access->deadline = bb_deadline_in(bb_timeout_or(request->timeout_ms, x->contacts->timeout_ms));
     access->chatbot_id =
         bb_chatbot_id_read(bb_slice_of(request->chatbot_id, request->chatbot_id_len));
@@ -91,6 +89,18 @@ static int32_t read_access(exchange *x)
     access->key_hash = x->key_hash;
     return bb_authorization_read(bb_slice_of(request->authorization, request->authorization_len),
                                  x->key_hash);
+}
+
+/* Whether the clock says a time, and there is some left. */
+static int32_t check_times(const exchange *x)
+{
+    const bb_access *access = &x->job.access;
+
+    if (access->now_us <= 0)
+        return BB_FAULT(log_refusal(x->contacts, BB_ERR_INTERNAL, "the clock says no time"));
+    if (bb_deadline_left(access->deadline) == 0)
+        return BB_FAULT(log_refusal(x->contacts, BB_ERR_DEADLINE, "no time is left"));
+    return BB_STATUS_SUCCESS;
 }
 
 static bb_slice idempotency_key(const exchange *x)
@@ -153,6 +163,8 @@ static int32_t make_batch(exchange *x)
     bb_batch_rules rules = {merges(x), x->contacts->max_entry_bytes};
     int32_t code = bb_batch_make(&x->body, &ids, &rules, &x->arena, &x->batch);
 
+    if (code == BB_ERR_INTERNAL)
+        log_refusal(x->contacts, code, "random bytes are not available");
     if (code != BB_OK)
         return BB_FAULT(code);
     bb_batch_add_issues(&x->batch, &x->issues);
@@ -208,8 +220,8 @@ static int32_t read_request(exchange *x)
 {
     int32_t status = read_access(x);
 
-    if (status == BB_STATUS_SUCCESS && bb_deadline_left(x->job.access.deadline) == 0)
-        return BB_FAULT(log_refusal(x->contacts, BB_ERR_DEADLINE, "no time is left"));
+    if (status == BB_STATUS_SUCCESS)
+        status = check_times(x);
     if (status != BB_STATUS_SUCCESS || x->only_authorizes || x->job.access.chatbot_id == 0)
         return status;
     x->body_status = read_body(x);

@@ -123,18 +123,33 @@ int32_t bb_storage_new(const bb_storage_vtable *vtable, void *store, const bb_al
     storage->allocator = memory;
     storage->store = store;
     bb_process_remember(&storage->opener);
+    atomic_init(&storage->references, 1);
     *out = storage;
     return BB_OK;
 }
 
-void bb_storage_close(bb_storage *storage)
+void bb_storage_retain(bb_storage *storage)
 {
-    if (storage == NULL)
+    atomic_fetch_add(&storage->references, 1);
+}
+
+void bb_storage_release(bb_storage *storage)
+{
+    bb_allocator allocator;
+
+    if (atomic_fetch_sub(&storage->references, 1) > 1)
         return;
+    allocator = storage->allocator;
     if (bb_process_is_this(&storage->opener)) /* otherwise another process closes the store */
         storage->vtable.close(storage->store);
     bb_process_forget(&storage->opener);
-    bb_free(&storage->allocator, storage);
+    bb_free(&allocator, storage);
+}
+
+void bb_storage_close(bb_storage *storage)
+{
+    if (storage != NULL)
+        bb_storage_release(storage);
 }
 
 const char *bb_storage_name(const bb_storage *storage)

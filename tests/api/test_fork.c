@@ -183,13 +183,21 @@ static void open_its_own(const host *h)
     bb_storage_close(own.store.storage);
 }
 
+static void close_both(host *h, int storage_first)
+{
+    if (storage_first)
+        bb_storage_close(h->endpoint.store.storage);
+    bb_contacts_close(h->endpoint.contacts);
+    if (!storage_first)
+        bb_storage_close(h->endpoint.store.storage);
+}
+
 _Noreturn static void run_child(host *h, unsigned number)
 {
     if (number % 4 != 3) { /* else it just ends */
         send_requests(h);
         administer(h->endpoint.store.storage);
-        bb_contacts_close(h->endpoint.contacts);
-        bb_storage_close(h->endpoint.store.storage);
+        close_both(h, number % 8 < 4);
     }
     if (number == LAST_CHILD)
         open_its_own(h);

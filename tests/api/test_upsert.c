@@ -544,6 +544,23 @@ static void test_E8_what_was_answered_outlives_the_process(void **state)
     free(body.data);
 }
 
+/* ------------------------------------------------------------------------------------- closing */
+
+/* The handle keeps it, whichever backend it is. */
+static void test_E8_a_storage_may_be_closed_before_its_handle(void **state)
+{
+    test_endpoint *endpoint = *state;
+    static const char body[] = "{\"users\":[{\"external_id\":\"a\"}]}";
+
+    bb_storage_close(endpoint->store.storage);
+    endpoint->store.storage = NULL;
+    for (int i = 0; i < 2; i++) {
+        bb_result *result = test_send(endpoint, body, sizeof body - 1);
+        assert_int_equal(bb_result_outcome(result, 0), i == 0 ? BB_CREATED : BB_UNCHANGED);
+        bb_result_free(result);
+    }
+}
+
 /* ------------------------------------------------------------------------------- no arguments */
 
 static void test_A3_without_arguments_there_is_a_500(void **state)
@@ -579,6 +596,7 @@ int main(int argc, char **argv)
         ON_FRESH_STORE(test_E11_busy_past_the_deadline_is_503),
         cmocka_unit_test(test_E11_store_that_cannot_be_reached_is_503),
         ON_FRESH_STORE(test_E8_what_was_answered_outlives_the_process),
+        ON_FRESH_STORE(test_E8_a_storage_may_be_closed_before_its_handle),
         cmocka_unit_test(test_A3_without_arguments_there_is_a_500),
     };
     test_store store;

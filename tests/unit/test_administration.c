@@ -365,7 +365,7 @@ static void test_B3_key_options_are_checked(void **state)
     options[2].chatbot_id = -1;
     options[3].expires_at = -1;
     options[4].expires_at = INT64_MAX / 1000000 + 1;
-    options[5].size = sizeof options[5] - 1;
+    options[5].size = offsetof(bb_key_options, random_bytes) - 1;
     for (size_t i = 0; i < COUNT_OF(options); i++)
         assert_int_equal(bb_storage_key_add(a.storage, &options[i], out, sizeof out, 0, &a.error),
                          BB_ERR_ARGUMENT);
