@@ -36,7 +36,7 @@ packages_of() {
     postgres) echo postgresql ;;
     test)
         echo clang libclang-rt-14-dev libcmocka-dev liblmdb-dev g++ binutils abigail-tools python3 \
-            pgbouncer sqlite3 doxygen mandoc man-db
+            pgbouncer sqlite3 doxygen mandoc man-db python3-cffi python3-pycparser python3-dev
         ;;
     lint) echo clang-format clang-tidy cppcheck ;;
     bench) echo libcmocka-dev python3 wrk ;;

@@ -22,11 +22,13 @@ typedef struct bb_storage_options {
     void *log_ctx;                 /* passed to log */
 } bb_storage_options;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_storage_options_init(bb_storage_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+#endif
 
 /*
  * Opens the storage that a URI names, as a configuration file or a command line holds it:
@@ -131,11 +133,13 @@ typedef struct bb_postgres_options {
     uint32_t reserved;      /* 0 */
 } bb_postgres_options;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_postgres_options_init(bb_postgres_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+#endif
 
 /* bb_storage_open_postgres() with options, which are copied, with what they point to. `postgres`
  * may be NULL. */

@@ -37,16 +37,21 @@
 #ifndef BB_CONTACTS_BB_CONTACTS_H
 #define BB_CONTACTS_BB_CONTACTS_H
 
+/* For tools that read C but do not compile it, as those that make bindings: with this macro
+ * defined, cpp -P leaves only what such a tool needs, without system headers, attributes and bodies
+ * of functions. See lib/FFI.md in the source tree. */
+#ifndef BB_DECLARATIONS_ONLY
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Marks what the shared library exports. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(BB_DECLARATIONS_ONLY)
 #define BB_API __attribute__((visibility("default")))
 #else
 #define BB_API
@@ -59,6 +64,13 @@ extern "C" {
 
 /* The version of the library that is loaded, as "major.minor.patch". Static, NUL-terminated. */
 BB_API const char *bb_version(void);
+
+/*
+ * What every init function below does, for languages that cannot call inline functions: sets all
+ * members of a struct to 0, and its size to `size`, which is the caller's sizeof. So it is right
+ * whatever version of the struct the caller knows. NULL, and a size in which none fits, do nothing.
+ */
+BB_API void bb_struct_init(void *given, size_t size);
 
 /* ---------------------------------------------------------------- errors of the functions below */
 
@@ -113,11 +125,13 @@ typedef struct bb_error {
     char message[250]; /* what happened */
 } bb_error;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_error_init(bb_error *error)
 {
     memset(error, 0, sizeof *error);
     error->size = sizeof *error;
 }
+#endif
 
 /* ---------------------------------------------------------------------- what the host provides */
 
@@ -162,7 +176,7 @@ typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
 /* A timeout for callers who work towards a deadline of their own that has passed: there is no time.
  * A request is then a 503, unless what needs no store decides before. Any other number that is not
  * positive stands for a default. */
-enum { BB_TIMEOUT_NONE_LEFT = INT32_MIN };
+enum { BB_TIMEOUT_NONE_LEFT = -2147483647 - 1 };
 
 /* ------------------------------------------------------------------------------------- storage */
 
@@ -220,11 +234,13 @@ typedef struct bb_key_options {
     bb_random_bytes_fn random_bytes; /* instead of random; NULL: random */
 } bb_key_options;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_key_options_init(bb_key_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+#endif
 
 /* Room for any key that bb_storage_key_add() makes, with its NUL. */
 #define BB_KEY_SIZE 128
@@ -307,11 +323,13 @@ typedef struct bb_config {
     bb_random_bytes_fn random_bytes; /* instead of random; default: random */
 } bb_config;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_config_init(bb_config *config)
 {
     memset(config, 0, sizeof *config);
     config->size = sizeof *config;
 }
+#endif
 
 /*
  * Makes a handle on `storage`, and keeps that until it is closed itself, even if bb_storage_close()
@@ -341,11 +359,13 @@ typedef struct bb_principal {
     int64_t chatbot_id;   /* the one chatbot that it is limited to, or 0 */
 } bb_principal;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_principal_init(bb_principal *principal)
 {
     memset(principal, 0, sizeof *principal);
     principal->size = sizeof *principal;
 }
+#endif
 
 /* A flag of bb_request: the body's bytes stay as they are until the request is answered, so that
  * bb_contacts_submit() need not copy them. Answered means that the answer was returned or `done` is
@@ -374,11 +394,13 @@ typedef struct bb_request {
                                   that it could not read it */
 } bb_request;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_request_init(bb_request *request)
 {
     memset(request, 0, sizeof *request);
     request->size = sizeof *request;
 }
+#endif
 
 /* The outcomes of a request: XX(NAME, number, HTTP status, message). The message is the one in the
  * JSON body. */
@@ -536,11 +558,13 @@ typedef struct bb_result_view {
     size_t unchanged;        /* BB_UNCHANGED */
 } bb_result_view;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_result_view_init(bb_result_view *view)
 {
     memset(view, 0, sizeof *view);
     view->size = sizeof *view;
 }
+#endif
 
 /* Reads all of a result. A NULL result reads as a 500. BB_ERR_ARGUMENT if `view` is NULL, or its
  * size is that of no version. */
@@ -580,11 +604,13 @@ typedef struct bb_stats {
     uint64_t queued_bytes;                 /* of the bodies of those that wait */
 } bb_stats;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_stats_init(bb_stats *stats)
 {
     memset(stats, 0, sizeof *stats);
     stats->size = sizeof *stats;
 }
+#endif
 
 /* Reads the statistics of a handle. Each number is right, though not all are of one instant.
  * BB_ERR_ARGUMENT for NULL, or a size that is of no version. */

@@ -238,7 +238,8 @@ typedef struct bb_key_record {
  * The functions of a backend. `store` is what was given to bb_storage_new(); `session` is what
  * session_open() made. Each function returns a bb_code and, unless it is BB_OK or a refusal
  * (BB_ERR_UNKNOWN_KEY, BB_ERR_NOT_FOUND, BB_ERR_CONFLICT), says more in `error`, which is never
- * NULL here. The returned code decides. What the codes mean to the library:
+ * NULL here. The returned code decides. BB_OK is 0, so where a function may fail with an exception,
+ * see to it that another code is returned then. What the codes mean to the library:
  *
  *     BB_ERR_UNKNOWN_KEY   no key with this hash, or revoked, or expired           401
  *     BB_ERR_NOT_FOUND     B3 says no                                              404
@@ -328,7 +329,7 @@ BB_API int64_t bb_deadline_in(int64_t timeout_ms);
 /* Fills `error` from a printf format, cut to fit at the end of a character. Returns `code`, so that
  * a backend can `return bb_error_set(...)`. `error` may be NULL. */
 BB_API int32_t bb_error_set(bb_error *error, int32_t code, const char *format, ...)
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(BB_DECLARATIONS_ONLY)
     __attribute__((format(printf, 3, 4)))
 #endif
     ;

@@ -58,3 +58,11 @@ int bb_struct_fill(const bb_struct_type *type, void *given, const void *result)
     copy_members(given, result, size < type->size ? size : type->size);
     return 1;
 }
+
+void bb_struct_init(void *given, size_t size)
+{
+    if (given == NULL || size < sizeof size)
+        return;
+    memset(given, 0, size);
+    memcpy(given, &size, sizeof size);
+}

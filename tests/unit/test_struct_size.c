@@ -170,6 +170,30 @@ static void test_abi_the_first_release_is_accepted_of_all(void **state)
     }
 }
 
+/* What the inline init functions do, for callers who cannot call those. */
+static void test_abi_a_struct_is_initialized_by_its_callers_size(void **state)
+{
+    third given;
+    bb_request request;
+    bb_request same;
+
+    (void)state;
+    memset(&given, 0xA5, sizeof given);
+    bb_struct_init(&given, sizeof(second)); /* as a program that knows no `c` */
+    assert_int_equal(given.size, sizeof(second));
+    assert_int_equal(given.a, 0);
+    assert_int_equal(given.b, 0);
+    assert_int_equal((uint64_t)given.c, UINT64_C(0xA5A5A5A5A5A5A5A5));
+    bb_struct_init(&given, sizeof(size_t) - 1);
+    assert_int_equal(given.size, sizeof(second));
+    bb_struct_init(NULL, sizeof given);
+    memset(&request, 0xA5, sizeof request);
+    memset(&same, 0x5A, sizeof same);
+    bb_request_init(&request);
+    bb_struct_init(&same, sizeof same);
+    assert_memory_equal(&request, &same, sizeof request);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_abi_results_are_filled_to_the_callers_size),
         cmocka_unit_test(test_abi_an_error_of_no_known_size_is_left_alone),
         cmocka_unit_test(test_abi_the_first_release_is_accepted_of_all),
+        cmocka_unit_test(test_abi_a_struct_is_initialized_by_its_callers_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
