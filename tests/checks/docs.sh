@@ -49,10 +49,10 @@ for name in $types $inits libbb_contacts; do
 done
 echo "$(echo "$functions" | wc -l) functions, $(echo "$types" | wc -l) types"
 
-# The members of enums that the compiler sees, with their values.
-members=$(grep -oE '\bBB_[A-Z_]+ = \(?[0-9]+' "$work/code" | tr -d '(')
+# The members of enums that the compiler sees, with their values; not those without an enum's name.
+members=$(grep -vE '^ *enum \{' "$work/code" | grep -oE '\bBB_[A-Z_]+ = \(?[0-9]+' | tr -d '(')
 [ -n "$members" ] || fail 'no members of enums'
-for enum in bb_code bb_status bb_outcome bb_log_level; do
+for enum in $(grep -oE 'typedef enum \w+' "$work/code" | sed 's/.* //'); do
     page "$enum" 3
     grep -oE '^ +BB_[A-Z_]+ = [0-9]+$' "$work/page" | sed 's/^ *//'
 done | sort -u >"$work/told"
