@@ -293,25 +293,30 @@ typedef struct bb_config {
     uint32_t max_sessions;         /* storage sessions at once, each opened when needed and used by
                                       one request or group at a time; a request that finds all busy
                                       waits until its deadline; default 16; at most 10000; with
-                                      workers, always at least workers + 2 */
+                                      workers, always at least workers + 2. Without, callers use up
+                                      to 4 for groups, 4 for requests that have waited for a share
+                                      of their time, and the rest for requests of 128 contacts or
+                                      more */
     int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
     int64_t idle_timeout_ms;       /* a storage session that was idle for this long is closed when
                                       the handle is next used; default 5 minutes */
-    uint32_t workers;              /* the most groups of requests that are written at once. As many
-                                      threads are started, and three more: one watches deadlines;
-                                      two go on with requests that have waited for a share of their
-                                      time, as for a row that someone has locked, so that these hold
-                                      no worker. Each has a stack of 1 MiB. While a group is being
-                                      written, another one of a few requests waits for 2 ms. Default
-                                      0: no threads, no groups, no bb_contacts_submit(). At most
-                                      256 */
+    uint32_t workers;              /* for bb_contacts_submit(): the most groups of requests that
+                                      are written at once. As many threads are started, and three
+                                      more: one watches deadlines; two go on with requests that have
+                                      waited for a share of their time, as for a row that someone
+                                      has locked, so that these hold no worker. Each has a stack of
+                                      1 MiB. While a group is being written, another one of a few
+                                      requests waits for 2 ms. Default 0: no threads, and no
+                                      bb_contacts_submit(); callers of bb_contacts_upsert() share
+                                      transactions all the same. At most 256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
                                     A chatbot may have as many there as there are free places, so at
                                     most half: the rest is for others. Default 4096; at most
-                                    1000000 */
+                                    1000000. Without workers, any number of callers may wait */
     size_t max_queued_bytes;     /* likewise, the bytes of their bodies; default 64 MiB */
-    uint32_t max_group_requests; /* requests in one transaction; default 128; 1: each alone; at most
-                                    1000 */
+    uint32_t max_group_requests; /* requests in one transaction; default 128; 1: each alone, and
+                                    without workers none waits for another but for a session; at
+                                    most 1000 */
     uint32_t max_group_contacts; /* contacts in them, unless a single request has more; default
                                     1000; at most 10000 */
     size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
@@ -442,6 +447,12 @@ typedef struct bb_result bb_result;
  * result is freed with bb_result_free(). The result is a 500 for NULL arguments, and for a request
  * or principal whose size is that of no version or that sets members which this library does not
  * know.
+ *
+ * Calls on several threads share transactions, if max_group_requests allows it and the storage can.
+ * Without workers, one of those that wait writes for all of a group on its thread, its own request
+ * among them, and then returns. So the log and the allocator may be called on a thread for another
+ * one's request. A request that is alone is written at once. Requests that are written together
+ * keep their own outcomes, as if they had come one after the other (E7), and their own deadlines.
  */
 BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
 
@@ -464,9 +475,6 @@ typedef void (*bb_done_fn)(void *done_ctx, bb_result *result);
  * call, time in the queue included; a request that is still queued at its deadline is a 503.
  * `ticket` may be NULL; it is set before `done` can be called. A handle without workers answers
  * 500.
- *
- * Requests that are written together keep their own outcomes, as if they had come one after the
- * other (E7).
  */
 BB_API bb_result *bb_contacts_submit(bb_contacts *contacts, const bb_request *request,
                                      bb_done_fn done, void *done_ctx, uint64_t *ticket);
@@ -597,7 +605,7 @@ typedef struct bb_stats {
     uint64_t latency_sum_us;               /* microseconds, the sum of all */
     uint64_t group_size[BB_STATS_BUCKETS]; /* transactions by how many requests they stored: at most
                                               2 to the power of i, more than half of that */
-    uint32_t queued;                       /* requests that wait for a worker, now */
+    uint32_t queued;                       /* requests that wait to be written, now */
     uint32_t sessions_open;                /* storage sessions, now */
     uint32_t sessions_idle;                /* those of them that nobody uses */
     uint32_t reserved;                     /* 0 */

@@ -123,11 +123,12 @@ static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, b
                                   table->write_group != NULL ? config->max_group_requests : 1,
                               .max_group_contacts = config->max_group_contacts,
                               .max_group_bytes = config->max_group_bytes,
-                              .is_ordered = (table->flags & BB_STORAGE_ORDERED_GROUPS) != 0};
+                              .is_ordered = (table->flags & BB_STORAGE_ORDERED_GROUPS) != 0,
+                              .is_unbounded = config->workers == 0};
     int32_t code;
 
-    if (config->workers == 0)
-        return BB_OK;
+    if (config->workers == 0 && limits.max_group_requests == 1)
+        return BB_OK; /* nothing to share */
     code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, contacts->random,
                               contacts->random_ctx, &contacts->dispatcher);
     return code == BB_OK ? BB_OK : bb_error_set(error, code, "the workers cannot be started");

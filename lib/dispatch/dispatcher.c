@@ -1,6 +1,6 @@
 /*
  * dispatcher.c: many requests at the price of few: the handle's workers write the waiting requests,
- * several in one transaction.
+ * several in one transaction. Without workers, those that wait do the same in turn.
  *
  * A request that finds nothing going on is written at once. While a group is being written,
  * requests gather, and the next group takes what is there: when that one is done, or earlier by a
@@ -18,14 +18,20 @@
  * Many locked rows do not add up to what others wait: the more chatbots are known to wait, the
  * smaller a worker's share is, and the first share in quarantine is the least there is. A request
  * that needs longer becomes slow, and gets more time when no suspect waits for that thread.
+ *
+ * Without workers there are the same places where groups are written, and a caller works at each:
+ * the one whose job is the first of the group, as it waits for that anyway. The heir is the one
+ * that will write the next group. It waits as a free worker does. When its own group is written, it
+ * returns, and whoever is next is called. In quarantine, too, each caller does its own job, or the
+ * group that its own job is the first of. And each watches its own deadline.
  */
 #include "dispatch/dispatcher.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 
+#include "dispatch/waiter.h"
 #include "execute/conclude.h"
 #include "execute/group.h"
 #include "request/response.h"
@@ -51,13 +57,32 @@ enum { LINGER_US = 2000 };
  * with AddressSanitizer; the rest is for name services below libpq and the host's callbacks. */
 enum { THREAD_STACK = 1 << 20 };
 
-typedef struct worker {
+/* The places of callers. More groups at once are smaller ones: on two processors, PostgreSQL took a
+ * third more time for each request with eight than with two. But a distant store gains by several,
+ * and one group may wait for a lock. Where there is one writer, a second group is ready when the
+ * first is committed; more gain nothing. */
+enum { GROUPS_OF_CALLERS = 4, GROUPS_FOR_ONE_WRITER = 2, QUARANTINE_OF_CALLERS = 4 };
+
+/* Where jobs are done, a group at a time: by a thread of its own, or by callers in turn. */
+typedef struct place {
     bb_dispatcher *dispatcher;
     pthread_t thread;
     bb_job **jobs;       /* room for a group */
     bb_job **deferred;   /* room for those jobs of it that are not done */
     bb_job_group *group; /* room for its writes */
-} worker;
+    int is_taken;        /* by a caller */
+    size_t count;        /* jobs to do now */
+    size_t parts;        /* shares in their time */
+    uint32_t epoch;      /* of a group */
+    int is_alone;        /* in quarantine: one job, by itself */
+} place;
+
+/* A thread that waits for the answer to its job. */
+typedef struct caller {
+    bb_waiter waiter;
+    int is_asleep; /* or on the way there; otherwise it will look around before it is */
+    place *place;  /* where jobs are left to it, the first of which is its own; or NULL */
+} caller;
 
 struct bb_dispatcher {
     bb_allocator allocator;
@@ -70,26 +95,31 @@ struct bb_dispatcher {
     bb_queue queue;
     int64_t next_expiry;           /* no waiting job has an earlier deadline */
     uint32_t active;               /* groups that are being written */
+    uint32_t active_apart;         /* callers that write large requests by themselves */
     uint32_t active_in_quarantine; /* jobs and groups that the quarantine is writing */
     size_t in_flight;              /* requests in groups of this epoch that are being written */
     uint32_t epoch;          /* ends with the time below: groups that take longer count no more */
     int64_t linger_until_us; /* when any further group may begin; monotonic */
-    int has_timer;           /* a worker waits for that */
+    int has_timer;           /* a worker, or the heir, waits for that */
+    bb_job *heir;            /* whose caller is to lead the next group; NULL: nobody yet */
     uint32_t answering;      /* other threads that are about to answer jobs */
     int is_closing;          /* nothing more comes in */
     int is_over;             /* threads end */
     pthread_t expiry_thread;
     int has_expiry_thread;
-    uint32_t worker_count; /* those asked for; the quarantine's come after them */
-    uint32_t started;
-    worker workers[];
+    int has_threads;       /* otherwise callers do all of the work */
+    uint32_t most_apart;   /* callers at once that may write large requests by themselves */
+    uint32_t group_places; /* for as many groups at once; the quarantine's come after them */
+    uint32_t place_count;  /* of both */
+    uint32_t ready_places; /* that have their memory, and their thread */
+    place *places;
 };
 
-/* ------------------------------------------------------------------------------------- workers */
+/* -------------------------------------------------------------------------------------- workers */
 
-static int has_free_worker(const bb_dispatcher *d)
+static int has_free_place(const bb_dispatcher *d)
 {
-    return d->active < d->worker_count;
+    return d->active < d->group_places;
 }
 
 /*
@@ -108,14 +138,14 @@ static int is_worthwhile(const bb_dispatcher *d, size_t requests, size_t contact
 
 static int may_take(const bb_dispatcher *d)
 {
-    return d->queue.ready > 0 && has_free_worker(d) &&
+    return d->queue.ready > 0 && has_free_place(d) &&
            is_worthwhile(d, d->queue.ready, d->queue.ready_contacts);
 }
 
 /* Whether something lingers that a free worker may take soon, and no worker waits for that time. */
 static int needs_timer(const bb_dispatcher *d)
 {
-    return d->queue.ready > 0 && has_free_worker(d) && !d->has_timer;
+    return d->queue.ready > 0 && has_free_place(d) && !d->has_timer;
 }
 
 /* The more chatbots are known to wait, the smaller a worker's share is, as more of them are likely
@@ -125,11 +155,49 @@ static size_t parts_for_worker(const bb_dispatcher *d)
     return BB_FIRST_SHARES * (1 + d->queue.slow_chatbots);
 }
 
-/* Call it, with the mutex held, after anything that may give a worker something to do. */
+static caller *caller_of(const bb_job *job)
+{
+    return job->done_ctx;
+}
+
+/* Wakes a job's caller, with the mutex held, unless it is about to look around anyway. */
+static void call(const bb_job *job)
+{
+    caller *c = caller_of(job);
+
+    if (!c->is_asleep)
+        return;
+    c->is_asleep = 0;
+    bb_waiter_call(&c->waiter);
+}
+
+/* Call it, with the mutex held, after anything that may give a worker something to do. Where
+ * callers do the work, the one whose job is next becomes the heir, and looks after the rest. */
 static void wake_worker(bb_dispatcher *d)
 {
-    if (needs_timer(d) || may_take(d))
+    if (!needs_timer(d) && !may_take(d))
+        return;
+    if (d->has_threads) {
         pthread_cond_signal(&d->work);
+        return;
+    }
+    if (d->heir == NULL)
+        d->heir = d->queue.turn->line.first;
+    call(d->heir);
+}
+
+/* These jobs no longer wait to be taken. If one is the heir's, that needs a successor. */
+static void drop_heir(bb_dispatcher *d, bb_job *const *jobs, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && jobs[i] != d->heir)
+        i++;
+    if (d->heir == NULL || i == count)
+        return;
+    d->heir = NULL;
+    d->has_timer = 0;
+    wake_worker(d);
 }
 
 static int is_drained(const bb_dispatcher *d)
@@ -195,11 +263,13 @@ static int wait_for_work(bb_dispatcher *d, int is_timer)
 /* Tells the expiry thread of a deadline, with the mutex held. */
 static void note_deadline(bb_dispatcher *d, int64_t deadline)
 {
-    if (deadline >= d->next_expiry)
+    if (!d->has_threads || deadline >= d->next_expiry)
         return;
     d->next_expiry = deadline;
     pthread_cond_signal(&d->expiry_changed);
 }
+
+static void wake_quarantine(bb_dispatcher *d);
 
 /* Call it with the mutex held and before end_group(), so that the dispatcher is not drained in
  * between. */
@@ -210,50 +280,110 @@ static void quarantine(bb_dispatcher *d, bb_job *const *jobs, size_t count)
         note_deadline(d, jobs[i]->access.deadline);
     }
     if (count > 0)
-        pthread_cond_broadcast(&d->quarantined);
+        wake_quarantine(d);
+}
+
+/* Gives a place the next group, with the mutex held. */
+static void take_group(bb_dispatcher *d, place *p)
+{
+    p->count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), p->jobs);
+    p->epoch = begin_group(d, p->count);
+    p->parts = parts_for_worker(d);
+    drop_heir(d, p->jobs, p->count);
+    wake_worker(d); /* more may wait than fits into one group */
+}
+
+/* Does what take_group() took. The mutex is held before and after. */
+static void write_group(bb_dispatcher *d, place *p)
+{
+    size_t deferred;
+
+    pthread_mutex_unlock(&d->mutex);
+    deferred =
+        bb_job_group_execute(d->executor, p->group, p->jobs, p->count, p->parts, p->deferred);
+    pthread_mutex_lock(&d->mutex);
+    quarantine(d, p->deferred, deferred);
+    end_group(d, p->count, p->epoch);
 }
 
 static void *work(void *self_)
 {
-    worker *self = self_;
+    place *self = self_;
     bb_dispatcher *d = self->dispatcher;
 
     pthread_mutex_lock(&d->mutex);
     for (;;) {
         int is_timer = 0;
-        uint32_t epoch;
-        size_t count;
-        size_t parts;
-        size_t deferred;
         while (!may_take(d) && !d->is_over)
             is_timer = wait_for_work(d, is_timer);
         if (d->is_over)
             break;
-        count = bb_queue_take(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
-        epoch = begin_group(d, count);
-        parts = parts_for_worker(d);
-        wake_worker(d); /* more may wait than fits into one group */
-        pthread_mutex_unlock(&d->mutex);
-        deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, parts,
-                                        self->deferred);
-        pthread_mutex_lock(&d->mutex);
-        quarantine(d, self->deferred, deferred);
-        end_group(d, count, epoch);
+        take_group(d, self);
+        write_group(d, self);
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
 }
 
-/* ---------------------------------------------------------------------------------- quarantine */
+/* ----------------------------------------------------------------------------------- quarantine */
 
-/* One of the two threads stays with slow jobs for long. */
-static int prefers_slow(const worker *self)
+/* All but one place stay with slow jobs for long. */
+static int prefers_slow(const place *p)
 {
-    return self == &self->dispatcher->workers[self->dispatcher->worker_count];
+    const bb_dispatcher *d = p->dispatcher;
+
+    return p != &d->places[d->place_count - 1];
 }
 
-/* Does a job by itself, with one of `parts` shares. The mutex is held before and after. */
-static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
+static int take_alone(place *p, bb_job *job, size_t parts)
+{
+    if (job == NULL)
+        return 0;
+    p->jobs[0] = job;
+    p->count = 1;
+    p->parts = parts;
+    p->is_alone = 1;
+    return 1;
+}
+
+static int take_suspect(bb_dispatcher *d, place *p)
+{
+    return take_alone(p, bb_queue_take_suspect(&d->queue), BB_LEAST_SHARES);
+}
+
+/* A long share is the rest of a slow job's time, divided by the number of slow jobs. One place does
+ * not give it, so that suspects need not wait for all of them. */
+static int take_slow(bb_dispatcher *d, place *p)
+{
+    bb_job *job = bb_queue_take_slow(&d->queue);
+    size_t parts = 1 + d->queue.slow_count;
+
+    return take_alone(p, job, prefers_slow(p) ? parts : BB_FIRST_SHARES * parts);
+}
+
+static int take_of_slow_chatbot(bb_dispatcher *d, place *p)
+{
+    p->count = bb_queue_take_of_slow(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), p->jobs);
+    p->parts = BB_LEAST_SHARES;
+    p->is_alone = 0;
+    drop_heir(d, p->jobs, p->count);
+    return p->count > 0;
+}
+
+/* Gives a place one step of the quarantine's work, with the mutex held, if there is any. Suspects
+ * come before slow jobs, as most of them are not slow, and they have waited. */
+static int take_step(bb_dispatcher *d, place *p)
+{
+    int has_taken = take_suspect(d, p) || (prefers_slow(p) && take_slow(d, p)) ||
+                    take_of_slow_chatbot(d, p) || take_slow(d, p);
+
+    if (has_taken)
+        d->active_in_quarantine++;
+    return has_taken;
+}
+
+/* Does a job by itself. The mutex is held before and after, as below. */
+static void do_alone(bb_dispatcher *d, bb_job *job, size_t parts)
 {
     bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);
     bb_flow *flow = job->flow;
@@ -273,91 +403,91 @@ static void try_alone(bb_dispatcher *d, bb_job *job, size_t parts)
         bb_queue_end_slow(&d->queue, flow, is_done);
 }
 
-/* A long share is the rest of a slow job's time, divided by the number of slow jobs. Only one
- * thread gives it, so that suspects do not wait for the other one. */
-static int try_slow(bb_dispatcher *d, const worker *self)
+static void do_group_of_slow_chatbot(bb_dispatcher *d, place *p)
 {
-    bb_job *job = bb_queue_take_slow(&d->queue);
-    size_t parts = 1 + d->queue.slow_count;
-
-    if (job == NULL)
-        return 0;
-    try_alone(d, job, prefers_slow(self) ? parts : BB_FIRST_SHARES * parts);
-    return 1;
-}
-
-static int try_suspect(bb_dispatcher *d)
-{
-    bb_job *job = bb_queue_take_suspect(&d->queue);
-
-    if (job == NULL)
-        return 0;
-    try_alone(d, job, BB_LEAST_SHARES);
-    return 1;
-}
-
-static int try_slow_chatbot(bb_dispatcher *d, worker *self)
-{
+    int64_t chatbot_id = p->jobs[0]->access.chatbot_id;
     size_t deferred;
-    int64_t chatbot_id;
-    size_t count = bb_queue_take_of_slow(&d->queue, bb_deadline_in(GROUP_MARGIN_MS), self->jobs);
 
-    if (count == 0)
-        return 0;
-    chatbot_id = self->jobs[0]->access.chatbot_id;
     pthread_mutex_unlock(&d->mutex);
-    deferred = bb_job_group_execute(d->executor, self->group, self->jobs, count, BB_LEAST_SHARES,
-                                    self->deferred);
+    deferred =
+        bb_job_group_execute(d->executor, p->group, p->jobs, p->count, p->parts, p->deferred);
     pthread_mutex_lock(&d->mutex);
-    quarantine(d, self->deferred, deferred);
+    quarantine(d, p->deferred, deferred);
     if (deferred == 0)
         bb_queue_forget_slow(&d->queue, chatbot_id);
-    return 1;
 }
 
-/* Does one step of the quarantine's work, if there is any. Suspects come before slow jobs, as most
- * of them are not slow, and they have waited. */
-static int step_in_quarantine(bb_dispatcher *d, worker *self)
+/* Does what take_step() took. */
+static void do_step(bb_dispatcher *d, place *p)
 {
-    int has_done;
-
-    d->active_in_quarantine++;
-    has_done = try_suspect(d) || (prefers_slow(self) && try_slow(d, self)) ||
-               try_slow_chatbot(d, self) || try_slow(d, self);
+    if (p->is_alone)
+        do_alone(d, p->jobs[0], p->parts);
+    else
+        do_group_of_slow_chatbot(d, p);
     d->active_in_quarantine--;
     tell_if_drained(d);
-    return has_done;
 }
 
-static void *work_in_quarantine(void *self)
+static void *work_in_quarantine(void *self_)
 {
-    bb_dispatcher *d = ((worker *)self)->dispatcher;
+    place *self = self_;
+    bb_dispatcher *d = self->dispatcher;
 
     pthread_mutex_lock(&d->mutex);
     while (!d->is_over) {
-        if (step_in_quarantine(d, self))
-            wake_worker(d); /* a chatbot may not be slow any longer */
-        else
+        if (!take_step(d, self)) {
             pthread_cond_wait(&d->quarantined, &d->mutex);
+            continue;
+        }
+        do_step(d, self);
+        wake_worker(d); /* a chatbot may not be slow any longer */
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
 }
 
-/* ----------------------------------------------------------------------------------- deadlines */
+/* Leaves what a place has taken to the caller of its first job. */
+static void assign(place *p)
+{
+    p->is_taken = 1;
+    caller_of(p->jobs[0])->place = p;
+    call(p->jobs[0]);
+}
+
+/* Call it, with the mutex held, after anything that may give the quarantine something to do. */
+static void wake_quarantine(bb_dispatcher *d)
+{
+    if (d->has_threads) {
+        pthread_cond_broadcast(&d->quarantined);
+        return;
+    }
+    for (uint32_t i = d->group_places; i < d->place_count; i++) {
+        place *p = &d->places[i];
+        if (!p->is_taken && take_step(d, p))
+            assign(p);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ deadlines */
+
+static void log_overdue(const bb_executor *executor)
+{
+    bb_error error;
+
+    bb_error_init(&error);
+    bb_error_set(&error, BB_ERR_BUSY, "requests waited for their turn past their deadline");
+    bb_executor_log(executor, BB_LOG_ERROR, "queue", &error);
+}
 
 /* Answers a list by `next`. Jobs that were never tried share a line in the log. */
 static void expire(bb_executor *executor, bb_job *job)
 {
     int is_told = 0;
-    bb_error error;
 
-    bb_error_init(&error);
-    bb_error_set(&error, BB_ERR_BUSY, "requests waited for a worker past their deadline");
     while (job != NULL) {
         bb_job *next = job->next;
         if (job->attempts == 0 && !is_told++)
-            bb_executor_log(executor, BB_LOG_ERROR, "queue", &error);
+            log_overdue(executor);
         job->done(job, bb_job_expire(executor, job));
         job = next;
     }
@@ -399,7 +529,7 @@ static int32_t enqueue(bb_dispatcher *d, bb_job *job)
         return code;
     note_deadline(d, job->access.deadline);
     if (bb_queue_is_slow(&d->queue, job->access.chatbot_id))
-        pthread_cond_signal(&d->quarantined);
+        wake_quarantine(d);
     else
         wake_worker(d);
     return BB_OK;
@@ -409,6 +539,8 @@ int32_t bb_dispatcher_submit(bb_dispatcher *d, bb_job *job, uint64_t *ticket)
 {
     int32_t code;
 
+    if (!d->has_threads)
+        return BB_ERR_ARGUMENT;
     pthread_mutex_lock(&d->mutex);
     code = enqueue(d, job);
     if (code == BB_OK && ticket != NULL)
@@ -421,6 +553,8 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
 {
     bb_job *job;
 
+    if (!d->has_threads) /* those that wait have no tickets */
+        return BB_ERR_NOT_FOUND;
     pthread_mutex_lock(&d->mutex);
     job = bb_queue_find(&d->queue, ticket);
     if (job != NULL) {
@@ -439,86 +573,196 @@ int32_t bb_dispatcher_cancel(bb_dispatcher *d, uint64_t ticket)
     return BB_OK;
 }
 
-/* A caller that waits for another thread's answer. A semaphore may be destroyed as soon as the wait
- * for it is over, and the woken thread meets no mutex that the other still holds. */
-typedef struct waiter {
-    sem_t answered;
-    bb_result *result;
-} waiter;
+/* ------------------------------------------------------------------------------- those who wait */
 
-static void wake_caller(bb_job *job, bb_result *result)
+static void answer_caller(bb_job *job, bb_result *result)
 {
-    waiter *w = job->done_ctx;
-
-    w->result = result;
-    sem_post(&w->answered);
+    bb_waiter_answer(&caller_of(job)->waiter, result);
 }
 
-static bb_result *wait_for(waiter *w)
+static place *free_place(bb_dispatcher *d)
 {
-    while (sem_wait(&w->answered) != 0) /* a signal of the host's */
-        continue;
-    return w->result;
+    place *p = d->places;
+
+    while (p->is_taken) /* no more of them than groups that are being written */
+        p++;
+    return p;
 }
 
-/* Queues the job and waits for its answer. */
-static bb_result *run_queued(bb_dispatcher *d, bb_job *job, waiter *w)
+/* The place where a caller has something to do now, or NULL. The heir takes groups as long as it
+ * may; if its own job is not the first of one, it leaves that to others. */
+static place *next_place(bb_dispatcher *d, const bb_job *job, caller *c)
 {
-    int32_t code = bb_dispatcher_submit(d, job, NULL);
+    place *p;
 
-    if (code == BB_OK)
-        return wait_for(w);
-    return bb_response_plain(BB_FAULT(code));
-}
-
-/* Takes a free worker's place, if no job waits for one and that is worthwhile. Writes the epoch to
- * `*epoch`, and to `*parts` the number of shares in the job's time. */
-static int take_place(bb_dispatcher *d, const bb_job *job, uint32_t *epoch, size_t *parts)
-{
-    int is_free;
-
-    pthread_mutex_lock(&d->mutex);
-    is_free = d->queue.ready == 0 && has_free_worker(d) &&
-              is_worthwhile(d, 1, bb_job_contacts(job)) &&
-              !bb_queue_is_slow(&d->queue, job->access.chatbot_id);
-    if (is_free) {
-        *epoch = begin_group(d, 1);
-        *parts = parts_for_worker(d);
+    if (d->heir == job)
+        d->has_timer = 0;
+    while (c->place == NULL && d->heir == job && may_take(d)) {
+        p = free_place(d);
+        take_group(d, p);
+        assign(p);
     }
-    pthread_mutex_unlock(&d->mutex);
-    return is_free;
+    p = c->place;
+    c->place = NULL;
+    return p;
 }
 
-/* Does a job in a worker's place, and gives that back when the job's share of time is over. */
-static bb_result *run_here(bb_dispatcher *d, bb_job *job, uint32_t epoch, size_t parts, waiter *w)
+/* Does what a place has taken, and gives it back. The mutex is held before and after. */
+static void work_at(bb_dispatcher *d, place *p)
 {
-    bb_share share = bb_share_alone(d->executor->storage, job->access.deadline, parts);
-    bb_result *result = job->execute(d->executor, job, share);
+    int is_in_quarantine = p >= &d->places[d->group_places];
 
+    if (is_in_quarantine)
+        do_step(d, p);
+    else
+        write_group(d, p);
+    p->is_taken = 0;
+    if (is_in_quarantine)
+        wake_quarantine(d);
+    wake_worker(d);
+}
+
+/* Whether a job still waits, and for too long. With threads, one of these watches that. */
+static int is_overdue(const bb_dispatcher *d, const bb_job *job)
+{
+    return !d->has_threads && job->list != NULL && bb_deadline_left(job->access.deadline) == 0;
+}
+
+/* Until when a caller may sleep, if nobody calls it. */
+static int64_t sleeps_until(bb_dispatcher *d, const bb_job *job)
+{
+    int64_t until = INT64_MAX;
+
+    if (!d->has_threads && job->list != NULL && job->access.deadline < INT64_MAX / 1000)
+        until = job->access.deadline * 1000;
+    if (d->heir != job || !needs_timer(d))
+        return until;
+    d->has_timer = 1;
+    return d->linger_until_us < until ? d->linger_until_us : until;
+}
+
+/* Takes an overdue job out of the queue and answers it. Releases the mutex. */
+static bb_result *give_up(bb_dispatcher *d, bb_job *job)
+{
+    bb_queue_remove(&d->queue, job);
+    drop_heir(d, &job, 1);
+    wake_worker(d); /* as in expire_overdue() */
+    pthread_mutex_unlock(&d->mutex);
+    if (job->attempts == 0)
+        log_overdue(d->executor);
+    return bb_job_expire(d->executor, job);
+}
+
+/* Waits until a job that was queued is answered; meanwhile does what is left to its caller. The
+ * mutex is held before, and not after. */
+static bb_result *see_through(bb_dispatcher *d, bb_job *job, caller *c)
+{
+    bb_result *result;
+
+    for (;;) {
+        place *p = next_place(d, job, c);
+        int64_t until;
+        if (p != NULL) {
+            work_at(d, p);
+            continue;
+        }
+        if (is_overdue(d, job))
+            return give_up(d, job);
+        until = sleeps_until(d, job);
+        c->is_asleep = 1;
+        pthread_mutex_unlock(&d->mutex);
+        result = bb_waiter_wait(&c->waiter, until);
+        if (result != NULL)
+            return result;
+        pthread_mutex_lock(&d->mutex);
+        c->is_asleep = 0;
+    }
+}
+
+/* Does a job until its share of time is over; then puts it into quarantine, and returns NULL. The
+ * mutex is held before and after, as below. */
+static bb_result *try_here(bb_dispatcher *d, bb_job *job)
+{
+    size_t parts = parts_for_worker(d);
+    bb_result *result;
+
+    pthread_mutex_unlock(&d->mutex);
+    result = job->execute(d->executor, job,
+                          bb_share_alone(d->executor->storage, job->access.deadline, parts));
     pthread_mutex_lock(&d->mutex);
     if (result == NULL)
         quarantine(d, &job, 1);
+    return result;
+}
+
+/* Does a job in a worker's place. */
+static bb_result *run_as_group(bb_dispatcher *d, bb_job *job)
+{
+    uint32_t epoch = begin_group(d, 1);
+    bb_result *result = try_here(d, job);
+
     end_group(d, 1, epoch);
     wake_worker(d);
+    return result;
+}
+
+static bb_result *run_apart(bb_dispatcher *d, bb_job *job)
+{
+    bb_result *result;
+
+    d->active_apart++;
+    result = try_here(d, job);
+    d->active_apart--;
+    return result;
+}
+
+/* Whether a job may begin now, as none waits for a place, one is free, and that is worthwhile. */
+static int may_begin(const bb_dispatcher *d, const bb_job *job)
+{
+    return d->queue.ready == 0 && has_free_place(d) && is_worthwhile(d, 1, bb_job_contacts(job)) &&
+           !bb_queue_is_slow(&d->queue, job->access.chatbot_id);
+}
+
+/* Whether its caller may do a job beside all groups: it would gain nothing by company, and others
+ * would wait for it. */
+static int may_go_apart(const bb_dispatcher *d, const bb_job *job)
+{
+    return d->active_apart < d->most_apart && bb_job_contacts(job) >= WORTHWHILE_CONTACTS &&
+           !bb_queue_is_slow(&d->queue, job->access.chatbot_id);
+}
+
+static bb_result *run_job(bb_dispatcher *d, bb_job *job, caller *c)
+{
+    bb_result *result = NULL;
+    int32_t code = BB_OK;
+
+    pthread_mutex_lock(&d->mutex);
+    if (may_begin(d, job))
+        result = run_as_group(d, job);
+    else if (may_go_apart(d, job))
+        result = run_apart(d, job);
+    else
+        code = enqueue(d, job);
+    if (code == BB_OK && result == NULL)
+        return see_through(d, job, c);
     pthread_mutex_unlock(&d->mutex);
-    return result != NULL ? result : wait_for(w);
+    if (result != NULL)
+        return result;
+    return bb_response_plain(BB_FAULT(code));
 }
 
 bb_result *bb_dispatcher_run(bb_dispatcher *d, bb_job *job)
 {
     bb_result *result;
-    uint32_t epoch;
-    size_t parts;
-    waiter w;
+    caller c = {.place = NULL};
 
-    if (sem_init(&w.answered, 0, 0) != 0)
+    if (bb_waiter_init(&c.waiter) != 0)
         return bb_response_plain(BB_FAULT(BB_ERR_INTERNAL));
-    job->done = wake_caller;
+    job->done = answer_caller;
     // cppcheck-suppress autoVariables ; the job has been answered when this function returns
-    job->done_ctx = &w;
-    result = take_place(d, job, &epoch, &parts) ? run_here(d, job, epoch, parts, &w)
-                                                : run_queued(d, job, &w);
-    sem_destroy(&w.answered);
+    job->done_ctx = &c;
+    result = run_job(d, job, &c);
+    bb_waiter_destroy(&c.waiter);
     return result;
 }
 
@@ -568,32 +812,38 @@ static int start_thread(pthread_t *thread, void *(*run)(void *), void *ctx)
     return failed == 0;
 }
 
-static void free_worker(const bb_allocator *allocator, worker *w)
+static void free_place_memory(const bb_allocator *allocator, place *p)
 {
-    bb_job_group_free(w->group);
-    bb_free(allocator, w->deferred);
-    bb_free(allocator, w->jobs);
+    bb_job_group_free(p->group);
+    bb_free(allocator, p->deferred);
+    bb_free(allocator, p->jobs);
 }
 
-/* Takes a worker's memory before it starts, so that writing never fails for want of it. */
-static int32_t start_worker(bb_dispatcher *d)
+/* Takes a place's memory beforehand, so that writing never fails for want of it. */
+static int32_t prepare_place(bb_dispatcher *d, place *p)
 {
-    worker *w = &d->workers[d->started];
     size_t max = d->queue.limits.max_group_requests;
-    int32_t code = BB_ERR_NOMEM;
 
-    w->dispatcher = d;
-    w->jobs = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
-    w->deferred = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
-    w->group = bb_job_group_new(&d->allocator, max);
-    if (w->jobs != NULL && w->deferred != NULL && w->group != NULL) {
-        if (start_thread(&w->thread, d->started < d->worker_count ? work : work_in_quarantine, w)) {
-            d->started++;
-            return BB_OK;
-        }
+    p->dispatcher = d;
+    p->jobs = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
+    p->deferred = bb_alloc_array(&d->allocator, max, sizeof(bb_job *));
+    p->group = bb_job_group_new(&d->allocator, max);
+    return p->jobs != NULL && p->deferred != NULL && p->group != NULL ? BB_OK : BB_ERR_NOMEM;
+}
+
+static int32_t open_place(bb_dispatcher *d)
+{
+    int is_in_quarantine = d->ready_places >= d->group_places;
+    place *p = &d->places[d->ready_places];
+    int32_t code = prepare_place(d, p);
+
+    if (code == BB_OK && d->has_threads &&
+        !start_thread(&p->thread, is_in_quarantine ? work_in_quarantine : work, p))
         code = BB_ERR_INTERNAL;
-    }
-    free_worker(&d->allocator, w);
+    if (code == BB_OK)
+        d->ready_places++;
+    else
+        free_place_memory(&d->allocator, p);
     return code;
 }
 
@@ -601,11 +851,13 @@ static int32_t start(bb_dispatcher *d)
 {
     int32_t code = BB_OK;
 
-    if (!start_thread(&d->expiry_thread, expire_overdue, d))
-        return BB_ERR_INTERNAL;
-    d->has_expiry_thread = 1;
-    while (code == BB_OK && d->started < d->worker_count + BB_QUARANTINE_WORKERS)
-        code = start_worker(d);
+    if (d->has_threads) {
+        if (!start_thread(&d->expiry_thread, expire_overdue, d))
+            return BB_ERR_INTERNAL;
+        d->has_expiry_thread = 1;
+    }
+    while (code == BB_OK && d->ready_places < d->place_count)
+        code = open_place(d);
     return code;
 }
 
@@ -625,22 +877,46 @@ static int32_t init(bb_dispatcher *d, const bb_queue_limits *limits, bb_random_f
     return code;
 }
 
+/* How many places of each kind there are. All places of callers are together no more than the
+ * sessions, unless there is only one, so that none waits for another's. */
+static void count_places(bb_dispatcher *d, uint32_t workers)
+{
+    uint32_t sessions = d->executor->pool.max;
+    int has_one_writer = (d->executor->storage->vtable.flags & BB_STORAGE_ONE_WRITER) != 0;
+    uint32_t groups = has_one_writer ? GROUPS_FOR_ONE_WRITER : GROUPS_OF_CALLERS;
+    uint32_t all = groups + QUARANTINE_OF_CALLERS;
+
+    d->has_threads = workers > 0;
+    d->group_places = workers;
+    d->place_count = workers + BB_QUARANTINE_WORKERS;
+    if (d->has_threads)
+        return;
+    if (sessions > all && !has_one_writer)
+        d->most_apart = sessions - all;
+    if (sessions < all) {
+        groups = (sessions + 1) / 2 < groups ? (sessions + 1) / 2 : groups;
+        all = sessions > groups ? sessions : groups + 1;
+    }
+    d->group_places = groups;
+    d->place_count = all;
+}
+
 int32_t bb_dispatcher_open(bb_executor *executor, uint32_t workers, const bb_queue_limits *limits,
                            bb_random_fn random, void *random_ctx, bb_dispatcher **out)
 {
-    bb_dispatcher *d =
-        bb_zalloc(&executor->allocator,
-                  sizeof *d + ((size_t)workers + BB_QUARANTINE_WORKERS) * sizeof d->workers[0]);
+    bb_dispatcher *d = bb_zalloc(&executor->allocator, sizeof *d);
     int32_t code;
 
     if (d == NULL)
         return BB_ERR_NOMEM;
     d->allocator = executor->allocator;
     d->executor = executor;
-    d->worker_count = workers;
     d->next_expiry = INT64_MAX;
-    code = init(d, limits, random, random_ctx);
+    count_places(d, workers);
+    d->places = bb_zalloc(&d->allocator, d->place_count * sizeof *d->places);
+    code = d->places != NULL ? init(d, limits, random, random_ctx) : BB_ERR_NOMEM;
     if (code != BB_OK) {
+        bb_free(&executor->allocator, d->places);
         bb_free(&executor->allocator, d);
         return code;
     }
@@ -677,9 +953,10 @@ void bb_dispatcher_close(bb_dispatcher *d)
     drain(d);
     if (d->has_expiry_thread)
         pthread_join(d->expiry_thread, NULL);
-    for (uint32_t i = 0; i < d->started; i++) {
-        pthread_join(d->workers[i].thread, NULL);
-        free_worker(&allocator, &d->workers[i]);
+    for (uint32_t i = 0; i < d->ready_places; i++) {
+        if (d->has_threads)
+            pthread_join(d->places[i].thread, NULL);
+        free_place_memory(&allocator, &d->places[i]);
     }
     pthread_mutex_destroy(&d->mutex);
     pthread_cond_destroy(&d->drained);
@@ -687,6 +964,7 @@ void bb_dispatcher_close(bb_dispatcher *d)
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->expiry_changed);
     bb_queue_free(&d->queue);
+    bb_free(&allocator, d->places);
     bb_free(&allocator, d);
 }
 
@@ -697,9 +975,8 @@ void bb_dispatcher_abandon(bb_dispatcher *d)
     if (d == NULL)
         return;
     allocator = d->allocator;
-    for (uint32_t i = 0; i < d->started; i++) {
-        bb_job_group_free(d->workers[i].group);
-        bb_free(&allocator, d->workers[i].jobs);
-    }
+    for (uint32_t i = 0; i < d->ready_places; i++)
+        free_place_memory(&allocator, &d->places[i]);
+    bb_free(&allocator, d->places);
     bb_free(&allocator, d);
 }

@@ -237,6 +237,8 @@ static int has_room(const bb_queue *queue, const bb_flow *flow, size_t bytes)
     size_t free_places;
     size_t free_bytes;
 
+    if (queue->limits.is_unbounded)
+        return 1;
     /* jobs that came back may exceed the limits */
     if (queue->count >= queue->limits.max_queued || queue->bytes > queue->limits.max_queued_bytes)
         return 0;

@@ -176,13 +176,20 @@ static void defer(bb_job_group *group, bb_job *const *jobs, size_t count)
         group->deferred[group->deferred_count++] = jobs[i];
 }
 
+/* A job whose own time is over is not put off: to execute it ends it. */
+static int must_wait(const bb_job_group *group, const bb_job *job)
+{
+    return bb_deadline_left(group->share.retry_deadline) == 0 &&
+           bb_deadline_left(job->access.deadline) > 0;
+}
+
 /* One by one, as long as there is time. */
 static void write_singly(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
                          size_t count)
 {
     size_t i = 0;
 
-    for (; i < count && bb_deadline_left(group->share.retry_deadline) > 0; i++) {
+    for (; i < count && !must_wait(group, jobs[i]); i++) {
         bb_result *result = jobs[i]->execute(executor, jobs[i], group->share);
         if (result != NULL)
             jobs[i]->done(jobs[i], result);
