@@ -3,7 +3,7 @@
  * single-row upserts into the same table, in turn in one run; and how long requests wait.
  *
  *     bench_many [--threads N] [--workers N] [--group N] [--seconds N] [--rounds N] [--keys N]
- *                [--part rates|waits]
+ *                [--part rates|waits|ways]
  *
  * On the server that BB_TEST_POSTGRES names, with the pgbench on the PATH. Keys are random among
  * --keys, and every write changes its row. --workers and --group are bb_config's workers and
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bench_many_waits.h"
+#include "bench_many_ways.h"
 #include "contacts.h"
 #include "measure.h"
 #include "server_time.h"
@@ -246,7 +247,7 @@ static void run_rates(const many_bench *b)
 
 /* --------------------------------------------------------------------------------- the program */
 
-static void add_key(many_bench *b)
+void many_add_key(many_bench *b)
 {
     bb_key_options options;
     bb_error error;
@@ -280,7 +281,7 @@ static int open_all(many_bench *b)
     config.timeout_ms = PATIENCE_MS;
     if (bb_contacts_open(b->endpoint.store.storage, &config, &b->with_workers, &error) != BB_OK)
         bench_stop("handle", error.message);
-    add_key(b);
+    many_add_key(b);
     snprintf(b->script, sizeof b->script, "bench-many-%ld.sql", (long)getpid());
     write_script(b);
     return 0;
@@ -323,6 +324,11 @@ static void read_options(many_bench *b, const char **part, int argc, char **argv
     }
 }
 
+static int is_wanted(const char *part, const char *this)
+{
+    return strcmp(part, "all") == 0 || strcmp(part, this) == 0;
+}
+
 int main(int argc, char **argv)
 {
     static many_bench b = {.threads = 64, .workers = 2, .seconds = 5, .rounds = 7, .keys = 100000};
@@ -335,10 +341,12 @@ int main(int argc, char **argv)
         return status;
     printf("%u workers, groups of at most %u, %u seconds a measurement, %u rounds, %u keys\n",
            b.workers, b.group != 0 ? b.group : MANY_DEFAULT_GROUP, b.seconds, b.rounds, b.keys);
-    if (strcmp(part, "waits") != 0)
+    if (is_wanted(part, "rates"))
         run_rates(&b);
-    if (strcmp(part, "rates") != 0)
+    if (is_wanted(part, "waits"))
         many_run_waits(&b);
+    if (is_wanted(part, "ways"))
+        many_run_ways(&b);
     close_all(&b);
     return 0;
 }

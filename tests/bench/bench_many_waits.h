@@ -22,6 +22,9 @@ typedef struct many_bench {
     unsigned keys;
 } many_bench;
 
+/* Adds the chatbots, and a key for them to the header. */
+void many_add_key(many_bench *bench);
+
 /* A body of one contact with a random key and values. */
 void many_fill(const many_bench *bench, uint64_t *random, test_text *body);
 
