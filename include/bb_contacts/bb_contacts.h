@@ -311,8 +311,8 @@ typedef struct bb_config {
                                       transactions all the same. At most 256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
                                     A chatbot may have as many there as there are free places, so at
-                                    most half: the rest is for others. Default 4096; at most
-                                    1000000. Without workers, any number of callers may wait */
+                                    most half: the rest is for others. Without workers, any number
+                                    of callers may wait. Default 4096; at most 1000000 */
     size_t max_queued_bytes;     /* likewise, the bytes of their bodies; default 64 MiB */
     uint32_t max_group_requests; /* requests in one transaction; default 128; 1: each alone, and
                                     without workers none waits for another but for a session; at

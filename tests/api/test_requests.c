@@ -2,10 +2,14 @@
  * test_requests.c: runs the request files over one backend, through the public API.
  *
  *     test_requests BACKEND FOLDER [PART-OF-A-FILE-NAME]
+ *
+ * With BB_TEST_BESIDE in the environment, as many threads write to another chatbot meanwhile, so
+ * that the files' requests share transactions with theirs.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/beside.h"
 #include "support/check.h"
 #include "support/request_file.h"
 #include "support/settings.h"
@@ -17,6 +21,25 @@ static int host_of_store(void *ctx, const char *words)
     return test_store_sql(ctx, words, NULL, 0);
 }
 
+/* Those who write beside a file. */
+typedef struct others {
+    bb_storage *storage;
+    beside *threads;
+} others;
+
+static int begin_others(void *ctx, bb_contacts *contacts)
+{
+    others *o = ctx;
+
+    o->threads = beside_start(o->storage, contacts, test_beside());
+    return CHECK(o->threads != NULL);
+}
+
+static void end_others(void *ctx)
+{
+    beside_stop(((others *)ctx)->threads);
+}
+
 /* Runs one file on a fresh store. 0, 1 or TEST_SKIPPED. */
 static int run_file(const json *file, const char *backend, test_text *why)
 {
@@ -24,6 +47,7 @@ static int run_file(const json *file, const char *backend, test_text *why)
                            .workers = test_workers(),
                            .timeout_ms = TEST_PATIENCE_MS,
                            .host = host_of_store};
+    others writers = {0};
     test_store store;
     int status = test_store_open_migrated(&store, backend);
 
@@ -31,6 +55,12 @@ static int run_file(const json *file, const char *backend, test_text *why)
         return status;
     place.storage = store.storage;
     place.host_ctx = &store;
+    writers.storage = store.storage;
+    if (test_beside() > 0) {
+        place.begin = begin_others;
+        place.end = end_others;
+        place.begin_ctx = &writers;
+    }
     status = request_file_run(file, &place, why) ? 0 : 1;
     test_store_close(&store);
     return status;

@@ -11,7 +11,7 @@
 #include "support/endpoint.h"
 
 enum {
-    LOAD_MAX_THREADS = 32,
+    LOAD_MAX_THREADS = 64,
     LOAD_OWN_GROUPS = 3, /* of each thread; a request writes to one of them */
     LOAD_SHARED_GROUPS = 4,
     LOAD_OWN = 8, /* contacts in a group */

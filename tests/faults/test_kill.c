@@ -1,9 +1,10 @@
 /*
- * test_kill.c: the PostgreSQL server is killed with -9 and started again while 8 threads write, and
- * the tables are compared with the answers (A2, E8), again and again: 50 times if BB_TEST_LONG is
- * set.
+ * test_kill.c: the PostgreSQL server is killed with -9 and started again while 8 threads write, or
+ * as many as the argument says, and the tables are compared with the answers (A2, E8), again and
+ * again: 50 times if BB_TEST_LONG is set.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "faults/load.h"
 #include "faults/pg_server.h"
@@ -46,7 +47,7 @@ static int kill_once(pg_server *server, load *l, uint32_t number, uint64_t *rand
     return CHECK(served >= 0);
 }
 
-static void test_E8_killed_server(pg_server *server)
+static void test_E8_killed_server(pg_server *server, uint32_t writers)
 {
     uint64_t random = test_seed();
     uint32_t kills = test_times(KILLS);
@@ -58,7 +59,7 @@ static void test_E8_killed_server(pg_server *server)
     pg_server_conninfo(server, conninfo, sizeof conninfo);
     if (!CHECK(load_target_open(&target, conninfo, TIMEOUT_MS, 0) == 0))
         return;
-    l = load_new(&target, WRITERS);
+    l = load_new(&target, writers);
     good = CHECK(l != NULL);
     for (uint32_t i = 0; i < kills && good; i++)
         good = kill_once(server, l, i, &random) &&
@@ -73,8 +74,9 @@ static void test_E8_killed_server(pg_server *server)
     load_target_close(&target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    uint32_t writers = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : WRITERS;
     pg_server server;
     int status = pg_server_create(&server);
 
@@ -83,7 +85,7 @@ int main(void)
     /* such a server may lose what it has acknowledged, unless the library asks for more */
     server.options[0] = "synchronous_commit=off";
     if (CHECK(pg_server_start(&server) == 0))
-        CHECK_TEST(test_E8_killed_server(&server));
+        CHECK_TEST(test_E8_killed_server(&server, writers));
     pg_server_remove(&server);
     return check_status();
 }

@@ -4,6 +4,7 @@
 #include "support/request_file.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +32,10 @@ typedef struct run {
     bb_contacts *contacts;
     named_key keys[MAX_KEYS];
     size_t key_count;
-    int64_t now; /* Unix seconds */
+    _Atomic int64_t now; /* Unix seconds */
     match_memory memory;
-    test_text log; /* every line, to be searched for keys */
+    pthread_mutex_t mutex;
+    test_text log; /* under the mutex: every line, to be searched for keys */
 } run;
 
 static int complain(const run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -60,8 +62,12 @@ static int64_t clock_of_run(void *ctx)
 
 static void log_of_run(void *ctx, int32_t level, const char *line, size_t len)
 {
+    run *r = ctx;
+
     (void)level;
-    test_append_bytes(&((run *)ctx)->log, line, len);
+    pthread_mutex_lock(&r->mutex);
+    test_append_bytes(&r->log, line, len);
+    pthread_mutex_unlock(&r->mutex);
 }
 
 static int add_chatbots(run *r)
@@ -485,6 +491,21 @@ static int run_steps(run *r)
     return 1;
 }
 
+/* With what the place has going on meanwhile. */
+static int run_steps_beside(run *r)
+{
+    const request_place *place = r->place;
+    int is_alone = place->begin == NULL || json_member(r->file, "alone") != NULL;
+    int ok;
+
+    if (!is_alone && !EXPECT(r, place->begin(place->begin_ctx, r->contacts), "cannot begin"))
+        return 0;
+    ok = run_steps(r);
+    if (!is_alone)
+        place->end(place->begin_ctx);
+    return ok;
+}
+
 int request_file_run(const json *file, const request_place *place, test_text *why)
 {
     run *r = calloc(1, sizeof *r);
@@ -496,8 +517,13 @@ int request_file_run(const json *file, const request_place *place, test_text *wh
     r->place = place;
     r->why = why;
     r->now = json_integer(file, "now", 1700000000);
-    ok = add_chatbots(r) && add_keys(r) && open_endpoint(r) && run_steps(r) && check_log(r);
+    if (pthread_mutex_init(&r->mutex, NULL) != 0) {
+        free(r);
+        return 0;
+    }
+    ok = add_chatbots(r) && add_keys(r) && open_endpoint(r) && run_steps_beside(r) && check_log(r);
     bb_contacts_close(r->contacts);
+    pthread_mutex_destroy(&r->mutex);
     match_memory_free(&r->memory);
     free(r->log.data);
     free(r);

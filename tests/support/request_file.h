@@ -19,6 +19,11 @@ typedef struct request_place {
      * NULL: files that need it are not for this backend. */
     int (*host)(void *ctx, const char *words);
     void *host_ctx;
+    /* Called when the handle is open, and before it is closed; NULL, or returns whether to go on.
+     * Not called for files that must have the store alone. */
+    int (*begin)(void *ctx, bb_contacts *contacts);
+    void (*end)(void *ctx);
+    void *begin_ctx;
 } request_place;
 
 /* The names of a folder's files that have `part` in them, sorted, each to be freed, as the array.

@@ -37,6 +37,11 @@ uint32_t test_workers(void)
     return (uint32_t)setting("BB_TEST_WORKERS", 0);
 }
 
+uint32_t test_beside(void)
+{
+    return (uint32_t)setting("BB_TEST_BESIDE", 0);
+}
+
 uint64_t test_seed(void)
 {
     return setting("BB_TEST_SEED", 1);

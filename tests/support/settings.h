@@ -19,6 +19,9 @@ uint32_t test_threads(void);
 /* How many workers handles have: BB_TEST_WORKERS, or none. */
 uint32_t test_workers(void);
 
+/* How many threads write beside a file of requests: BB_TEST_BESIDE, or none. */
+uint32_t test_beside(void);
+
 /* Where random choices start: BB_TEST_SEED, or 1, so that a run can be repeated. */
 uint64_t test_seed(void);
 

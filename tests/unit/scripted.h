@@ -40,6 +40,7 @@ typedef struct script {
     int has_no_session;     /* sessions are NULL */
     int is_held;            /* authorize() and write() wait until it is 0 */
     size_t held_calls;      /* only this many of the first calls; 0: all */
+    size_t passes;          /* this many more calls go through though it is held */
     size_t held_open; /* the call of session_open() with this number waits until this changes */
     size_t opens;     /* calls of session_open() */
     size_t opened;    /* sessions that it made */
@@ -190,8 +191,10 @@ static inline int32_t script_enter(script_session *session, const char *name)
     if (s->inside > s->most_inside)
         s->most_inside = s->inside;
     pthread_cond_broadcast(&s->changed);
-    while (s->is_held && (s->held_calls == 0 || call < s->held_calls))
+    while (s->is_held && s->passes == 0 && (s->held_calls == 0 || call < s->held_calls))
         pthread_cond_wait(&s->changed, &s->mutex);
+    if (s->is_held && s->passes > 0)
+        s->passes--;
     s->inside--;
     session->is_busy = 0;
     pthread_mutex_unlock(&s->mutex);
@@ -478,6 +481,17 @@ static inline void script_hold(script *s, int is_held)
     pthread_mutex_lock(&s->mutex);
     s->is_held = is_held;
     pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Lets one call through, and waits until another, the one with this number, is held instead. */
+static inline void script_pass_to(script *s, size_t call)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->passes = 1;
+    pthread_cond_broadcast(&s->changed);
+    while (s->calls < call || s->passes > 0)
+        pthread_cond_wait(&s->changed, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
 }
 

@@ -6,6 +6,7 @@
  * is released, and the test checks what it does next.
  */
 #include "scripted.h"
+#include "shared_memory.h"
 
 #include <signal.h>
 #include <time.h>
@@ -13,13 +14,6 @@
 #define KEY "oc_live_0123456789abcdef"
 
 enum { MOST = 64, CHATBOT = 42 };
-
-/* The unit tests' allocator, for several threads. */
-typedef struct shared_memory {
-    unit_memory memory;
-    bb_allocator allocator;
-    pthread_mutex_t mutex;
-} shared_memory;
 
 /* A submitted request and its answer. */
 typedef struct sent {
@@ -50,46 +44,6 @@ typedef struct host {
     kept_log log; /* under the mutex */
 } host;
 
-/* -------------------------------------------------------------------------------------- memory */
-
-static void *shared_alloc(void *ctx, size_t size)
-{
-    shared_memory *shared = ctx;
-    void *ptr;
-
-    pthread_mutex_lock(&shared->mutex);
-    ptr = unit_alloc(&shared->memory, size);
-    pthread_mutex_unlock(&shared->mutex);
-    return ptr;
-}
-
-static void *shared_realloc(void *ctx, void *old, size_t old_size, size_t size)
-{
-    shared_memory *shared = ctx;
-    void *ptr;
-
-    pthread_mutex_lock(&shared->mutex);
-    ptr = unit_realloc(&shared->memory, old, old_size, size);
-    pthread_mutex_unlock(&shared->mutex);
-    return ptr;
-}
-
-static void shared_free(void *ctx, void *ptr)
-{
-    shared_memory *shared = ctx;
-
-    pthread_mutex_lock(&shared->mutex);
-    unit_free(&shared->memory, ptr);
-    pthread_mutex_unlock(&shared->mutex);
-}
-
-static void shared_fail(shared_memory *shared, size_t n, int after)
-{
-    pthread_mutex_lock(&shared->mutex);
-    unit_memory_fail(&shared->memory, n, after);
-    pthread_mutex_unlock(&shared->mutex);
-}
-
 /* ---------------------------------------------------------------------------------------- host */
 
 static int64_t ticking_clock(void *ctx)
@@ -116,10 +70,8 @@ static void init_host(host *h)
 {
     memset(h, 0, sizeof *h);
     script_init(&h->script);
-    unit_memory_init(&h->memory.memory);
-    h->memory.allocator = (bb_allocator){&h->memory, shared_alloc, shared_realloc, shared_free};
-    if (pthread_mutex_init(&h->memory.mutex, NULL) != 0 ||
-        pthread_mutex_init(&h->mutex, NULL) != 0 || pthread_cond_init(&h->answered, NULL) != 0)
+    shared_init(&h->memory);
+    if (pthread_mutex_init(&h->mutex, NULL) != 0 || pthread_cond_init(&h->answered, NULL) != 0)
         abort();
     h->clock_us = INT64_C(1700000000000000);
     h->table = script_table;
@@ -172,12 +124,11 @@ static void close_host(host *h)
     assert_int_equal(h->script.closed, h->script.opened);
     bb_storage_close(h->storage);
     assert_int_equal(h->script.shared, 0);
-    unit_memory_check(&h->memory.memory);
+    shared_destroy(&h->memory);
     script_destroy(&h->script);
     free(h->log.lines.data);
     pthread_cond_destroy(&h->answered);
     pthread_mutex_destroy(&h->mutex);
-    pthread_mutex_destroy(&h->memory.mutex);
     free(h);
 }
 
@@ -1352,9 +1303,7 @@ static size_t run_without_memory(size_t n, int after, int *is_through)
     }
     let_go(h);
     wait_for_answers(h, 5);
-    pthread_mutex_lock(&h->memory.mutex);
-    calls = h->memory.memory.calls;
-    pthread_mutex_unlock(&h->memory.mutex);
+    calls = shared_calls(&h->memory);
     for (size_t i = 1; i <= 4; i++) {
         assert_int_equal(h->sent[i].is_done, 1);
         assert_true(h->sent[i].http == 200 || h->sent[i].http == 500);
