@@ -351,11 +351,13 @@ typedef struct bb_change {
     uint32_t reserved;             /* 0 */
 } bb_change;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_change_init(bb_change *change)
 {
     memset(change, 0, sizeof *change);
     change->size = sizeof *change;
 }
+#endif
 
 /*
  * Applies change->record to change->before. Writes the contact in its final state to
