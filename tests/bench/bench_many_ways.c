@@ -37,7 +37,7 @@ typedef struct caller {
 static void *call_until_stopped(void *caller_)
 {
     caller *c = caller_;
-    test_text body = {NULL, 0, 0};
+    test_text body = {0};
 
     while (!atomic_load_explicit(c->stop, memory_order_relaxed)) {
         many_fill(c->bench, &c->random, &body);
@@ -128,7 +128,7 @@ static void wait_for_open(answers *a, unsigned most, unsigned more)
 static unsigned long run_callbacks(const ways_bench *b)
 {
     answers a = {.open = 0};
-    test_text body = {NULL, 0, 0};
+    test_text body = {0};
     double end = bench_now_ms() + b->many.seconds * 1e3;
     uint64_t random = (uint64_t)end;
 
