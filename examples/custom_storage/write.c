@@ -64,63 +64,77 @@ static int32_t store_row(job *j, const lmdb_key *at, MDB_val value)
 
 /* What a record makes of a contact, or of none. The library knows how. */
 static int32_t apply(job *j, const bb_write *write, const bb_record *record,
-                     const bb_contact *before, bb_contact *after, int32_t *outcome)
+                     const bb_contact *before, bb_contact *after, bb_change *change)
 {
-    bb_change change;
     int32_t code;
 
-    bb_change_init(&change);
-    change.record = record;
-    change.before = before;
-    change.now_us = write->access->now_us;
-    change.after = after;
-    code = bb_record_apply(&change, j->error);
-    *outcome = change.outcome;
-    if (code == BB_OK && change.outcome == BB_CREATED)
+    bb_change_init(change);
+    change->record = record;
+    change->before = before;
+    change->now_us = write->access->now_us;
+    change->max_attribute_bytes = write->max_attribute_bytes;
+    change->after = after;
+    code = bb_record_apply(change, j->error);
+    if (code == BB_OK && change->outcome == BB_CREATED)
         after->id = j->next_id++;
     return code;
 }
 
 /* put() comes before the row is stored, since the strings of the former contact lie in the map only
  * until then. */
+static int32_t put_and_store(job *j, const bb_write *write, size_t index, const bb_change *change,
+                             const lmdb_key *key)
+{
+    int is_wanted = (change->record->flags & BB_RECORD_WANT_BEFORE) != 0;
+    MDB_val row = {0, NULL};
+    int32_t code = BB_OK;
+
+    if (change->outcome != BB_UNCHANGED)
+        code = lmdb_row_make(change->after, j->buffer, &row);
+    if (code == BB_OK)
+        code = write->put(write->put_ctx, index, change->outcome, change->after,
+                          is_wanted ? change->before : NULL);
+    if (code != BB_OK)
+        return bb_error_set(j->error, code, "%s", bb_code_text(code));
+    return change->outcome == BB_UNCHANGED ? BB_OK : store_row(j, key, row);
+}
+
 static int32_t write_record(job *j, const bb_write *write, size_t index)
 {
     const bb_record *record = write->records[index];
-    bb_contact known;
+    bb_contact before;
     bb_contact after = {.size = sizeof after};
-    const bb_contact *before, *shown;
-    MDB_val row;
+    bb_change change;
     lmdb_key key;
     int is_known;
-    int32_t outcome;
     int32_t code = lmdb_row_find(&j->t, write->access->chatbot_id, record->external_id, &key,
-                                 &known, &is_known, j->error);
+                                 &before, &is_known, j->error);
 
+    if (code == BB_OK)
+        code = apply(j, write, record, is_known ? &before : NULL, &after, &change);
     if (code != BB_OK)
         return code;
-    before = is_known ? &known : NULL;
-    shown = record->flags & BB_RECORD_WANT_BEFORE ? before : NULL;
-    code = apply(j, write, record, before, &after, &outcome);
-    if (code == BB_OK && outcome != BB_UNCHANGED)
-        code = lmdb_row_make(&after, j->buffer, &row);
-    if (code == BB_OK)
-        code = write->put(write->put_ctx, index, outcome, &after, shown);
-    if (code != BB_OK)
-        return bb_error_set(j->error, code, "%s", bb_code_text(code));
-    return outcome == BB_UNCHANGED ? BB_OK : store_row(j, &key, row);
+    code = put_and_store(j, write, index, &change, &key);
+    bb_change_free(&change);
+    return code;
 }
 
-/* Authorizes, and writes all records. */
+/* Authorizes, and writes all records. Those that merging would make too large (D3) are all told. */
 static int32_t write_records(job *j, const bb_write *write)
 {
     int32_t code = lmdb_access_check(&j->t, write->access, j->error);
+    size_t oversized = 0;
 
     for (size_t i = 0; i < write->record_count && code == BB_OK; i++) {
         code = write_record(j, write, i);
+        if (code == BB_ERR_OVERSIZED) {
+            oversized++;
+            code = write->put(write->put_ctx, i, BB_PUT_OVERSIZED, NULL, NULL);
+        }
         if (i % RECORDS_PER_LOOK == 0 && code == BB_OK && bb_deadline_left(j->t.deadline) == 0)
             code = bb_error_set(j->error, BB_ERR_BUSY, "the write took past its deadline");
     }
-    return code;
+    return code == BB_OK && oversized > 0 ? (int32_t)BB_ERR_OVERSIZED : code;
 }
 
 /* ------------------------------------------------------------------------ the table's functions */

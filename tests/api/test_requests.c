@@ -41,15 +41,11 @@ static void end_others(void *ctx)
 }
 
 /* Runs one file on a fresh store. 0, 1 or TEST_SKIPPED. */
-static int run_file(const json *file, const char *backend, test_text *why)
+static int run_file(const json *file, request_place place, test_text *why)
 {
-    request_place place = {.backend = backend,
-                           .workers = test_workers(),
-                           .timeout_ms = TEST_PATIENCE_MS,
-                           .host = host_of_store};
     others writers = {0};
     test_store store;
-    int status = test_store_open_migrated(&store, backend);
+    int status = test_store_open_migrated(&store, place.backend);
 
     if (status != 0)
         return status;
@@ -69,6 +65,11 @@ static int run_file(const json *file, const char *backend, test_text *why)
 /* Runs the file of this name and prints its line. */
 static int run_named(const char *folder, const char *name, const char *backend)
 {
+    const request_place place = {.backend = backend,
+                                 .merges = 1,
+                                 .workers = test_workers(),
+                                 .timeout_ms = TEST_PATIENCE_MS,
+                                 .host = host_of_store};
     size_t error_at;
     json *file = request_file_read(folder, name, &error_at);
     test_text why = {0};
@@ -76,11 +77,11 @@ static int run_named(const char *folder, const char *name, const char *backend)
 
     if (file == NULL) {
         printf("FAILED  %s: cannot be read, at byte %zu\n", name, error_at);
-    } else if (!request_file_is_for(file, backend, 1)) {
+    } else if (!request_file_is_for(file, &place)) {
         printf("not for %s: %s\n", backend, name);
         status = 0;
     } else {
-        status = run_file(file, backend, &why);
+        status = run_file(file, place, &why);
         if (status == 1 && why.len > 0)
             fprintf(stderr, "%s\n", why.data);
         if (status != TEST_SKIPPED)

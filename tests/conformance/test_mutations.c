@@ -440,7 +440,7 @@ static void judge(void *ctx, const char *name, int32_t outcome, const char *deta
     }
 }
 
-static void test_kit_catches(const mutation *m)
+static void test_kit_catches(const mutation *m, const char *requests)
 {
     verdict v = {.mutation = m};
     bb_conformance_options options;
@@ -452,6 +452,7 @@ static void test_kit_catches(const mutation *m)
     options.reopen = m->keeps_nothing ? reopen_mutant : NULL;
     options.close = close_mutant;
     options.report = judge;
+    options.requests = m->caught_by == NULL ? requests : NULL;
     options.threads = 4;
     options.writes = 20;
     options.late_ms = 1000; /* it never answers in time, so waiting longer would tell no more */
@@ -467,9 +468,9 @@ static void test_kit_catches(const mutation *m)
     CHECK_MSG(v.others[0] == '\0', "a store that %s is caught by: %s", m->what, v.others);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     for (size_t i = 0; i < sizeof mutations / sizeof mutations[0]; i++)
-        test_kit_catches(&mutations[i]);
+        test_kit_catches(&mutations[i], argc > 1 ? argv[1] : NULL);
     return check_status();
 }

@@ -187,20 +187,20 @@ static void set_request_options(const json *spec, bb_request *request)
 }
 #endif
 
-static int has_options(const json *holder)
+/* Whether a file has requests that merge, or that say that they do not. */
+static int has_modes(const json *file)
 {
-    return json_member(holder, "custom_attributes") != NULL;
+    const json *steps = json_member(file, "steps");
+    int has = json_member(file, "custom_attributes") != NULL;
+
+    for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next)
+        has |= json_member(json_member(step, "request"), "custom_attributes") != NULL;
+    return has;
 }
 
 static int needs_options(const json *file)
 {
-    const json *steps = json_member(file, "steps");
-    int needs =
-        has_options(file) || json_member(json_member(file, "limits"), "max_answer_bytes") != NULL;
-
-    for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next)
-        needs |= has_options(json_member(step, "request"));
-    return needs;
+    return has_modes(file) || json_member(json_member(file, "limits"), "max_answer_bytes") != NULL;
 }
 
 static int open_endpoint(run *r)
@@ -451,18 +451,19 @@ static int run_step(run *r, const json *step)
 
 /* -------------------------------------------------------------------------------------- a file */
 
-int request_file_is_for(const json *file, const char *backend, int has_host)
+int request_file_is_for(const json *file, const request_place *place)
 {
     const json *backends = json_member(file, "backends");
-    const json *words = json_member(json_member(file, "sql"), backend);
+    const json *words = json_member(json_member(file, "sql"), place->backend);
 
-    if (words != NULL && !has_host)
+    if ((words != NULL && place->host == NULL) || (has_modes(file) && !place->merges) ||
+        (needs_options(file) && !knows_options))
         return 0;
     for (const json *at = backends != NULL ? backends->child : NULL; at != NULL; at = at->next) {
-        if (json_is_text(at, backend))
+        if (json_is_text(at, place->backend))
             return 1;
     }
-    return backends == NULL && (knows_options || !needs_options(file));
+    return backends == NULL;
 }
 
 static int check_log(const run *r)

@@ -13,6 +13,7 @@
 typedef struct request_place {
     bb_storage *storage; /* with its schema, otherwise empty */
     const char *backend; /* its name in the files */
+    int merges;          /* it can merge custom_attributes (D2) */
     uint32_t workers;    /* bb_config.workers */
     int32_t timeout_ms;  /* of each call */
     /* Does what the host does to the database, in a file's words for this backend; 0 for success.
@@ -33,8 +34,8 @@ char **request_file_names(const char *folder, const char *part, size_t *count);
 /* Reads a file; NULL if it can't be read, or is no JSON from byte `*error_at` on. */
 json *request_file_read(const char *folder, const char *name, size_t *error_at);
 
-/* Whether a file can be run on a backend. */
-int request_file_is_for(const json *file, const char *backend, int has_host);
+/* Whether a file can be run there; the storage need not be open yet. */
+int request_file_is_for(const json *file, const request_place *place);
 
 /* Runs a file. Returns whether all was as the file says; otherwise `why` says what was not. */
 int request_file_run(const json *file, const request_place *place, test_text *why);
