@@ -15,6 +15,7 @@
 #include "support/settings.h"
 #include "support/store.h"
 #include "support/wait.h"
+#include "support/way.h"
 
 static int host_of_store(void *ctx, const char *words)
 {
@@ -69,7 +70,9 @@ static int run_named(const char *folder, const char *name, const char *backend)
                                  .merges = 1,
                                  .workers = test_workers(),
                                  .timeout_ms = TEST_PATIENCE_MS,
-                                 .host = host_of_store};
+                                 .host = host_of_store,
+                                 .upsert = test_upsert,
+                                 .authorize = test_authorize};
     size_t error_at;
     json *file = request_file_read(folder, name, &error_at);
     test_text why = {0};

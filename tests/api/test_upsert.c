@@ -21,6 +21,7 @@
 #include "support/endpoint.h"
 #include "support/settings.h"
 #include "support/wait.h"
+#include "support/way.h"
 
 static const char *backend;
 
@@ -369,7 +370,7 @@ static void test_B2_only_the_hash_of_a_key_is_stored(void **state)
 static int64_t wait_in_vain(const test_endpoint *endpoint, const bb_request *request)
 {
     int64_t start = test_now_ms();
-    bb_result *result = bb_contacts_upsert(endpoint->contacts, request);
+    bb_result *result = test_upsert(endpoint->contacts, request);
     int64_t took = test_now_ms() - start;
 
     assert_int_equal(bb_result_http_status(result), 503);
@@ -399,7 +400,7 @@ static void test_E11_busy_past_the_deadline_is_503(void **state)
     assert_in_range(took, 300, SOON_MS);
     test_store_unlock(&endpoint->store, lock);
     request.timeout_ms = 0;
-    result = bb_contacts_upsert(endpoint->contacts, &request);
+    result = test_upsert(endpoint->contacts, &request);
     assert_int_equal(bb_result_http_status(result), 200);
     /* A server that gives up later than its client has stored what came last (E9). */
     assert_int_not_equal(bb_result_outcome(result, 0), BB_UPDATED);

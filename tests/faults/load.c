@@ -14,6 +14,7 @@
 #include "faults/load_internal.h"
 #include "support/endpoint.h"
 #include "support/wait.h"
+#include "support/way.h"
 
 /* How late an answer may come after its deadline, on a machine that is busy or stands still for a
  * while. An answer that ignores its deadline comes later, or never. */
@@ -94,7 +95,7 @@ static bb_result *send_within(const load_target *target, const char *body, size_
     request.body = body;
     request.body_len = len;
     request.timeout_ms = timeout_ms;
-    return bb_contacts_upsert(target->contacts, &request);
+    return test_upsert(target->contacts, &request);
 }
 
 bb_result *load_target_send(const load_target *target, const char *body, size_t len)

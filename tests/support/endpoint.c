@@ -8,6 +8,7 @@
 
 #include "support/settings.h"
 #include "support/wait.h"
+#include "support/way.h"
 
 int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
                            bb_error *error)
@@ -56,7 +57,7 @@ bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len
 {
     bb_request request = test_request(body, len);
 
-    return bb_contacts_upsert(endpoint->contacts, &request);
+    return test_upsert(endpoint->contacts, &request);
 }
 
 const json *test_data(const bb_result *result, json **body)

@@ -24,7 +24,7 @@ void test_endpoint_close(test_endpoint *endpoint);
 int32_t test_open_contacts(bb_storage *storage, const bb_config *config, bb_contacts **out,
                            bb_error *error);
 
-/* Sends a body as workspace 1's principal to chatbot 123. */
+/* Sends a body as workspace 1's principal to chatbot 123, the way that BB_TEST_WAY says. */
 bb_result *test_send(const test_endpoint *endpoint, const char *body, size_t len);
 
 /* The response's "data"; NULL unless it is a 200. Free `*body` with json_free(). */

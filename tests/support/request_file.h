@@ -9,6 +9,9 @@
 #include "support/json.h"
 #include "support/text.h"
 
+/* A way to send a request and wait for its answer. */
+typedef bb_result *(*request_way)(bb_contacts *contacts, const bb_request *request);
+
 /* Where a file is run. */
 typedef struct request_place {
     bb_storage *storage; /* with its schema, otherwise empty */
@@ -25,6 +28,8 @@ typedef struct request_place {
     int (*begin)(void *ctx, bb_contacts *contacts);
     void (*end)(void *ctx);
     void *begin_ctx;
+    request_way upsert;    /* NULL: bb_contacts_upsert() */
+    request_way authorize; /* NULL: bb_contacts_authorize() */
 } request_place;
 
 /* The names of a folder's files that have `part` in them, sorted, each to be freed, as the array.
