@@ -1,9 +1,10 @@
 /*
  * bench_many_ways.c: the ways to have many requests under way at once, beside each other: threads
- * that block, without workers and with them, and callbacks.
+ * that block, without workers and with them, callbacks, and a completion queue.
  */
 #include "bench_many_ways.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -151,6 +152,81 @@ static unsigned long run_callbacks(const ways_bench *b)
     return a.done;
 }
 
+/* --------------------------------------------------------------------------- completion queues */
+
+enum { TAKEN_AT_ONCE = 256 };
+
+static void submit_to_queue(const ways_bench *b, bb_completions *completions, uint64_t *random,
+                            test_text *body)
+{
+    bb_request request;
+    int32_t code;
+
+    many_fill(&b->many, random, body);
+    request = many_request(&b->many, "123", body);
+    code = bb_completions_submit(completions, &request, 0, NULL);
+    if (code != BB_OK)
+        bench_stop("bb_completions_submit", bb_code_name(code));
+}
+
+/* Waits for what is there, as an event loop does if `is_watched`, else inside the library. */
+static size_t take_from_queue(bb_completions *completions, int is_watched, bb_completion *taken)
+{
+    struct pollfd watched = {.fd = -1, .events = POLLIN};
+    size_t count = 0;
+
+    if (is_watched) {
+        watched.fd = bb_completions_fd(completions);
+        poll(&watched, 1, -1);
+    }
+    if (bb_completions_take(completions, taken, TAKEN_AT_ONCE, is_watched ? 0 : -1, &count) !=
+        BB_OK)
+        bench_stop("bb_completions_take", "failed");
+    for (size_t i = 0; i < count; i++) {
+        if (bb_result_http_status(taken[i].result) != 200)
+            bench_stop("bb_completions_submit", bb_result_body(taken[i].result, NULL));
+        bb_result_free(taken[i].result);
+    }
+    return count;
+}
+
+/* One thread submits and takes. */
+static unsigned long run_queue(const ways_bench *b, int is_watched)
+{
+    static bb_completion taken[TAKEN_AT_ONCE];
+    bb_completions *completions;
+    test_text body = {0};
+    double end = bench_now_ms() + b->many.seconds * 1e3;
+    uint64_t random = (uint64_t)end;
+    unsigned long done = 0;
+    size_t open = 0;
+
+    if (bb_completions_open(b->many.with_workers, NULL, &completions, NULL) != BB_OK)
+        bench_stop("bb_completions_open", "failed");
+    bb_completion_init(&taken[0]);
+    do {
+        size_t count;
+        for (; open < b->at_once && bench_now_ms() < end; open++)
+            submit_to_queue(b, completions, &random, &body);
+        count = take_from_queue(completions, is_watched, taken);
+        open -= count;
+        done += count;
+    } while (open > 0);
+    bb_completions_close(completions);
+    free(body.data);
+    return done;
+}
+
+static unsigned long run_queue_watched(const ways_bench *b)
+{
+    return run_queue(b, 1);
+}
+
+static unsigned long run_queue_waiting(const ways_bench *b)
+{
+    return run_queue(b, 0);
+}
+
 /* -------------------------------------------------------------------------------------- figures */
 
 static const struct way {
@@ -160,6 +236,8 @@ static const struct way {
     {"blocking, no workers", run_without_workers},
     {"blocking, 2 workers", run_with_workers},
     {"callback, 2 workers", run_callbacks},
+    {"completion queue and poll(), 2 workers", run_queue_watched},
+    {"completion queue, waiting, 2 workers", run_queue_waiting},
 };
 
 enum { WAYS = sizeof ways / sizeof ways[0] };
