@@ -518,6 +518,29 @@ static void test_E11_a_deadline_counts_while_another_writes(void **state)
     close_host(h);
 }
 
+/* Two groups are being written, so a third lingers. Its heir's time may be over before that: then
+ * the next one must look after it, though neither of the two ends. */
+static void test_E11_an_heir_that_expires_has_a_successor(void **state)
+{
+    (void)state;
+    for (uint32_t round = 0; round < test_times(100); round++) {
+        host *h = open_host(0);
+        script_hold(&h->script, 1);
+        for (size_t i = 0; i < 2; i++) {
+            start_timed(h, i, "42", "k", 0);
+            script_wait_inside(&h->script, i + 1);
+        }
+        start_timed(h, 2, "42", "heir", 2);
+        start_timed(h, 3, "42", "next", 0);
+        script_wait_inside(&h->script, 3);
+        settle(h); /* the heir may be inside, too */
+        let_go(h);
+        join(h, 0, 4);
+        expect_http(h, 3, 1, 200);
+        close_host(h);
+    }
+}
+
 /* Some expire at the moment when a place becomes free, so perhaps one that was just called. */
 static void test_E11_those_that_expire_pass_the_lead_on(void **state)
 {
@@ -849,6 +872,7 @@ int main(void)
         cmocka_unit_test(test_E9_after_what_the_store_goes_through_each_is_tried_alone),
         cmocka_unit_test(test_E11_each_of_a_group_is_told_when_nothing_helps),
         cmocka_unit_test(test_E11_a_deadline_counts_while_another_writes),
+        cmocka_unit_test(test_E11_an_heir_that_expires_has_a_successor),
         cmocka_unit_test(test_E11_those_that_expire_pass_the_lead_on),
         cmocka_unit_test(test_E11_one_that_waits_keeps_no_other_waiting),
         cmocka_unit_test(test_E11_callers_that_wait_hold_no_place_for_long),
