@@ -161,6 +161,9 @@ typedef enum bb_log_level {
  * is closed; that of a storage, until the last handle on it is closed, too. */
 typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
 
+/* Room for any log line of a handle, with a NUL. */
+#define BB_LOG_LINE_SIZE 512
+
 /* The wall clock: microseconds since 1970-01-01T00:00:00Z, positive. With 0 or less, which is what
  * a callback that raises an exception returns in some languages, the request is a 500. */
 typedef int64_t (*bb_clock_fn)(void *ctx);
@@ -348,7 +351,8 @@ BB_API int32_t bb_contacts_open(bb_storage *storage, const bb_config *config, bb
 /* Closes a handle and its sessions. No other call on it may be under way or come later, except from
  * callbacks of bb_contacts_submit(): queued requests are written first, each until its deadline,
  * and each callback is called; what a callback submits meanwhile is a 503. Such a callback must not
- * call this. NULL does nothing. */
+ * call this. Completion queues on it may be used at the same time and stay open; see below. NULL
+ * does nothing. */
 BB_API void bb_contacts_close(bb_contacts *contacts);
 
 /* The body limit in force (C7), for a host that wants to stop reading there. 0 for NULL. */
@@ -373,8 +377,9 @@ static inline void bb_principal_init(bb_principal *principal)
 #endif
 
 /* A flag of bb_request: the body's bytes stay as they are until the request is answered, so that
- * bb_contacts_submit() need not copy them. Answered means that the answer was returned or `done` is
- * called. */
+ * bb_contacts_submit() need not copy them. Answered means that the answer was returned, `done` is
+ * called, or the completion is taken; if a completion queue is closed before, it ends with the
+ * handle. */
 #define BB_REQUEST_BODY_STAYS (1u << 0)
 
 /* What arrived. */
@@ -577,6 +582,136 @@ static inline void bb_result_view_init(bb_result_view *view)
 /* Reads all of a result. A NULL result reads as a 500. BB_ERR_ARGUMENT if `view` is NULL, or its
  * size is that of no version. */
 BB_API int32_t bb_result_read(const bb_result *result, bb_result_view *view);
+
+/* --------------------------------------------------------------------------- completion queues */
+
+/*
+ * Answers of submitted requests without callbacks, for event loops and for other languages: none of
+ * the host's code runs on the library's threads. A completion queue keeps what has been answered
+ * until the host takes it, and has a file descriptor that says when something is there:
+ *
+ *     bb_completions_open(contacts, NULL, &completions, NULL);   one for each event loop, say
+ *     bb_completions_submit(completions, &request, tag, NULL);   the tag tells requests apart
+ *     ... when bb_completions_fd(completions) is readable ...
+ *     bb_completions_take(completions, array, count, 0, &taken);
+ *
+ * Every submitted request comes out of its queue exactly once, whatever becomes of it: answered,
+ * refused at once, cancelled, or past its deadline. That takes no memory, so it cannot fail; until
+ * it is taken, a completion holds its result and about a kilobyte more.
+ *
+ * Any number of threads may submit, take and cancel at once. Handle and queues are closed in any
+ * order, and in different threads if need be:
+ *
+ *  - The handle first: bb_contacts_close() lets all that was submitted be done, and waits for
+ * nobody who takes. Submitting is BB_ERR_CLOSED from its beginning on. What has not been taken can
+ * be taken afterwards, with valid results. Once that is all, taking is BB_ERR_CLOSED.
+ *  - The queue first: its requests are done all the same, and their answers are freed; see
+ *    bb_completions_stop().
+ *
+ * The handle's allocator and log function must last until both are closed. In a child of fork() all
+ * of these functions are BB_ERR_ARGUMENT, and closing only frees memory, and the child's own number
+ * of the file descriptor.
+ */
+typedef struct bb_completions bb_completions;
+
+/* Options of bb_completions_open(); 0 in a member means its default. */
+typedef struct bb_completions_options {
+    size_t size;        /* sizeof(bb_completions_options); set by bb_completions_options_init() */
+    uint32_t max_lines; /* log lines that are kept until they are taken. The handle's log lines come
+                           through this queue, too, if it is not 0; each of them through each queue
+                           that takes them, and also to bb_config.log if that is set. A line that
+                           finds as many waiting is dropped and counted. The room is taken at once,
+                           560 bytes for each. At most 65536 */
+    uint32_t reserved;  /* 0 */
+} bb_completions_options;
+
+#ifndef BB_DECLARATIONS_ONLY
+static inline void bb_completions_options_init(bb_completions_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
+#endif
+
+/* What comes out of a completion queue: an answer, or a log line. */
+typedef struct bb_completion {
+    size_t size;                 /* sizeof(bb_completion); set by bb_completion_init() */
+    uint64_t tag;                /* of the request; 0 with a log line */
+    bb_result *result;           /* the request's answer, now the caller's, who frees it with
+                                    bb_result_free(); NULL: this is a log line */
+    uint64_t lines_dropped;      /* how many log lines this queue has dropped since it was opened */
+    int32_t level;               /* of the log line, a bb_log_level; 0 with an answer */
+    uint32_t line_len;           /* its length; 0 with an answer */
+    char line[BB_LOG_LINE_SIZE]; /* it, with a NUL after it; "" with an answer */
+} bb_completion;
+
+#ifndef BB_DECLARATIONS_ONLY
+static inline void bb_completion_init(bb_completion *completion)
+{
+    memset(completion, 0, sizeof *completion);
+    completion->size = sizeof *completion;
+}
+#endif
+
+/*
+ * Opens a completion queue on a handle with workers (bb_config); there may be several. `options`
+ * may be NULL. BB_ERR_ARGUMENT for a handle without workers; BB_ERR_CLOSED for one that is being
+ * closed; BB_ERR_NOMEM; BB_ERR_INTERNAL if there is no file descriptor left.
+ */
+BB_API int32_t bb_completions_open(bb_contacts *contacts, const bb_completions_options *options,
+                                   bb_completions **out, bb_error *error);
+
+/*
+ * Stops a completion queue: whoever takes or waits, now or later, is told BB_ERR_CLOSED, and so is
+ * who submits. For threads that take in a loop: stop the queue, join them, close it. What is not
+ * answered yet is freed when it is: such requests are done all the same, unless they are cancelled.
+ * NULL does nothing.
+ */
+BB_API void bb_completions_stop(bb_completions *completions);
+
+/*
+ * Closes a completion queue. Other calls on it must be over, except bb_completions_take(): who
+ * waits there is told as by bb_completions_stop(), and this returns when all have left. It does not
+ * wait for requests. What was not taken is freed. NULL does nothing.
+ */
+BB_API void bb_completions_close(bb_completions *completions);
+
+/*
+ * A file descriptor that is readable exactly while there is something to take, for poll(), epoll
+ * and the like; edge-triggered watching serves those who then take until nothing is left. It
+ * belongs to the queue: do not read from it or close it; it is closed with the queue. When the
+ * handle is closed, it does not become readable. -1 for NULL.
+ */
+BB_API int32_t bb_completions_fd(bb_completions *completions);
+
+/*
+ * bb_contacts_submit() and bb_contacts_submit_authorize() with the answer coming out of this queue,
+ * even if it is known at once. The tag is any number; it comes back with the answer, which another
+ * thread may have taken before this returns. `ticket`, for bb_contacts_cancel(), may be NULL; it is
+ * 0 if the answer was known at once.
+ *
+ * BB_OK, or a code, and then nothing comes: BB_ERR_ARGUMENT for NULL, and for a request or
+ * principal whose size is that of no version or that sets members which this library does not know
+ * (a line in the log names them); BB_ERR_NOMEM; BB_ERR_CLOSED if the handle is being closed.
+ */
+BB_API int32_t bb_completions_submit(bb_completions *completions, const bb_request *request,
+                                     uint64_t tag, uint64_t *ticket);
+BB_API int32_t bb_completions_submit_authorize(bb_completions *completions,
+                                               const bb_request *request, uint64_t tag,
+                                               uint64_t *ticket);
+
+/*
+ * Takes what is there, the oldest first, at most `max` completions; `array` is an array of as many,
+ * of which the first has its size set, and the others get the same. Waits for the first one for
+ * `timeout_ms` milliseconds; 0: not at all; negative: for as long as it takes. `*taken` is how many
+ * there were.
+ *
+ * BB_OK, with `*taken` 0 if the time was over before anything came. BB_ERR_CLOSED if the queue is
+ * stopped or being closed, or if the handle is closed and nothing is left. BB_ERR_ARGUMENT for
+ * NULL, a `max` of 0, or a size that is of no version.
+ */
+BB_API int32_t bb_completions_take(bb_completions *completions, bb_completion *array, size_t max,
+                                   int64_t timeout_ms, size_t *taken);
 
 /* ---------------------------------------------------------------------------------- statistics */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dispatch/dispatcher.h"
+#include "dispatch/outboxes.h"
 #include "util/alloc.h"
 #include "util/clock.h"
 #include "util/struct_size.h"
@@ -114,6 +115,32 @@ static int32_t read_config(const bb_config *given, bb_config *config, bb_error *
                : bb_error_set(error, BB_ERR_ARGUMENT, "a limit is out of its bounds");
 }
 
+/* A bb_log_fn: for the host's, and for the completion queues. A child of fork() may still log that
+ * it can do nothing, but must not take the queues' locks. */
+static void log_to_all(void *contacts_, int32_t level, const char *line, size_t len)
+{
+    bb_contacts *contacts = contacts_;
+
+    if (contacts->log != NULL)
+        contacts->log(contacts->log_ctx, level, line, len);
+    if (bb_contacts_is_usable(contacts))
+        bb_outboxes_log(contacts->outboxes, level, line, len);
+}
+
+static int32_t prepare_outboxes(bb_contacts *contacts)
+{
+    bb_executor *executor = &contacts->executor;
+
+    contacts->outboxes = bb_outboxes_new(&executor->allocator);
+    if (contacts->outboxes == NULL)
+        return BB_ERR_NOMEM;
+    contacts->log = executor->log;
+    contacts->log_ctx = executor->log_ctx;
+    executor->log = log_to_all;
+    executor->log_ctx = contacts;
+    return BB_OK;
+}
+
 static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, bb_error *error)
 {
     const bb_storage_vtable *table = &contacts->executor.storage->vtable;
@@ -129,8 +156,10 @@ static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, b
 
     if (config->workers == 0 && limits.max_group_requests == 1)
         return BB_OK; /* nothing to share */
-    code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, contacts->random,
-                              contacts->random_ctx, &contacts->dispatcher);
+    code = config->workers > 0 ? prepare_outboxes(contacts) : BB_OK;
+    if (code == BB_OK)
+        code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, contacts->random,
+                                  contacts->random_ctx, &contacts->dispatcher);
     return code == BB_OK ? BB_OK : bb_error_set(error, code, "the workers cannot be started");
 }
 
@@ -195,6 +224,25 @@ int32_t bb_contacts_open(bb_storage *storage, const bb_config *given, bb_contact
     return code;
 }
 
+/* What is submitted through completion queues ends first, and they are told last. */
+static void close_parts(bb_contacts *contacts)
+{
+    if (contacts->outboxes != NULL)
+        bb_outboxes_shut(contacts->outboxes);
+    bb_dispatcher_close(contacts->dispatcher);
+    bb_session_pool_close(&contacts->executor.pool);
+    if (contacts->outboxes != NULL)
+        bb_outboxes_end(contacts->outboxes);
+}
+
+static void abandon_parts(bb_contacts *contacts)
+{
+    bb_dispatcher_abandon(contacts->dispatcher);
+    bb_session_pool_abandon(&contacts->executor.pool);
+    if (contacts->outboxes != NULL)
+        bb_outboxes_abandon(contacts->outboxes);
+}
+
 void bb_contacts_close(bb_contacts *contacts)
 {
     bb_allocator memory;
@@ -202,13 +250,10 @@ void bb_contacts_close(bb_contacts *contacts)
     if (contacts == NULL)
         return;
     memory = contacts->executor.allocator;
-    if (bb_contacts_is_usable(contacts)) {
-        bb_dispatcher_close(contacts->dispatcher);
-        bb_session_pool_close(&contacts->executor.pool);
-    } else {
-        bb_dispatcher_abandon(contacts->dispatcher);
-        bb_session_pool_abandon(&contacts->executor.pool);
-    }
+    if (bb_contacts_is_usable(contacts))
+        close_parts(contacts);
+    else
+        abandon_parts(contacts);
     bb_storage_release(contacts->executor.storage);
     bb_free(&memory, contacts);
 }

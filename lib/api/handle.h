@@ -8,6 +8,7 @@
 #include "util/random.h"
 
 struct bb_dispatcher;
+struct bb_outboxes;
 
 struct bb_contacts {
     bb_executor executor;
@@ -22,6 +23,9 @@ struct bb_contacts {
     int64_t timeout_ms;
     int32_t custom_attributes;        /* a bb_attributes */
     struct bb_dispatcher *dispatcher; /* NULL: without workers */
+    struct bb_outboxes *outboxes;     /* of the completion queues; NULL: without workers */
+    bb_log_fn log;                    /* the host's, where completion queues may take lines, too */
+    void *log_ctx;
 };
 
 /* False in a child of fork(): there its locks may be held for ever, its threads are missing, and

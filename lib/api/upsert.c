@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "api/handle.h"
+#include "api/upsert.h"
 #include "dispatch/dispatcher.h"
 #include "execute/single.h"
 #include "request/body.h"
@@ -31,6 +31,8 @@ typedef struct exchange {
     bb_batch batch;
     bb_done_fn done; /* the host's, of a submitted request */
     void *done_ctx;
+    bb_outbox *outbox; /* where its answer goes instead, and the exchange with it */
+    bb_outbox_entry entry;
 } exchange;
 
 /* Reads a struct of the caller's as this version knows it. Returns 0, after a line in the log, if
@@ -336,6 +338,14 @@ bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *reques
 
 /* ---------------------------------------------------------------------------------- submitting */
 
+/* Counts a submitted request, and frees what its answer does not need. */
+static void end_submitted(exchange *x, const bb_result *result)
+{
+    if (!x->only_authorizes)
+        count_answer(x, result);
+    end(x);
+}
+
 /* Answers a submitted request, which ends it. */
 static void finish(bb_job *job, bb_result *result)
 {
@@ -344,11 +354,18 @@ static void finish(bb_job *job, bb_result *result)
     bb_done_fn done = x->done;
     void *done_ctx = x->done_ctx;
 
-    if (!x->only_authorizes)
-        count_answer(x, result);
-    end(x);
+    end_submitted(x, result);
     bb_free(&allocator, x);
     done(done_ctx, result);
+}
+
+/* The same for one whose answer the host will take. */
+static void finish_in_outbox(bb_job *job, bb_result *result)
+{
+    exchange *x = (exchange *)job;
+
+    end_submitted(x, result);
+    bb_outbox_put(x->outbox, &x->entry, result, job->is_followed);
 }
 
 /* The host's bytes last only until the call returns, unless it says otherwise, and slices of the
@@ -383,6 +400,44 @@ static int32_t queue(exchange *x, uint64_t *ticket)
     return code == BB_OK ? BB_STATUS_SUCCESS : BB_FAULT(code);
 }
 
+/* Begins a request that is to be submitted: BB_OK, BB_ERR_NOMEM or BB_ERR_ARGUMENT. */
+static int32_t begin_submitted(bb_contacts *contacts, const bb_request *request,
+                               int only_authorizes, exchange **out)
+{
+    exchange *x = bb_alloc(&contacts->executor.allocator, sizeof *x);
+    int32_t code = x != NULL ? begin(x, contacts, request, only_authorizes) : BB_ERR_NOMEM;
+
+    if (code == BB_OK)
+        *out = x;
+    else
+        bb_free(&contacts->executor.allocator, x);
+    return code;
+}
+
+int32_t bb_contacts_submit_to(bb_contacts *contacts, const bb_request *request, int only_authorizes,
+                              bb_outbox *outbox, uint64_t tag, uint64_t *ticket)
+{
+    exchange *x;
+    int32_t code = begin_submitted(contacts, request, only_authorizes, &x);
+    int32_t status;
+
+    if (code != BB_OK)
+        return code;
+    if (!bb_outbox_expect(outbox)) {
+        end(x);
+        bb_free(&contacts->executor.allocator, x);
+        return BB_ERR_CLOSED;
+    }
+    x->job.done = finish_in_outbox;
+    x->job.recipient = outbox;
+    x->outbox = outbox;
+    x->entry = (bb_outbox_entry){.block = x, .tag = tag};
+    status = queue(x, ticket);
+    if (status != BB_STATUS_SUCCESS)
+        finish_in_outbox(&x->job, bb_response_plain(status));
+    return BB_OK;
+}
+
 static bb_result *submit(bb_contacts *contacts, const bb_request *request, int only_authorizes,
                          bb_done_fn done, void *done_ctx, uint64_t *ticket)
 {
@@ -393,14 +448,10 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
 
     if (code == BB_OK && (contacts->dispatcher == NULL || done == NULL))
         code = BB_ERR_ARGUMENT;
+    if (code == BB_OK)
+        code = begin_submitted(contacts, request, only_authorizes, &x);
     if (code != BB_OK)
         return bb_response_plain(BB_FAULT(code));
-    x = bb_alloc(&contacts->executor.allocator, sizeof *x);
-    code = x != NULL ? begin(x, contacts, request, only_authorizes) : BB_ERR_NOMEM;
-    if (code != BB_OK) {
-        bb_free(&contacts->executor.allocator, x);
-        return bb_response_plain(BB_FAULT(code));
-    }
     x->job.done = finish;
     x->done = done;
     x->done_ctx = done_ctx;
@@ -408,9 +459,7 @@ static bb_result *submit(bb_contacts *contacts, const bb_request *request, int o
     if (status == BB_STATUS_SUCCESS)
         return NULL; /* the exchange may be over by now */
     result = bb_response_plain(status);
-    if (!only_authorizes)
-        count_answer(x, result);
-    end(x);
+    end_submitted(x, result);
     bb_free(&contacts->executor.allocator, x);
     return result;
 }

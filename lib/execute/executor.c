@@ -21,7 +21,7 @@ int32_t bb_executor_with_session(bb_executor *executor, int64_t deadline, bb_ses
 void bb_executor_log(const bb_executor *executor, int32_t level, const char *what,
                      const bb_error *error)
 {
-    char line[512];
+    char line[BB_LOG_LINE_SIZE];
     int len;
 
     if (executor->log == NULL)

@@ -109,6 +109,13 @@ static int is_left_over(const bb_job_group *group, size_t i)
     return group->codes[i] == BB_ERR_TOO_LARGE && group->collectors[i].is_crowded_out;
 }
 
+/* Whether the answer after this one goes to the same place, and at once. */
+static int is_followed(const bb_job_group *group, bb_job *const *jobs, size_t count, size_t i)
+{
+    return i + 1 < count && jobs[i]->recipient != NULL &&
+           jobs[i + 1]->recipient == jobs[i]->recipient && !is_left_over(group, i + 1);
+}
+
 /* Answers each job of a group that went through. Counts before, as a host that has an answer may
  * ask for the statistics. */
 static void answer_all(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,
@@ -122,10 +129,12 @@ static void answer_all(bb_executor *executor, bb_job_group *group, bb_job *const
         bb_count_write(&executor->counters, stored);
     for (size_t i = 0; i < count; i++) {
         bb_collector *collector = &group->collectors[i];
-        if (is_left_over(group, i))
+        if (is_left_over(group, i)) {
             bb_collector_free(collector);
-        else
-            jobs[i]->done(jobs[i], answer_member(executor, jobs[i], collector, group->codes[i]));
+            continue;
+        }
+        jobs[i]->is_followed = is_followed(group, jobs, count, i);
+        jobs[i]->done(jobs[i], answer_member(executor, jobs[i], collector, group->codes[i]));
     }
     for (size_t i = 0; i < count; i++) {
         if (is_left_over(group, i))

@@ -26,6 +26,8 @@ typedef struct bb_job {
      * may be gone when it returns. */
     void (*done)(struct bb_job *job, bb_result *result);
     void *done_ctx;
+    const void *recipient; /* who takes the answer, if he takes that of other jobs, too */
+    int is_followed;       /* his next one comes at once, so he need not be woken for this one */
 
     /* its attempts so far; see conclude.h and retry.h */
     unsigned attempts; /* that failed */

@@ -12,23 +12,25 @@
  * 64-bit pointers). These sizes are accepted for ever, so a line never changes. A later struct gets
  * a line that says how it was first released, as bb_result_view and bb_change.
  */
-#define BB_FIRST_RELEASE_MAP(XX)            \
-    XX(bb_error, message, 272)              \
-    XX(bb_storage_options, log_ctx, 32)     \
-    XX(bb_postgres_options, flags, 128)     \
-    XX(bb_key_options, random_ctx, 80)      \
-    XX(bb_config, max_group_bytes, 136)     \
-    XX(bb_principal, chatbot_id, 24)        \
-    XX(bb_request, timeout_ms, 88)          \
-    XX(bb_stats, queued_bytes, 496)         \
-    XX(bb_record, custom_attributes, 112)   \
-    XX(bb_access, deadline, 56)             \
-    XX(bb_contact, custom_attributes, 128)  \
-    XX(bb_write, put_ctx, 48)               \
-    XX(bb_write_group, deadline, 48)        \
-    XX(bb_key_record, now_us, 48)           \
-    XX(bb_result_view, unchanged, 80)       \
-    XX(bb_storage_vtable, write_group, 120) \
+#define BB_FIRST_RELEASE_MAP(XX)             \
+    XX(bb_error, message, 272)               \
+    XX(bb_storage_options, log_ctx, 32)      \
+    XX(bb_postgres_options, flags, 128)      \
+    XX(bb_key_options, random_ctx, 80)       \
+    XX(bb_config, max_group_bytes, 136)      \
+    XX(bb_principal, chatbot_id, 24)         \
+    XX(bb_request, timeout_ms, 88)           \
+    XX(bb_stats, queued_bytes, 496)          \
+    XX(bb_record, custom_attributes, 112)    \
+    XX(bb_access, deadline, 56)              \
+    XX(bb_contact, custom_attributes, 128)   \
+    XX(bb_write, put_ctx, 48)                \
+    XX(bb_write_group, deadline, 48)         \
+    XX(bb_key_record, now_us, 48)            \
+    XX(bb_result_view, unchanged, 80)        \
+    XX(bb_completions_options, reserved, 16) \
+    XX(bb_completion, line, 552)             \
+    XX(bb_storage_vtable, write_group, 120)  \
     XX(bb_change, reserved, 72)
 
 /* The offset after the last byte of a member. */
