@@ -49,7 +49,7 @@ int store_open(const char *uri, int may_make, int64_t timeout_ms, bb_storage **o
 }
 
 int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, int64_t max_answer,
-                  int64_t timeout_ms, bb_contacts **out)
+                  int32_t custom_attributes, int64_t timeout_ms, bb_contacts **out)
 {
     bb_config config;
     bb_error error;
@@ -61,6 +61,7 @@ int endpoint_open(bb_storage *storage, uint32_t workers, uint32_t max_queued, in
     config.max_queued = max_queued;
     config.timeout_ms = timeout_ms;
     config.max_answer_bytes = (size_t)max_answer;
+    config.custom_attributes = custom_attributes;
     bb_error_init(&error);
     code = bb_contacts_open(storage, &config, out, &error);
     return code == BB_OK ? EXIT_SUCCESS : log_failure("cannot serve", code, &error);

@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "listen.h"
 #include "log.h"
+#include "query.h"
 #include "serve.h"
 #include "store.h"
 #include "timeouts.h"
@@ -19,7 +20,7 @@ const char log_program[] = "bb-contacts-uv";
 static const char help[] =
     "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--timeout SECONDS]\n"
     "                      [--idle SECONDS] [--head-time SECONDS] [--body-time SECONDS]\n"
-    "                      [--max-answer BYTES] [--demo]\n"
+    "                      [--max-answer BYTES] [--custom-attributes replace|merge] [--demo]\n"
     "\n"
     "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). One\n"
     "thread serves all connections; others write to the store.\n"
@@ -35,6 +36,10 @@ static const char help[] =
     "  --head-time SECONDS how long a request's head may take to arrive (default 30)\n"
     "  --body-time SECONDS how long its body may take (default 300)\n"
     "  --max-answer BYTES  refuses requests (413) whose answer would have more (default 67108864)\n"
+    "  --custom-attributes replace|merge\n"
+    "                      whether custom_attributes that are sent replace a contact's (default),\n"
+    "                      or are set one by one, null removing one; a request may say it itself:\n"
+    "                      ?custom_attributes=merge\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -56,6 +61,7 @@ enum {
     HEAD_TIME,
     BODY_TIME,
     MAX_ANSWER,
+    CUSTOM_ATTRIBUTES,
     DEMO,
     HELP,
     VERSION
@@ -69,7 +75,8 @@ struct options {
     int64_t idle;
     int64_t head_time;
     int64_t body_time;
-    int64_t max_answer; /* bytes; 0: the library's default */
+    int64_t max_answer;        /* bytes; 0: the library's default */
+    int32_t custom_attributes; /* a bb_attributes */
     int demo;
 };
 
@@ -85,6 +92,8 @@ static int check_options(const struct options *options)
                  {"--head-time", options->head_time, MAX_IDLE_SECONDS},
                  {"--body-time", options->body_time, MAX_IDLE_SECONDS}};
 
+    if (options->custom_attributes < 0)
+        return usage_error("must be replace or merge", "--custom-attributes");
     if (options->workers < 1 || options->workers > MAX_WORKERS)
         return usage_error("must be 1 to 256", "--workers");
     if (options->max_answer < 0 || options->max_answer > MAX_ANSWER_BYTES)
@@ -103,6 +112,7 @@ static int read_options(int argc, char **argv, struct options *options)
         {"head-time", required_argument, NULL, HEAD_TIME},
         {"body-time", required_argument, NULL, BODY_TIME},
         {"max-answer", required_argument, NULL, MAX_ANSWER},
+        {"custom-attributes", required_argument, NULL, CUSTOM_ATTRIBUTES},
         {"store", required_argument, NULL, STORE},
         {"listen", required_argument, NULL, LISTEN},
         {"workers", required_argument, NULL, WORKERS},
@@ -138,6 +148,8 @@ static int read_options(int argc, char **argv, struct options *options)
             options->body_time = parse_number(optarg, 1);
         else if (option == MAX_ANSWER)
             options->max_answer = parse_number(optarg, 1);
+        else if (option == CUSTOM_ATTRIBUTES)
+            options->custom_attributes = query_attributes(optarg, strlen(optarg));
         else
             options->demo = 1;
     }
@@ -166,7 +178,8 @@ static int run(bb_storage *storage, const struct options *options)
      * requests of all connections can wait, and none is refused because of the others. */
     if (status == EXIT_SUCCESS)
         status = endpoint_open(storage, (uint32_t)options->workers, 2 * limits.connections,
-                               options->max_answer, options->timeout * 1000, &contacts);
+                               options->max_answer, options->custom_attributes,
+                               options->timeout * 1000, &contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;

@@ -115,6 +115,7 @@ void request_find_route(struct request *request)
     const char *segment;
     const char *path = http_path(target, request->target.len, &path_len);
 
+    query_read(&request->query, request->text + request->target.at, request->target.len);
     request->route = route_find(path, path_len, &segment, &segment_len);
     request->chatbot_id.at = (size_t)(segment - request->text);
     request->chatbot_id.len = route_decode(request->text + request->chatbot_id.at, segment_len);
@@ -132,6 +133,7 @@ bb_request request_for_library(const struct request *request)
     if (request->idempotency_key.times > 0)
         to.idempotency_key =
             request_value(request, &request->idempotency_key, &to.idempotency_key_len);
+    query_set(&request->query, &to);
     return to;
 }
 

@@ -5,6 +5,7 @@
 #define BB_UV_REQUEST_H
 
 #include "inbox.h"
+#include "query.h"
 #include "reply.h"
 #include "route.h"
 
@@ -58,7 +59,8 @@ struct request {
     struct span transfer_encoding;
     struct span content_encoding;
     struct span chatbot_id; /* decoded */
-    char *text;             /* what the spans above are pieces of */
+    struct query query;
+    char *text; /* what the spans above are pieces of */
     size_t text_len;
     size_t text_capacity;
     struct span *value; /* of the header that is being read; NULL: not one of those above */
@@ -111,7 +113,7 @@ struct span *request_field(struct request *request);
 /* A header's value, without white space around it. */
 const char *request_value(const struct request *request, const struct span *span, size_t *len);
 
-/* Sets route and chatbot from the target, which is not needed after that. */
+/* Sets route, query and chatbot from the target, which is not needed after that. */
 void request_find_route(struct request *request);
 
 /* Whether the body is encoded, so that the library could not read it. */

@@ -10,10 +10,11 @@ struct options {
     const char *store;
     const char *listen;
     int demo;
-    int64_t workers;    /* 0: none */
-    int64_t timeout;    /* seconds, for a request or a command */
-    int64_t idle;       /* seconds */
-    int64_t max_answer; /* bytes; 0: the library's default */
+    int64_t workers;           /* 0: none */
+    int64_t timeout;           /* seconds, for a request or a command */
+    int64_t idle;              /* seconds */
+    int64_t max_answer;        /* bytes; 0: the library's default */
+    int32_t custom_attributes; /* a bb_attributes */
     int64_t workspace;
     int64_t chatbot; /* 0: none */
     int64_t expires; /* Unix seconds; 0: never */

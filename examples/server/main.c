@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "limits.h"
 #include "log.h"
+#include "query.h"
 #include "store.h"
 
 #include <getopt.h>
@@ -16,7 +17,7 @@ const char log_program[] = "bb-contacts-server";
 static const char help[] =
     "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--workers N]\n"
     "                                              [--idle SECONDS] [--max-answer BYTES]\n"
-    "                                              [--demo]\n"
+    "                                              [--custom-attributes replace|merge] [--demo]\n"
     "       bb-contacts-server [--store URI] chatbot add ID --workspace N\n"
     "       bb-contacts-server [--store URI] chatbot archive ID\n"
     "       bb-contacts-server [--store URI] chatbot restore ID\n"
@@ -37,6 +38,10 @@ static const char help[] =
     "  --timeout SECONDS   how long a request, or a command, may wait for the store (default 10)\n"
     "  --idle SECONDS      closes connections on which nothing moves for this long (default 75)\n"
     "  --max-answer BYTES  refuses requests (413) whose answer would have more (default 67108864)\n"
+    "  --custom-attributes replace|merge\n"
+    "                      whether custom_attributes that are sent replace a contact's (default),\n"
+    "                      or are set one by one, null removing one; a request may say it itself:\n"
+    "                      ?custom_attributes=merge\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -79,7 +84,8 @@ enum {
     WORKERS = 0x20000,
     TIMEOUT = 0x40000,
     IDLE = 0x80000,
-    MAX_ANSWER = 0x100000
+    MAX_ANSWER = 0x100000,
+    CUSTOM_ATTRIBUTES = 0x200000
 };
 
 static const struct command {
@@ -90,7 +96,12 @@ static const struct command {
     int makes; /* makes an SQLite file that is not there */
     int (*run)(bb_storage *storage, const struct options *options); /* NULL: schema_print() */
 } commands[] = {
-    {{"serve", NULL}, NOTHING, LISTEN | DEMO | WORKERS | IDLE | MAX_ANSWER, 0, 1, serve},
+    {{"serve", NULL},
+     NOTHING,
+     LISTEN | DEMO | WORKERS | IDLE | MAX_ANSWER | CUSTOM_ATTRIBUTES,
+     0,
+     1,
+     serve},
     {{"chatbot", "add"}, ID, WORKSPACE, WORKSPACE, 1, chatbot_add},
     {{"chatbot", "archive"}, ID, 0, 0, 0, chatbot_archive},
     {{"chatbot", "restore"}, ID, 0, 0, 0, chatbot_restore},
@@ -116,6 +127,8 @@ static void read_value(int option, const char *value, struct options *options)
         options->idle = parse_number(value, 1);
     else if (option == MAX_ANSWER)
         options->max_answer = parse_number(value, 1);
+    else if (option == CUSTOM_ATTRIBUTES)
+        options->custom_attributes = query_attributes(value, strlen(value));
     else if (option == WORKSPACE)
         options->workspace = parse_number(value, 1);
     else if (option == CHATBOT)
@@ -138,6 +151,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         {"timeout", required_argument, NULL, TIMEOUT},
         {"idle", required_argument, NULL, IDLE},
         {"max-answer", required_argument, NULL, MAX_ANSWER},
+        {"custom-attributes", required_argument, NULL, CUSTOM_ATTRIBUTES},
         {"workspace", required_argument, NULL, WORKSPACE},
         {"chatbot", required_argument, NULL, CHATBOT},
         {"expires", required_argument, NULL, EXPIRES},
@@ -167,6 +181,8 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         return usage_error("must be 1 to 86400 seconds", "--idle");
     if (options->max_answer < 0 || options->max_answer > MAX_ANSWER_BYTES)
         return usage_error("must be 1 to 17179869184 bytes", "--max-answer");
+    if (options->custom_attributes < 0)
+        return usage_error("must be replace or merge", "--custom-attributes");
     if (options->workspace < 0 || options->chatbot < 0 || options->expires < 0)
         return usage_error("must be a positive number of at most 63 bits",
                            options->workspace < 0 ? "--workspace"

@@ -10,6 +10,7 @@
 #include "head.h"
 #include "http.h"
 #include "limits.h"
+#include "query.h"
 #include "route.h"
 #include "send.h"
 #include "server.h"
@@ -21,8 +22,9 @@ struct request {
     const char *method;     /* this and the next are libmicrohttpd's, valid as long as the
                                request */
     const char *target_end; /* NULL: the target is not valid */
-    int has_begun;          /* its head has arrived */
-    int is_last;            /* the connection is closed after it */
+    struct query query;
+    int has_begun; /* its head has arrived */
+    int is_last;   /* the connection is closed after it */
     char *body;
     size_t len;
     size_t capacity;
@@ -51,6 +53,7 @@ void *request_new(void *cls, const char *target, struct MHD_Connection *connecti
     if (request == NULL)
         return NULL;
     request->route = route;
+    query_read(&request->query, target, target_len);
     request->target_end = http_is_target(target, target_len) ? target + target_len : NULL;
     /* Split first, decode then: a %2F is part of the segment, and a %00 does not end it. */
     memcpy(request->chatbot_id, segment, len);
@@ -95,6 +98,7 @@ static bb_request library_request(struct MHD_Connection *connection, const struc
     to.chatbot_id_len = request->chatbot_id_len;
     to.authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION, &to.authorization_len);
     to.idempotency_key = header(connection, "Idempotency-Key", &to.idempotency_key_len);
+    query_set(&request->query, &to);
     return to;
 }
 

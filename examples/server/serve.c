@@ -104,8 +104,9 @@ int serve(bb_storage *storage, const struct options *options)
         return -listener;
     status = options->demo ? demo_prepare(storage, options->timeout * 1000) : EXIT_SUCCESS;
     if (status == EXIT_SUCCESS)
-        status = endpoint_open(storage, (uint32_t)options->workers, 0, options->max_answer,
-                               options->timeout * 1000, &server.contacts);
+        status =
+            endpoint_open(storage, (uint32_t)options->workers, 0, options->max_answer,
+                          options->custom_attributes, options->timeout * 1000, &server.contacts);
     if (status != EXIT_SUCCESS) {
         close(listener);
         return status;

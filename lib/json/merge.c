@@ -85,7 +85,7 @@ static void append_member(merging *m, bb_slice name, bb_slice value)
 static int32_t replace(merging *m, size_t place, bb_slice name, bb_slice value)
 {
     size_t at = m->patch.list[place].at;
-    bb_json_iterator it = {m->set.data + at, m->set.data + m->set.len, NULL};
+    bb_json_iterator it = bb_json_iterate(m->set);
     bb_slice new_name;
     bb_slice new_value;
     int32_t equal = 0;
@@ -96,6 +96,7 @@ static int32_t replace(merging *m, size_t place, bb_slice name, bb_slice value)
         m->has_changed = 1;
         return BB_OK;
     }
+    it.at = m->set.data + at;
     bb_json_next_member(&it, &new_name, &new_value);
     code = bb_json_equal(&m->arena.allocator, value, new_value, &equal);
     if (!equal)

@@ -30,6 +30,9 @@ typedef struct bb_case {
     char detail[1000];
 } bb_case;
 
+/* The limit to what merging may come to, of every write here (D3). */
+enum { KEPT_MAX_ATTRIBUTES = 4000 };
+
 /* A contact with strings of its own. */
 typedef struct kept_contact {
     int present;

@@ -60,6 +60,8 @@ static int32_t keep_put(void *ctx, size_t index, int32_t outcome, const bb_conta
     place = state->sorted[index].place;
     kept->times[place]++;
     kept->outcomes[place] = outcome;
+    if (outcome == BB_PUT_OVERSIZED)
+        return BB_OK;
     if (contact == NULL || keep_contact(&kept->after[place], contact) != 0)
         return BB_ERR_NOMEM;
     if (before != NULL && keep_contact(&kept->before[place], before) != 0)
@@ -132,7 +134,8 @@ static int prepare(prepared *p, kept_write *kept, const bb_access *access, const
                           .records = p->pointers,
                           .record_count = count,
                           .put = keep_put,
-                          .put_ctx = &p->state};
+                          .put_ctx = &p->state,
+                          .max_attribute_bytes = KEPT_MAX_ATTRIBUTES};
     return 1;
 }
 

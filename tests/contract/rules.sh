@@ -42,7 +42,7 @@ D email|Omitted is kept, null clears; stored as sent
 D phonenumber|Omitted is kept, null clears; stored as sent
 D stripe_accounts|Omitted is kept, null resets to `[]`, a value replaces
 D custom_attributes|Omitted is kept, null resets to `{}`, a value replaces
-D2|Merging of `custom_attributes`
+D2|Merging of `custom_attributes`: members are set, removed by null, or kept
 D3|Merging may not grow a contact past the limit of an entry
 E1|Entries act one by one, in order; one contact per external_id
 E2|One contact per entry in `data`, in its final state

@@ -50,6 +50,8 @@ class Usage(unittest.TestCase):
             ["serve", "--max-answer", "0"],
             ["serve", "--max-answer", "17179869185"],
             ["chatbot", "archive", "5", "--max-answer", "5"],
+            ["serve", "--custom-attributes", "append"],
+            ["key", "add", "--workspace", "1", "--custom-attributes", "merge"],
             ["chatbot", "archive", "5", "--idle", "5"],
             ["chatbot", "archive", "5", "--timeout", "86401"],
             ["serve", "--unknown"],

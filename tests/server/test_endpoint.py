@@ -214,6 +214,46 @@ class Unchanged(TestCase):
 
 
 @needs_shared_store
+class Merging(TestCase):
+    def send(self, attributes, query="", server=None, external_id="m"):
+        server = server or self.server
+        body = {"users": [{"external_id": external_id, "custom_attributes": attributes}]}
+        headers = {"Authorization": f"Bearer {self.server.key}"}
+        return self.request("POST", path_of(123) + query, json.dumps(body), headers, server)
+
+    def test_D2_a_request_may_ask_for_merging(self):
+        self.assertEqual(self.send({"a": 1, "b": 2}).status, 200)
+        merged = self.send({"b": None, "c": 3}, "?custom_attributes=merge")
+        self.assertEqual(merged.contact["custom_attributes"], {"a": 1, "c": 3})
+        merged = self.send({"d": 4}, "?x=%3F&&custom_attributes=merge&custom_attributes=merge&")
+        self.assertEqual(merged.contact["custom_attributes"], {"a": 1, "c": 3, "d": 4})
+        replaced = self.send({"e": 5}, "?custom_attributes=replace")
+        self.assertEqual(replaced.contact["custom_attributes"], {"e": 5})
+        replaced = self.send({"f": 6}, "?merge&custom_attribute=merge")
+        self.assertEqual(replaced.contact["custom_attributes"], {"f": 6})
+
+    def test_D2_what_does_not_exist_is_a_400(self):
+        for query in (
+            "custom_attributes",
+            "custom_attributes=",
+            "custom_attributes=Merge",
+            "custom_attributes=merge2",
+            "custom_attributes=merge&custom_attributes=replace",
+            "x&custom_attributes=append&y",
+        ):
+            answer = self.send({}, "?" + query)
+            self.assertEqual(answer.outcome, (400, "Invalid request data"), query)
+
+    @needs_shared_store
+    def test_D2_the_server_may_merge_unless_asked_otherwise(self):
+        server = self.start("--custom-attributes", "merge")
+        self.send({"a": 1}, server=server, external_id="of a server that merges")
+        both = self.send({"b": 2}, server=server, external_id="of a server that merges")
+        self.assertEqual(both.contact["custom_attributes"], {"a": 1, "b": 2})
+        one = self.send({"c": 3}, "?custom_attributes=replace", server, "of a server that merges")
+        self.assertEqual(one.contact["custom_attributes"], {"c": 3})
+
+
 class BusyStore(TestCase):
     def test_E11_busy_past_the_deadline(self):
         self.assertEqual(self.post(ONE).status, 200)
