@@ -26,6 +26,16 @@ static void set(int32_t *member, int32_t value)
     *member = *member == 0 || *member == value ? value : (int32_t)REFUSED;
 }
 
+static void set_dry_run(struct query *query, const char *value, size_t len)
+{
+    int32_t dry_run = is(value, len, "true") ? 1 : is(value, len, "false") ? 0 : REFUSED;
+
+    if (query->says_dry_run && query->dry_run != dry_run)
+        dry_run = REFUSED;
+    query->says_dry_run = 1;
+    query->dry_run = dry_run;
+}
+
 /* name=value */
 static void read_pair(struct query *query, const char *pair, size_t len)
 {
@@ -36,6 +46,8 @@ static void read_pair(struct query *query, const char *pair, size_t len)
 
     if (is(pair, name_len, "custom_attributes"))
         set(&query->custom_attributes, query_attributes(value, value_len));
+    else if (is(pair, name_len, "dry_run"))
+        set_dry_run(query, value, value_len);
 }
 
 void query_read(struct query *query, const char *target, size_t len)
@@ -54,4 +66,5 @@ void query_read(struct query *query, const char *target, size_t len)
 void query_set(const struct query *query, bb_request *request)
 {
     request->custom_attributes = query->custom_attributes;
+    request->dry_run = query->dry_run;
 }

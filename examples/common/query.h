@@ -7,7 +7,9 @@
 #include "bb_contacts/bb_contacts.h"
 
 struct query {
-    int32_t custom_attributes; /* as bb_request has it */
+    int32_t custom_attributes; /* these are as bb_request has them */
+    int32_t dry_run;
+    int says_dry_run; /* or that it is none */
 };
 
 /* Reads it. Names that are not known are passed over. A value that does not exist, or one that

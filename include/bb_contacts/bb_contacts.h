@@ -402,6 +402,9 @@ typedef struct bb_request {
     uint32_t flags;            /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
     int32_t custom_attributes; /* a bb_attributes; any other value: 400, so that a host may pass on
                                   that it could not read it */
+    int32_t dry_run; /* A6: 1: makes every check and answers as for the request itself, but stores
+                        nothing and uses up no id; a contact that would be created has "id": null.
+                        Any value but 0 and 1: 400 */
 } bb_request;
 
 #ifndef BB_DECLARATIONS_ONLY
@@ -545,7 +548,8 @@ BB_API int32_t bb_result_code(const bb_result *result);
  * last. Valid until the result is freed. `len` may be NULL. */
 BB_API const char *bb_result_body(const bb_result *result, size_t *len);
 
-/* How many entries the request had, if it was stored; otherwise 0. */
+/* How many entries the request had, if it was stored, or, after a dry run, would have been;
+ * otherwise 0. */
 BB_API size_t bb_result_entries(const bb_result *result);
 
 /* What became of entry `index`, a bb_outcome; -1 if there is no such entry (E6). */

@@ -129,6 +129,9 @@ typedef struct bb_contact {
 /* Put instead of an outcome; see bb_write. */
 #define BB_PUT_OVERSIZED 3
 
+/* A flag of bb_write: say what the write would do, and do nothing (A6); see there. */
+#define BB_WRITE_DRY_RUN (1u << 0)
+
 /*
  * One write: authorize, then store every record or none.
  *
@@ -162,6 +165,11 @@ typedef struct bb_contact {
  * each record that would do so, the backend puts BB_PUT_OVERSIZED instead of an outcome, with NULL
  * for the contacts, stores nothing, and returns BB_ERR_OVERSIZED. Other records need not be put
  * then.
+ *
+ * With BB_WRITE_DRY_RUN (A6) the backend does all of this, and then keeps nothing: no row, no id
+ * and no byte of a log. It puts what it would put, but contacts that it would create with id 0. It
+ * waits for nobody if it can do without. A dry run is never in a group, and is asked for only if
+ * the table's flags have BB_STORAGE_DRY_RUNS.
  */
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */
@@ -175,6 +183,7 @@ typedef struct bb_write {
     /* version 0.1 ends here */
     size_t max_attribute_bytes; /* see above; 0: no limit */
     size_t max_bytes;           /* of contacts in the answer, see above; 0: no bound */
+    uint32_t flags;             /* BB_WRITE_... */
 } bb_write;
 
 /*
@@ -219,6 +228,10 @@ typedef struct bb_write_group {
 /* Another: the backend does what BB_RECORD_MERGE says. Without this flag, a request that asks for
  * merging is a 500. */
 #define BB_STORAGE_MERGES (1u << 2)
+
+/* Another: the backend does what BB_WRITE_DRY_RUN says. Without this flag, a request for a dry run
+ * is a 500. */
+#define BB_STORAGE_DRY_RUNS (1u << 3)
 
 /* ----------------------------------------------------------------------------- administration */
 

@@ -110,9 +110,11 @@ static bb_slice idempotency_key(const exchange *x)
     return bb_slice_of(x->request.idempotency_key, x->request.idempotency_key_len);
 }
 
-static int is_mode(int32_t custom_attributes)
+static int are_options_known(const bb_request *request)
 {
-    return custom_attributes >= BB_ATTRIBUTES_DEFAULT && custom_attributes <= BB_ATTRIBUTES_MERGE;
+    return request->custom_attributes >= BB_ATTRIBUTES_DEFAULT &&
+           request->custom_attributes <= BB_ATTRIBUTES_MERGE &&
+           (request->dry_run == 0 || request->dry_run == 1);
 }
 
 /* Size, options, JSON, entries. */
@@ -127,7 +129,7 @@ static int32_t read_body(exchange *x)
 
     if (x->request.body_len > contacts->max_body_bytes)
         return BB_STATUS_PAYLOAD_TOO_LARGE;
-    if (idempotency_key(x).len > MAX_IDEMPOTENCY_KEY || !is_mode(x->request.custom_attributes))
+    if (idempotency_key(x).len > MAX_IDEMPOTENCY_KEY || !are_options_known(&x->request))
         return BB_STATUS_INVALID_DATA;
     return bb_body_read(bb_slice_of(x->request.body, x->request.body_len), &limits, &x->arena,
                         &x->issues, &x->body);
@@ -143,16 +145,22 @@ static int merges(const exchange *x)
     return asked == BB_ATTRIBUTES_MERGE;
 }
 
-/* Not all backends can merge. */
-static int32_t check_merging(const exchange *x)
+/* Not all backends can do all. */
+static int32_t check_abilities(const exchange *x)
 {
     const bb_executor *executor = &x->contacts->executor;
+    uint32_t abilities = executor->storage->vtable.flags;
+    const char *lacks = NULL;
     bb_error error;
 
-    if (x->batch.merge_count == 0 || executor->storage->vtable.flags & BB_STORAGE_MERGES)
+    if (x->batch.merge_count > 0 && !(abilities & BB_STORAGE_MERGES))
+        lacks = "this storage can't merge custom_attributes";
+    else if (x->request.dry_run && !(abilities & BB_STORAGE_DRY_RUNS))
+        lacks = "this storage makes no dry runs";
+    if (lacks == NULL)
         return BB_STATUS_SUCCESS;
     bb_error_init(&error);
-    bb_error_set(&error, BB_ERR_UNSUPPORTED, "this storage can't merge custom_attributes");
+    bb_error_set(&error, BB_ERR_UNSUPPORTED, "%s", lacks);
     bb_executor_log(executor, BB_LOG_ERROR, "request refused", &error);
     return BB_FAULT(BB_ERR_UNSUPPORTED);
 }
@@ -162,7 +170,7 @@ static int32_t make_batch(exchange *x)
 {
     bb_id_source ids = {x->job.access.chatbot_id, idempotency_key(x), x->contacts->random,
                         x->contacts->random_ctx};
-    bb_batch_rules rules = {merges(x), x->contacts->max_entry_bytes};
+    bb_batch_rules rules = {x->request.dry_run, merges(x), x->contacts->max_entry_bytes};
     int32_t code = bb_batch_make(&x->body, &ids, &rules, &x->arena, &x->batch);
 
     if (code == BB_ERR_INTERNAL)
@@ -170,7 +178,7 @@ static int32_t make_batch(exchange *x)
     if (code != BB_OK)
         return BB_FAULT(code);
     bb_batch_add_issues(&x->batch, &x->issues);
-    return x->batch.oversized > 0 ? (int32_t)BB_STATUS_INVALID_DATA : check_merging(x);
+    return x->batch.oversized > 0 ? (int32_t)BB_STATUS_INVALID_DATA : check_abilities(x);
 }
 
 /* Only authorizes. The store is asked about a chatbot that can't exist, too, as the key is judged
@@ -286,7 +294,8 @@ static void end(exchange *x)
 
 static void count_answer(const exchange *x, const bb_result *result)
 {
-    bb_count_answer(&x->contacts->executor.counters, result, bb_monotonic_us() - x->job.began_us);
+    bb_count_answer(&x->contacts->executor.counters, result, x->request.dry_run != 0,
+                    bb_monotonic_us() - x->job.began_us);
 }
 
 /* ------------------------------------------------------------------------------------- waiting */

@@ -494,7 +494,8 @@ typedef struct group {
 
 static int is_groupable(const group *g, const bb_job *job)
 {
-    return job->batch != NULL && job->access.deadline >= g->from && !job->is_suspect;
+    return job->batch != NULL && !job->batch->rules.is_dry_run && job->access.deadline >= g->from &&
+           !job->is_suspect;
 }
 
 /* Whether a job fits. One that was passed over is the first of the next group, so that it gets in

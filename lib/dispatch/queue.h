@@ -107,8 +107,8 @@ bb_job *bb_queue_take_expired(bb_queue *queue, int64_t now, int64_t *next_deadli
 /*
  * Takes out jobs that may be written as one group, up to the limits, from all lines in turn.
  * Returns how many: at least one, since one must be ready. `jobs` has room for max_group_requests.
- * A job that can share no group comes alone: one without a batch, a suspect, or one whose deadline
- * is before `group_from`, since a group has the earliest deadline of its jobs.
+ * A job that can share no group comes alone: one without a batch, a dry run, a suspect, or one
+ * whose deadline is before `group_from`, since a group has the earliest deadline of its jobs.
  */
 size_t bb_queue_take(bb_queue *queue, int64_t group_from, bb_job **jobs);
 

@@ -136,7 +136,8 @@ bb_write bb_collector_begin(bb_collector *collector)
                       .put = put,
                       .put_ctx = collector,
                       .max_attribute_bytes = collector->batch->rules.max_attribute_bytes,
-                      .max_bytes = collector->max_bytes};
+                      .max_bytes = collector->max_bytes,
+                      .flags = collector->batch->rules.is_dry_run ? BB_WRITE_DRY_RUN : 0};
 
     forget(collector);
     return write;

@@ -49,7 +49,7 @@ bb_result *bb_job_write(bb_executor *executor, bb_job *job, bb_share share)
         bb_collector_free(&collector);
         return NULL;
     }
-    if (status == BB_STATUS_SUCCESS)
+    if (status == BB_STATUS_SUCCESS && !job->batch->rules.is_dry_run)
         bb_count_write(&executor->counters, 1);
     return bb_collector_finish(&collector, status);
 }

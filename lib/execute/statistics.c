@@ -21,12 +21,13 @@ void bb_count(atomic_uint_least64_t *counter, uint64_t by)
     atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
-void bb_count_answer(bb_counters *counters, const bb_result *result, int64_t took_us)
+void bb_count_answer(bb_counters *counters, const bb_result *result, int is_dry_run,
+                     int64_t took_us)
 {
     size_t bucket = 0;
 
     bb_count(&counters->requests[bb_result_status(result)], 1);
-    for (int32_t outcome = BB_CREATED; outcome <= BB_UNCHANGED; outcome++) {
+    for (int32_t outcome = BB_CREATED; outcome <= BB_UNCHANGED && !is_dry_run; outcome++) {
         size_t count = bb_result_count(result, outcome);
         if (count > 0)
             bb_count(&counters->contacts[outcome], count);

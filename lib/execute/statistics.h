@@ -24,8 +24,9 @@ typedef struct bb_counters {
 
 void bb_count(atomic_uint_least64_t *counter, uint64_t by);
 
-/* Counts an answered request by the time since it came. */
-void bb_count_answer(bb_counters *counters, const bb_result *result, int64_t took_us);
+/* Counts an answered request by the time since it came, and the contacts that were stored. */
+void bb_count_answer(bb_counters *counters, const bb_result *result, int is_dry_run,
+                     int64_t took_us);
 
 /* Counts a committed transaction by how many requests it stored. */
 void bb_count_write(bb_counters *counters, size_t requests);

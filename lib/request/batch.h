@@ -16,6 +16,7 @@ typedef struct bb_id_source {
 
 /* How entries become records. */
 typedef struct bb_batch_rules {
+    int is_dry_run;             /* nothing is to be kept (A6) */
     int merges;                 /* custom_attributes are merged, and not replaced (D2) */
     size_t max_attribute_bytes; /* how large merging may make them (D3) */
 } bb_batch_rules;

@@ -149,15 +149,25 @@ _Static_assert(
             1 BB_FIELD_MAP(XX),
     "BB_CONTACT_FRAME_BYTES is not what a contact has besides its values");
 #undef XX
+/* A contact that a dry run would create has none (A6). */
+static void append_id(bb_buffer *json, int64_t id)
+{
+    if (id == 0) {
+        APPEND(json, "{\"id\":null");
+        return;
+    }
+    APPEND(json, "{\"id\":\"contact_");
+    bb_buffer_append_i64(json, id);
+    APPEND(json, "\"");
+}
 
 int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact)
 {
     bb_buffer *json = &rendered->json;
     size_t start = json->len;
 
-    APPEND(json, "{\"id\":\"contact_");
-    bb_buffer_append_i64(json, contact->id);
-    APPEND(json, "\",\"external_id\":");
+    append_id(json, contact->id);
+    APPEND(json, ",\"external_id\":");
     append_text(json, contact->external_id);
 #define XX(name, NAME, KIND)         \
     APPEND(json, ",\"" #name "\":"); \

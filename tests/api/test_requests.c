@@ -68,6 +68,7 @@ static int run_named(const char *folder, const char *name, const char *backend)
 {
     const request_place place = {.backend = backend,
                                  .merges = 1,
+                                 .dry_runs = 1,
                                  .workers = test_workers(),
                                  .timeout_ms = TEST_PATIENCE_MS,
                                  .host = host_of_store,

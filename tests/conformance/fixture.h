@@ -130,7 +130,11 @@ int compare_keys(bb_slice a, bb_slice b);
 kept_write write_as(void *session, const bb_storage_vtable *vtable, const bb_access *access,
                     const bb_record *records, size_t count, size_t fail_at);
 
-/* The same as WORKSPACE's principal to CHATBOT, at the case's time, which then moves on by a
+/* The same as a dry run, on the case's session. */
+kept_write write_dry(const bb_case *c, const bb_access *access, const bb_record *records,
+                     size_t count);
+
+/* write_as() as WORKSPACE's principal to CHATBOT, at the case's time, which then moves on by a
  * second; fails the case unless all was written and each record was put once. */
 kept_write write_now(bb_case *c, const bb_record *records, size_t count);
 

@@ -156,13 +156,15 @@ static void forget_puts(kept_write *kept)
     }
 }
 
-kept_write write_as(void *session, const bb_storage_vtable *vtable, const bb_access *access,
-                    const bb_record *records, size_t count, size_t fail_at)
+static kept_write write_with(void *session, const bb_storage_vtable *vtable,
+                             const bb_access *access, const bb_record *records, size_t count,
+                             size_t fail_at, uint32_t flags)
 {
     kept_write kept;
     prepared p;
 
     if (prepare(&p, &kept, access, records, count, fail_at)) {
+        p.write.flags = flags;
         do {
             forget_puts(&kept);
             bb_error_init(&kept.error);
@@ -171,6 +173,18 @@ kept_write write_as(void *session, const bb_storage_vtable *vtable, const bb_acc
     }
     unprepare(&p);
     return kept;
+}
+
+kept_write write_as(void *session, const bb_storage_vtable *vtable, const bb_access *access,
+                    const bb_record *records, size_t count, size_t fail_at)
+{
+    return write_with(session, vtable, access, records, count, fail_at, 0);
+}
+
+kept_write write_dry(const bb_case *c, const bb_access *access, const bb_record *records,
+                     size_t count)
+{
+    return write_with(c->session, c->vtable, access, records, count, SIZE_MAX, BB_WRITE_DRY_RUN);
 }
 
 /* -------------------------------------------------------------------------------------- groups */

@@ -47,6 +47,7 @@ void case_request_file(bb_case *c, const json *file)
     CHECK_GOOD(c);
     place.backend = c->vtable->name;
     place.merges = (c->vtable->flags & BB_STORAGE_MERGES) != 0;
+    place.dry_runs = (c->vtable->flags & BB_STORAGE_DRY_RUNS) != 0;
     place.timeout_ms = bb_deadline_left(soon());
     if (!request_file_is_for(file, &place)) {
         case_skip(c, "for other backends");

@@ -23,7 +23,7 @@ A2|All or nothing
 A3|Every outcome has a JSON body; a 400 about entries lists up to 100 faulty fields with their places
 A4|200 is a message and the contacts
 A5|No key and no word of the storage engine reaches a response; keys reach no log
-A6|Dry run|later
+A6|Dry run: every check, the same answer, nothing written
 A7|An answer is bounded; past the bound nothing is stored
 B1|`Authorization: Bearer oc_<env>_<random>`, or 401
 B2|Only the SHA-256 of a key is stored or compared

@@ -636,6 +636,85 @@ static void test_E10_a_rule_of_the_hosts(void)
     pg_close(&endpoint);
 }
 
+/* The answer to a dry run. */
+static bb_result *send_dry(const test_endpoint *endpoint, const char *contacts)
+{
+    char body[1000];
+    bb_request request =
+        test_request(body, (size_t)snprintf(body, sizeof body, "{\"users\":[%s]}", contacts));
+
+    forget_log();
+    request.dry_run = 1;
+    return bb_contacts_upsert(endpoint->contacts, &request);
+}
+
+static int is_dry(const test_endpoint *endpoint, const char *contacts, int32_t status,
+                  const char *part)
+{
+    bb_result *result = send_dry(endpoint, contacts);
+    int good = CHECK_MSG(bb_result_http_status(result) == status &&
+                             strstr(bb_result_body(result, NULL), part) != NULL,
+                         "%s", bb_result_body(result, NULL));
+
+    bb_result_free(result);
+    return good;
+}
+
+#define TRIED_STATE                                                                 \
+    "SELECT string_agg(concat(external_id, email, xmin), ' ' ORDER BY external_id)" \
+    " || (SELECT last_value FROM tried.contacts_id_seq) FROM tried.contacts"
+
+/* What the host's rules and triggers say can only be known by trying; no id is drawn by that. */
+static void test_A6_a_dry_run_tries_the_hosts_rules(void)
+{
+    test_endpoint endpoint;
+    char before[200];
+    char after[200];
+
+    CHECK(open_schema(&endpoint, "tried", 0));
+    CHECK(run_sql("CREATE UNIQUE INDEX only_once ON tried.contacts (email)"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"a\",\"email\":\"a@b\"}") == 200);
+    CHECK(test_postgres_sql(conninfo, TRIED_STATE, before, sizeof before) == 0);
+    CHECK(is_dry(&endpoint, "{\"external_id\":\"b\",\"email\":\"a@b\"}", 409, "Error saving"));
+    CHECK(is_logged("3 refused: postgres: the uniqueness rule \"only_once\" is broken"));
+    CHECK(is_dry(&endpoint,
+                 "{\"external_id\":\"a\",\"email\":\"c@d\"},"
+                 "{\"external_id\":\"b\",\"email\":\"a@b\"}",
+                 200, "{\"id\":null,\"external_id\":\"b\",\"name\":null,\"email\":\"a@b\""));
+    CHECK(make_raise("tried", "Grace", "23505"));
+    CHECK(is_dry(&endpoint, GRACE, 409, "Error saving"));
+    CHECK(is_dry(&endpoint, ADA, 200, "\"name\":\"Ada\""));
+    CHECK(test_postgres_sql(conninfo, TRIED_STATE, after, sizeof after) == 0);
+    CHECK_MSG(strcmp(before, after) == 0, "%s, then %s", before, after);
+    CHECK(send_one(&endpoint, ADA) == 200);
+    CHECK(is_sql("SELECT max(id) FROM tried.contacts", "2"));
+    pg_close(&endpoint);
+}
+
+/* A role that may not choose ids can't try; then only what can be read decides. */
+static void test_A6_a_dry_run_of_a_role_without_rights(void)
+{
+    test_endpoint endpoint;
+    char sql[400];
+
+    CHECK(open_schema(&endpoint, "untried", 0));
+    CHECK(run_sql("CREATE UNIQUE INDEX only_once ON untried.contacts (email)"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"a\",\"email\":\"a@b\"}") == 200);
+    pg_close(&endpoint);
+    snprintf(sql, sizeof sql,
+             "GRANT USAGE ON SCHEMA untried TO bb_test_%ld;"
+             "GRANT ALL ON ALL TABLES IN SCHEMA untried TO bb_test_%ld;"
+             "REVOKE INSERT ON untried.contacts FROM bb_test_%ld;"
+             "GRANT INSERT (chatbot_id, external_id, name, email, phonenumber, stripe_accounts,"
+             " custom_attributes, created_at, updated_at) ON untried.contacts TO bb_test_%ld",
+             (long)getpid(), (long)getpid(), (long)getpid(), (long)getpid());
+    CHECK(run_sql(sql));
+    CHECK(open_at(&endpoint, as_role, "untried", 0));
+    CHECK(is_dry(&endpoint, "{\"external_id\":\"b\",\"email\":\"a@b\"}", 200, "\"id\":null"));
+    CHECK(send_one(&endpoint, "{\"external_id\":\"b\",\"email\":\"a@b\"}") == 409);
+    pg_close(&endpoint);
+}
+
 #define BEHIND "SELECT setval('behind.contacts_id_seq', 1, false)"
 #define ARE_UNIQUE                                                           \
     "SELECT count(*) = count(DISTINCT id) AND max(id) <= (SELECT last_value" \
@@ -777,6 +856,8 @@ int main(void)
     CHECK_TEST(test_E2_a_contact_that_a_trigger_takes_away_afterwards());
     CHECK_TEST(test_E2_what_triggers_do_after_a_group());
     CHECK_TEST(test_E10_a_rule_of_the_hosts());
+    CHECK_TEST(test_A6_a_dry_run_tries_the_hosts_rules());
+    CHECK_TEST(test_A6_a_dry_run_of_a_role_without_rights());
     CHECK_TEST(test_E3_ids_behind_the_table());
     CHECK_TEST(test_E3_ids_behind_for_a_role_without_rights());
     CHECK_TEST(test_E3_an_older_schema_with_ids_in_use_twice());

@@ -254,6 +254,35 @@ class Merging(TestCase):
         self.assertEqual(one.contact["custom_attributes"], {"c": 3})
 
 
+class DryRun(TestCase):
+    def send(self, query, name="x"):
+        body = json.dumps({"users": [{"external_id": "dry", "name": name}]})
+        headers = {"Authorization": f"Bearer {self.server.key}"}
+        return self.request("POST", path_of(123) + query, body, headers)
+
+    def test_A6_nothing_is_stored(self):
+        for _ in range(2):
+            self.assertIsNone(self.send("?dry_run=true").contact["id"])
+        stored = self.send("?dry_run=false").contact
+        self.assertEqual(stored["id"], "contact_1")
+        tried = self.send("?custom_attributes=merge&dry_run=true", "y").contact
+        self.assertEqual((tried["id"], tried["name"]), ("contact_1", "y"))
+        self.assertEqual(self.send("").contact["name"], "x")
+
+    def test_A6_what_does_not_exist_is_a_400(self):
+        for query in (
+            "dry_run",
+            "dry_run=",
+            "dry_run=1",
+            "dry_run=True",
+            "dry_run=true&dry_run=false",
+            "dry_run=false&dry_run=true",
+            "dry_run=no&dry_run=true",
+        ):
+            answer = self.send("?" + query)
+            self.assertEqual(answer.outcome, (400, "Invalid request data"), query)
+
+
 class BusyStore(TestCase):
     def test_E11_busy_past_the_deadline(self):
         self.assertEqual(self.post(ONE).status, 200)

@@ -184,23 +184,33 @@ static void set_config_options(const json *file, bb_config *config)
 static void set_request_options(const json *spec, bb_request *request)
 {
     request->custom_attributes = attributes_mode(spec);
+    request->dry_run = (int32_t)json_integer(spec, "dry_run", 0);
 }
 #endif
+
+/* Whether some request of a file has a member of this name. */
+static int requests_have(const json *file, const char *name)
+{
+    const json *steps = json_member(file, "steps");
+
+    for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next) {
+        if (json_member(json_member(step, "request"), name) != NULL)
+            return 1;
+    }
+    return 0;
+}
 
 /* Whether a file has requests that merge, or that say that they do not. */
 static int has_modes(const json *file)
 {
-    const json *steps = json_member(file, "steps");
-    int has = json_member(file, "custom_attributes") != NULL;
-
-    for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next)
-        has |= json_member(json_member(step, "request"), "custom_attributes") != NULL;
-    return has;
+    return json_member(file, "custom_attributes") != NULL ||
+           requests_have(file, "custom_attributes");
 }
 
 static int needs_options(const json *file)
 {
-    return has_modes(file) || json_member(json_member(file, "limits"), "max_answer_bytes") != NULL;
+    return has_modes(file) || requests_have(file, "dry_run") ||
+           json_member(json_member(file, "limits"), "max_answer_bytes") != NULL;
 }
 
 static int open_endpoint(run *r)
@@ -459,6 +469,7 @@ int request_file_is_for(const json *file, const request_place *place)
     const json *words = json_member(json_member(file, "sql"), place->backend);
 
     if ((words != NULL && place->host == NULL) || (has_modes(file) && !place->merges) ||
+        (requests_have(file, "dry_run") && !place->dry_runs) ||
         (needs_options(file) && !knows_options))
         return 0;
     for (const json *at = backends != NULL ? backends->child : NULL; at != NULL; at = at->next) {

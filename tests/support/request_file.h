@@ -17,6 +17,7 @@ typedef struct request_place {
     bb_storage *storage; /* with its schema, otherwise empty */
     const char *backend; /* its name in the files */
     int merges;          /* it can merge custom_attributes (D2) */
+    int dry_runs;        /* it makes dry runs (A6) */
     uint32_t workers;    /* bb_config.workers */
     int32_t timeout_ms;  /* of each call */
     /* Does what the host does to the database, in a file's words for this backend; 0 for success.

@@ -265,7 +265,7 @@ static int32_t prepare_change(transaction *tx, size_t index, const row *known, u
     if (applied->outcome == BB_UNCHANGED)
         return write->put(write->put_ctx, index, BB_UNCHANGED, before, shown);
     if (applied->outcome == BB_CREATED) {
-        applied->after->id = tx->next_id++;
+        applied->after->id = write->flags & BB_WRITE_DRY_RUN ? 0 : tx->next_id++;
         tx->inserted++;
     }
     code = add_change(tx, known, hash, applied->after);
@@ -351,7 +351,7 @@ static int32_t write_locked(transaction *tx)
         code = BB_ERR_OVERSIZED;
     if (code == BB_OK)
         code = reserve_buckets(tx->store, tx->inserted);
-    if (code == BB_OK)
+    if (code == BB_OK && !(tx->write->flags & BB_WRITE_DRY_RUN))
         commit(tx);
     else
         roll_back(tx);
@@ -548,7 +548,8 @@ static int32_t memory_key_revoke(void *session, const uint8_t *key_hash, int64_t
 static const bb_storage_vtable memory_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
-    .flags = BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES,
+    .flags =
+        BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES | BB_STORAGE_DRY_RUNS,
     .name = "memory",
     .close = memory_close,
     .session_open = memory_session_open,

@@ -55,7 +55,7 @@ static void store_close(void *store)
 static const bb_storage_vtable vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
-    .flags = BB_STORAGE_MERGES,
+    .flags = BB_STORAGE_MERGES | BB_STORAGE_DRY_RUNS,
     .name = "postgres",
     .max_integer_digits = 131072, /* of the type numeric, in which jsonb keeps numbers */
     .max_fraction_digits = 16383,

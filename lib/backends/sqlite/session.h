@@ -93,4 +93,7 @@ int32_t bb_sqlite_start(bb_sqlite_session *session, int64_t deadline, bb_error *
 int32_t bb_sqlite_begin(bb_sqlite_session *session, int64_t deadline, bb_error *error);
 int32_t bb_sqlite_end(bb_sqlite_session *session, int32_t code, bb_error *error);
 
+/* The same, but undoes the work in any case. */
+int32_t bb_sqlite_undo(bb_sqlite_session *session, int32_t code, bb_error *error);
+
 #endif

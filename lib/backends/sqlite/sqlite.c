@@ -32,7 +32,8 @@ static void close_store(void *store_)
 static const bb_storage_vtable sqlite_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
-    .flags = BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES,
+    .flags =
+        BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES | BB_STORAGE_DRY_RUNS,
     .name = "sqlite",
     .close = close_store,
     .session_open = bb_sqlite_session_open,

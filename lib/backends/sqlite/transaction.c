@@ -74,7 +74,12 @@ int32_t bb_sqlite_end(bb_sqlite_session *session, int32_t code, bb_error *error)
 {
     if (code == BB_OK)
         code = commit(session, error);
-    else
+    return bb_sqlite_undo(session, code, error);
+}
+
+int32_t bb_sqlite_undo(bb_sqlite_session *session, int32_t code, bb_error *error)
+{
+    if (code != BB_OK)
         session->is_spent = code == BB_ERR_UNAVAILABLE;
     /* some failures have ended the transaction already:
      * https://www.sqlite.org/lang_transaction.html */

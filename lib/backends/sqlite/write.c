@@ -45,6 +45,13 @@ typedef struct write_job {
     bb_sqlite_kept kept; /* used if the host has triggers */
 } write_job;
 
+/* A dry run does all that a write does, so that it meets each rule and trigger of the host's, and
+ * is rolled back (A6). */
+static int is_dry_run(const bb_write *write)
+{
+    return (write->flags & BB_WRITE_DRY_RUN) != 0;
+}
+
 static int32_t fail(const write_job *job, int result)
 {
     return bb_sqlite_error(job->session->writer.db, result, job->error);
@@ -200,7 +207,7 @@ static int32_t insert_record(write_job *job, size_t index)
     code = store(job, job->insert, record);
     if (code != BB_OK)
         return explain_insert(job, code);
-    made.id = sqlite3_last_insert_rowid(job->session->writer.db);
+    made.id = is_dry_run(job->write) ? 0 : sqlite3_last_insert_rowid(job->session->writer.db);
     return conclude(job, index, BB_CREATED, &made, NULL);
 }
 
@@ -346,6 +353,8 @@ static int32_t put_kept(write_job *job)
             code = read_contact(job, record->external_id, &contact);
         else
             code = result == SQLITE_DONE ? fail_unstored(job, record) : fail(job, result);
+        if (kept->outcome == BB_CREATED && is_dry_run(job->write))
+            contact.id = 0;
         if (code == BB_OK)
             code = put(job, i, kept->outcome, &contact, kept->before);
         sqlite3_reset(job->find);
@@ -409,12 +418,28 @@ static int32_t write_records(bb_sqlite_session *session, const bb_write *write, 
     return code;
 }
 
+/* Pages that have changed stay in memory, so that none gets into the log. */
+static int32_t try_records(bb_sqlite_session *session, const bb_write *write, bb_error *error)
+{
+    sqlite3 *db = session->writer.db;
+    int result = sqlite3_exec(db, "PRAGMA cache_spill = OFF", NULL, NULL, NULL);
+    int32_t code;
+
+    if (result != SQLITE_OK)
+        return bb_sqlite_error(db, result, error);
+    code = write_records(session, write, error);
+    sqlite3_exec(db, "PRAGMA cache_spill = ON", NULL, NULL, NULL);
+    return code;
+}
+
 int32_t bb_sqlite_write(void *session, const bb_write *write, bb_error *error)
 {
     int32_t code = bb_sqlite_begin(session, write->access->deadline, error);
 
     if (code != BB_OK)
         return code;
+    if (is_dry_run(write))
+        return bb_sqlite_undo(session, try_records(session, write, error), error);
     return bb_sqlite_end(session, write_records(session, write, error), error);
 }
 

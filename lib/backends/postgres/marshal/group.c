@@ -89,6 +89,7 @@ int32_t bb_pg_group_init(bb_pg_group *group, const bb_allocator *allocator,
         return bb_pg_error(error, BB_ERR_UNSUPPORTED, NULL, "too many writes for a group");
     if (!reserve(group))
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
+    group->is_dry_run = (writes[0]->flags & BB_WRITE_DRY_RUN) != 0;
     for (size_t i = 0; i < write_count; i++) {
         add_asker(group, i);
         add_items(group, i);

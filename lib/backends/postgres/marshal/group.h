@@ -32,6 +32,8 @@ typedef struct bb_pg_group {
     int wants_before;   /* some record has BB_RECORD_WANT_BEFORE */
     int merges;         /* some record has BB_RECORD_MERGE */
     int has_duplicates; /* several entries name some record */
+    int has_all_values; /* rows of what was written have values that the records brought, too */
+    int is_dry_run;     /* the only write has BB_WRITE_DRY_RUN */
 } bb_pg_group;
 
 /* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes

@@ -129,3 +129,12 @@ size_t bb_pg_lock_list_size(const bb_pg_lock_list *list)
 {
     return bb_pg_array_size(list->count, list->count * sizeof list->locks[0].number);
 }
+
+void bb_pg_params_add_no_locks(bb_pg_params *params)
+{
+    /* as the binary format has it: no dimensions, no nulls, the element type */
+    static const char none[12] = {[11] = BB_PG_INT8};
+
+    bb_pg_params_add_bytes(params, none, sizeof none);
+    bb_pg_params_add_bytes(params, none, sizeof none);
+}

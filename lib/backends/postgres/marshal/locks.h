@@ -34,4 +34,7 @@ int32_t bb_pg_locks_init(bb_pg_locks *locks, const bb_pg_group *group, bb_error 
 void bb_pg_params_add_locks(bb_pg_params *params, const bb_pg_lock_list *list);
 size_t bb_pg_lock_list_size(const bb_pg_lock_list *list);
 
+/* Both arrays of locks without any. */
+void bb_pg_params_add_no_locks(bb_pg_params *params);
+
 #endif

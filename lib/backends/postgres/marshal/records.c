@@ -115,9 +115,14 @@ static void add_merging(bb_pg_params *params, const bb_pg_group *group)
     bb_pg_params_add_limit(params, group->writes[0]);
 }
 
+static int sends_merging(const bb_pg_group *group)
+{
+    return group->merges || group->is_dry_run;
+}
+
 static size_t size_of(const bb_pg_group *group)
 {
-    size_t arrays = BB_PG_RECORD_ARRAYS + (group->merges ? 1 : 0);
+    size_t arrays = BB_PG_RECORD_ARRAYS + (sends_merging(group) ? 1 : 0);
     size_t size = bb_pg_array_size(group->asker_count, group->asker_count * sizeof(int64_t)) +
                   arrays * bb_pg_array_size(group->item_count, 0);
 
@@ -141,7 +146,7 @@ int32_t bb_pg_params_add_records(bb_pg_params *params, const bb_pg_group *group,
     bb_pg_params_add_bytes(params, NULL, 0); /* the room */
     for (int i = 0; i < BB_FIELD_COUNT; i++)
         add_field(params, group, &bb_fields[i]);
-    if (group->merges)
+    if (sends_merging(group))
         add_merging(params, group);
     return BB_OK;
 }

@@ -22,8 +22,14 @@ enum { STORED_N, STORED_ID };
 
 /* A row's kind is a bb_outcome, or one of these: the contact as it was; the verdict, which has its
  * counts in the columns of n and id; contacts as they were are too large, and left out; a record
- * that merging would make too large. */
-enum { KIND_BEFORE = 3, KIND_VERDICT = 4, KIND_TOO_LARGE = 5, KIND_OVERSIZED = 6 };
+ * that merging would make too large; of a dry run, that the table has rules of the host's. */
+enum {
+    KIND_BEFORE = 3,
+    KIND_VERDICT = 4,
+    KIND_TOO_LARGE = 5,
+    KIND_OVERSIZED = 6,
+    KIND_HOST_RULES = 7
+};
 
 /* The item with a number, from 1; NULL if there is none. */
 static bb_pg_item *numbered_item(const bb_pg_group *group, int64_t n)
@@ -88,8 +94,11 @@ static int32_t put_row(const bb_pg_group *group, const PGresult *written, int ro
         bb_pg_contact_at(stored, item->stored_row - 1, STORED_ID, key, &contact);
     } else {
         bb_pg_contact_at(written, row, COLUMN_ID, key, &contact);
-        restore_values(&contact, item->record, kind);
+        if (!group->has_all_values)
+            restore_values(&contact, item->record, kind);
     }
+    if (group->is_dry_run && kind == BB_CREATED)
+        contact.id = 0; /* of a trial */
     if (item->before_row != 0)
         bb_pg_contact_at(written, item->before_row - 1, COLUMN_ID, key, &before);
     return write->put(write->put_ctx, item->index, kind, &contact,
@@ -109,7 +118,8 @@ int32_t bb_pg_put_rows(bb_pg_group *group, const PGresult *written, const PGresu
         find_stored(group, stored);
     for (int row = 0; row < PQntuples(written); row++) {
         const bb_pg_item *item = item_of(group, written, row);
-        if (bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_BEFORE)
+        int32_t kind = bb_pg_i32_at(written, row, COLUMN_KIND);
+        if (kind == KIND_BEFORE || kind == KIND_HOST_RULES)
             continue;
         if (item == NULL || (stored != NULL && item->stored_row == 0))
             return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "a row of no record came back");
@@ -141,6 +151,7 @@ void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_v
     for (int row = last; row >= 0 && bb_pg_i32_at(written, row, COLUMN_KIND) > KIND_BEFORE; row--) {
         verdict->is_too_large |= bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_TOO_LARGE;
         verdict->oversized += bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_OVERSIZED;
+        verdict->has_host_rules |= bb_pg_i32_at(written, row, COLUMN_KIND) == KIND_HOST_RULES;
     }
 }
 

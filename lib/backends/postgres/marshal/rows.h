@@ -27,6 +27,7 @@ typedef struct bb_pg_verdict {
     int64_t gone;      /* not there when they were read back */
     int64_t oversized; /* merging would make them too large */
     int is_too_large;
+    int has_host_rules; /* of a dry run: the table has some that it has not tried */
 } bb_pg_verdict;
 
 void bb_pg_read_verdict(const PGresult *written, const PGresult *stored, bb_pg_verdict *verdict);

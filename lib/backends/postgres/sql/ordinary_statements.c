@@ -158,7 +158,7 @@
  * updated, 2 left as it is. The columns that later parts filter by come first, as reading a column
  * means passing all before it.
  */
-#define JOINED_SQL(pairs, more_columns)                               \
+#define JOINED_OLD_SQL(pairs, old, more_columns)                               \
     "SELECT CASE"                                                     \
         " WHEN c.id IS NULL THEN 0"                                   \
         " WHEN b.flags" OP(&) "@touch" OP(<>) "0"                     \
@@ -168,9 +168,10 @@
     " c.id, b.flags, b.n, c.place, c.part, b.external_id"             \
         EACH(", b.@field") ","                                        \
     " c.created_at AS old_created_at, c.updated_at AS old_updated_at" \
-        SHOWN_OLD more_columns                                        \
+        old more_columns                                              \
     " FROM " pairs                                                    \
     " WHERE " IS_ALLOWED_SQL(ASKER("b"))
+#define JOINED_SQL(pairs, more_columns) JOINED_OLD_SQL(pairs, SHOWN_OLD, more_columns)
 
 /*
  * Finds a row by its place, which saves a second lookup. The condition on the key is for a row that
@@ -188,12 +189,12 @@
  * someone else has just added is a unique violation, after which ordinary_write.c tries once more.
  * Only this draws ids (E4).
  */
-#define INSERT_SQL                                                       \
-    "INSERT INTO @contacts"                                              \
-    " (chatbot_id, external_id, created_at, updated_at" EACH(", @field") \
-    ") SELECT " CHATBOT("j") ", external_id,"                            \
-        " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz"        \
-        EACH(", @field")                                                 \
+#define INSERT_SQL(more_columns, more_values)                                         \
+    "INSERT INTO @contacts"                                                           \
+    " (chatbot_id, external_id, created_at, updated_at" EACH(", @field") more_columns \
+    ") SELECT " CHATBOT("j") ", external_id,"                                         \
+        " $2::pg_catalog.timestamptz, $2::pg_catalog.timestamptz"                     \
+        EACH(", @field") more_values                                                  \
     " FROM joined j WHERE kind" OP(=) "0"
 
 /* The rows about what was found: unchanged contacts and contacts as they were. */
@@ -262,7 +263,7 @@
     "WITH joined AS MATERIALIZED (" JOINED_SQL(PAIRS_SQL(""), "") "),"                       \
     " updated AS (" UPDATE_SQL("")                                                           \
         " RETURNING j.n, c.id, c.created_at, c.updated_at" SHOWN_UPDATED "),"                \
-    " inserted AS (" INSERT_SQL                                                              \
+    " inserted AS (" INSERT_SQL("", "")                                                      \
         " RETURNING chatbot_id, external_id, id, created_at, updated_at)"                    \
     TOO_MUCH_SQL FOUND_ROWS_SQL                                                                           \
     " UNION ALL SELECT 1, n, NULL, " STORED " FROM updated"                                  \
@@ -281,23 +282,25 @@
  *
  * The rows say what became of each record, in place of what it became, which is read afterwards; and
  * they have contacts as they were, if all these have no more bytes than $6 says (NULL: no bound).
+ * What is updated is counted, and so done, before what is inserted, as in a plain write: a new
+ * contact may take over a unique value.
  */
 #define IS_WANTED_SQL    "kind" OP(<>) "0 AND flags" OP(&) "@want_before" OP(<>) "0"
 #define BEFORE_BYTES_SQL EACH_TEXT(OP(+) LENGTH_SQL("old_@field")) EACH_JSON(OP(+) JSON_SQL("old_@field"))
 #define COUNT_KIND_SQL(kind) "pg_catalog.count(CASE WHEN kind" OP(=) #kind " THEN 1 END)"
 #define VERDICT_SQL                                                                        \
-    "SELECT j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted," \
-    " j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated,"         \
+    "SELECT j.updates" OP(-) "(SELECT pg_catalog.count(*) FROM updated) AS not_updated,"   \
+    " j.inserts" OP(-) "(SELECT pg_catalog.count(*) FROM inserted) AS not_inserted,"       \
     " CASE WHEN $6::bigint IS NULL THEN true ELSE " SUM_SQL("0::bigint" BEFORE_BYTES_SQL,  \
         "joined WHERE " IS_WANTED_SQL) OP(<=) "$6 END AS fits"                             \
     " FROM (SELECT " COUNT_KIND_SQL(0) " AS inserts, " COUNT_KIND_SQL(1) " AS updates"     \
     " FROM joined) j"
 #define UNDO_SETTING "'bb_contacts.undo'"
 #define UNDO_SQL     "pg_catalog.set_config(" UNDO_SETTING ", '1', true)"
-#define CAREFUL_SQL(joined, update_more, more_rows)                                       \
+#define CAREFUL_SQL(joined, update_more, insert, more_rows)                               \
     "WITH joined AS MATERIALIZED (" joined "),"                                           \
     " updated AS (" UPDATE_SQL(update_more) " RETURNING 1),"                              \
-    " inserted AS (" INSERT_SQL " RETURNING 1),"                                          \
+    " inserted AS (" insert " RETURNING 1),"                                          \
     " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                          \
     " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, "      \
         OLD_STORED " FROM joined WHERE " IS_WANTED_SQL " AND (SELECT fits FROM verdict)"  \
@@ -313,13 +316,64 @@
 
 /* A write of which some records merge is a careful one, since what they make is read back in any
  * case. A record that becomes too large has one more row, and undoes the write (D3). */
-#define MERGE_SQL(found_more, update_more)                                                \
-    CAREFUL_SQL(JOINED_SQL(MERGED_PAIRS_SQL(found_more),                                  \
-                    EACH_OBJECT(", " IS_OVERSIZED_SQL("b.flags", "b.@field")              \
-                                " AS is_oversized")),                                     \
-        update_more,                                                                      \
+#define OVERSIZED_SQL \
+    EACH_OBJECT(", " IS_OVERSIZED_SQL("b.flags", "b.@field") " AS is_oversized")
+#define MERGE_SQL(found_more, update_more, insert)                                        \
+    CAREFUL_SQL(JOINED_SQL(MERGED_PAIRS_SQL(found_more), OVERSIZED_SQL),                  \
+        update_more, insert,                                                              \
         " UNION ALL SELECT 6, n, NULL, NULL, NULL, NULL" NO_VALUES                        \
             " FROM joined WHERE CASE WHEN is_oversized THEN " UNDO_SQL " IS NOT NULL END")
+
+/*
+ * What a write would do, without doing it: no row, no id and no lock (A6). The rows are those of a
+ * write with all values, and those of records that become too large. One more row says that the
+ * table has rules, triggers or policies of the host's, of which reading does not tell.
+ */
+#define ALL_OLD EACH(", c.@field AS old_@field")
+#define TABLE_SQL "E'@contacts'::pg_catalog.regclass"
+#define HOST_RULES_SQL                                                                         \
+    "(SELECT relhastriggers OR relhasrules OR relrowsecurity"                                  \
+        " FROM pg_catalog.pg_class WHERE oid" OP(=) TABLE_SQL ")"                              \
+    " OR EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid" OP(=) TABLE_SQL          \
+        " AND (contype" OP(=) "'c' OR contype" OP(=) "'x'))"                                   \
+    " OR EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid" OP(=) TABLE_SQL           \
+        " AND i.indisunique AND NOT i.indisprimary"                                            \
+        " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a"                               \
+            " WHERE a.attrelid" OP(=) "i.indrelid AND a.attnum" OP(=) "i.indkey[0]"            \
+            " AND a.attname" OP(=) "'id'))"
+#define DRY_VALUE(name) \
+    "CASE WHEN kind" OP(=) "0 OR kind" OP(=) "1 AND flags" OP(&) "@bit" OP(<>) "0" \
+    " THEN @field ELSE old_@field END" name
+/* The library measures the answer itself (A7); this only keeps what it needs for that small. The
+ * server writes JSON with spaces, so twice the bound is enough. */
+#define DRY_BYTES_SQL \
+    EACH_TEXT(OP(+) LENGTH_SQL(DRY_VALUE(""))) EACH_JSON(OP(+) JSON_SQL(DRY_VALUE("")))
+#define DRY_FITS_SQL                                                                           \
+    "SELECT CASE WHEN $6::bigint IS NULL THEN true ELSE "                                      \
+        SUM_SQL("0::bigint" DRY_BYTES_SQL, "joined") OP(<=) "(2::bigint" OP(*) "$6) AND "      \
+        SUM_SQL("0::bigint" BEFORE_BYTES_SQL, "joined WHERE " IS_WANTED_SQL) OP(<=) "$6"       \
+        " END AS fits"
+#define DRY_WRITE_SQL(more)                                                                    \
+    "WITH joined AS MATERIALIZED ("                                                            \
+        JOINED_OLD_SQL(MERGED_PAIRS_SQL(more), ALL_OLD, OVERSIZED_SQL) "),"                    \
+    " measured AS MATERIALIZED (" DRY_FITS_SQL ")"                                             \
+    " SELECT kind, n, NULL::pg_catalog.text AS key, id,"                                       \
+        " CASE WHEN kind" OP(=) "0 THEN $2::pg_catalog.timestamptz ELSE old_created_at END,"   \
+        " CASE WHEN kind" OP(<>) "2 THEN $2::pg_catalog.timestamptz ELSE old_updated_at END"   \
+        EACH(", " DRY_VALUE(""))                                                               \
+    " FROM joined WHERE (SELECT fits FROM measured)"                                           \
+    " UNION ALL SELECT 3, n, NULL, " OLD_STORED                                                \
+        " FROM joined WHERE kind" OP(=) "1 AND flags" OP(&) "@want_before" OP(<>) "0"          \
+        " AND (SELECT fits FROM measured)"                                                     \
+    " UNION ALL SELECT 5, NULL, NULL, NULL, NULL, NULL" NO_VALUES                              \
+        " FROM measured WHERE NOT fits"                                                        \
+    " UNION ALL SELECT 6, n, NULL, NULL, NULL, NULL" NO_VALUES                                 \
+        " FROM joined WHERE is_oversized"                                                      \
+    " UNION ALL SELECT 7, NULL, NULL, NULL, NULL, NULL" NO_VALUES " WHERE " HOST_RULES_SQL
+
+/* Where there are such, a dry run writes as a careful write does, with ids that no contact has, and
+ * is rolled back. */
+#define TRIAL_INSERT_SQL INSERT_SQL(", id", ", 0" OP(-) "n")
 
 /* Has what is deferred to the commit done now, and what comes after it at once, so that nothing
  * changes after it is read. */
@@ -369,7 +423,7 @@
 #define ASKED_SQL " AND c.chatbot_id" OP(=) "ANY ($1::bigint[])"
 #define UPDATE_ASKED_SQL ASKED_SQL " AND c.chatbot_id" OP(=) CHATBOT("j")
 #define WRITE_TO_PARTITIONS_SQL \
-    CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(ASKED_SQL), ""), UPDATE_ASKED_SQL, "")
+    CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(ASKED_SQL), ""), UPDATE_ASKED_SQL, INSERT_SQL("", ""), "")
 #define READ_PARTITIONS_SQL READ_SQL(ASKED_SQL)
 #define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
 
@@ -404,16 +458,23 @@ const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_NEXT_ACCESS] = {NEXT_SQL, BB_PG_TYPES(access_types)},
     [BB_PG_LOCKS] = {LOCKS_SQL, NULL, 0},
     [BB_PG_WRITE] = {WRITE_SQL, BB_PG_TYPES(record_types)},
-    [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(""), ""), "", ""),
+    [BB_PG_CAREFUL_WRITE] = {CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(""), ""), "", INSERT_SQL("", ""), ""),
                              BB_PG_TYPES(record_types)},
     [BB_PG_PLAN_ANEW] = {PLAN_ANEW_SQL, NULL, 0},
     [BB_PG_WRITE_TO_PARTITIONS] = {WRITE_TO_PARTITIONS_SQL, BB_PG_TYPES(record_types)},
     [BB_PG_DEFERRED] = {DEFERRED_SQL, NULL, 0},
     [BB_PG_READ] = {READ_SQL(""), record_types, BB_PG_PARAM_ROOM},
-    [BB_PG_MERGE] = {MERGE_SQL("", ""), BB_PG_TYPES(merge_types)},
-    [BB_PG_MERGE_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL), BB_PG_TYPES(merge_types)},
+    [BB_PG_MERGE] = {MERGE_SQL("", "", INSERT_SQL("", "")), BB_PG_TYPES(merge_types)},
+    [BB_PG_MERGE_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL, INSERT_SQL("", "")),
+                                BB_PG_TYPES(merge_types)},
+    [BB_PG_DRY_WRITE] = {DRY_WRITE_SQL(""), BB_PG_TYPES(merge_types)},
+    [BB_PG_DRY_WRITE_TO_PARTITIONS] = {DRY_WRITE_SQL(ASKED_SQL), BB_PG_TYPES(merge_types)},
+    [BB_PG_TRIAL] = {MERGE_SQL("", "", TRIAL_INSERT_SQL), BB_PG_TYPES(merge_types)},
+    [BB_PG_TRIAL_IN_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL, TRIAL_INSERT_SQL),
+                                   BB_PG_TYPES(merge_types)},
     [BB_PG_READ_PARTITIONS] = {READ_PARTITIONS_SQL, record_types, BB_PG_PARAM_ROOM},
     [BB_PG_CHECK] = {CHECK_SQL, NULL, 0},
     [BB_PG_COMMIT] = {"COMMIT", NULL, 0},
+    [BB_PG_ROLLBACK] = {"ROLLBACK", NULL, 0},
     [BB_PG_AUTHORIZE] = {DECISION_SQL, BB_PG_TYPES(access_types)},
 };

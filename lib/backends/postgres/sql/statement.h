@@ -18,12 +18,17 @@ typedef enum bb_pg_statement_id {
     BB_PG_DEFERRED,      /* does what is deferred to the commit */
     BB_PG_READ,          /* the contacts; the first parameters of the write, up to the room */
     BB_PG_PLAN_ANEW,
-    BB_PG_WRITE_TO_PARTITIONS, /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
-    BB_PG_READ_PARTITIONS,     /* instead of BB_PG_READ, likewise */
-    BB_PG_MERGE,               /* instead of BB_PG_CAREFUL_WRITE, if a record is to be merged */
-    BB_PG_MERGE_PARTITIONS,    /* instead of BB_PG_WRITE_TO_PARTITIONS, likewise */
-    BB_PG_CHECK,               /* fails if the write before it must be undone */
+    BB_PG_WRITE_TO_PARTITIONS,     /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
+    BB_PG_READ_PARTITIONS,         /* instead of BB_PG_READ, likewise */
+    BB_PG_MERGE,                   /* instead of BB_PG_CAREFUL_WRITE, if a record is to be merged */
+    BB_PG_MERGE_PARTITIONS,        /* instead of BB_PG_WRITE_TO_PARTITIONS, likewise */
+    BB_PG_DRY_WRITE,               /* says what a write would do; the parameters of BB_PG_MERGE */
+    BB_PG_DRY_WRITE_TO_PARTITIONS, /* instead, after BB_PG_PLAN_ANEW */
+    BB_PG_TRIAL,                   /* a BB_PG_MERGE that draws no ids, to be rolled back */
+    BB_PG_TRIAL_IN_PARTITIONS,     /* instead, after BB_PG_PLAN_ANEW */
+    BB_PG_CHECK,                   /* fails if the write before it must be undone */
     BB_PG_COMMIT,
+    BB_PG_ROLLBACK,
     BB_PG_AUTHORIZE, /* the access parameters */
     BB_PG_TIMEOUTS,  /* these: see citus_statements.h */
     BB_PG_CITUS_ACCESS,

@@ -17,6 +17,11 @@
 #define BB_PG_SQLSTATE_NO_STATEMENT   "26000"
 #define BB_PG_SQLSTATE_TWO_STATEMENTS "42P05"
 
+/* insufficient_privilege, generated_always: the server's errors for an id that the role may not
+ * choose. */
+#define BB_PG_SQLSTATE_NO_PRIVILEGE     "42501"
+#define BB_PG_SQLSTATE_GENERATED_ALWAYS "428C9"
+
 /* protocol_violation: what PgBouncer says when it ends a connection. */
 #define BB_PG_SQLSTATE_PROTOCOL "08P01"
 

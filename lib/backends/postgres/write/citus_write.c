@@ -27,9 +27,9 @@ enum { MOST_STORE_QUERIES = 3 };
 typedef struct citus_write {
     bb_pg_session *session;
     const bb_write *write;
-    bb_write stored;           /* what the second round trip writes: the same with merged values */
-    const bb_record **records; /* its records; NULL if there is nothing to merge */
-    bb_record *merged;         /* those of them that are not the given ones */
+    bb_write sent;             /* the same with other records, if need be */
+    const bb_record **records; /* these; NULL: the given ones are sent */
+    bb_record *changed;        /* those of them that are not the given ones */
     int *found_rows;           /* for each record, the row that was found, from 1; 0: none */
     size_t *picked;            /* the records to update, and after them those to insert */
     size_t updates;
@@ -44,6 +44,11 @@ typedef struct citus_write {
  * once, seldom twice; a policy does each time. */
 enum { MOST_TRIES = 5 };
 
+static int is_dry_run(const bb_write *write)
+{
+    return (write->flags & BB_WRITE_DRY_RUN) != 0;
+}
+
 static int merges(const bb_write *write)
 {
     for (size_t i = 0; i < write->record_count; i++) {
@@ -53,28 +58,48 @@ static int merges(const bb_write *write)
     return 0;
 }
 
+/* Whether not all records are sent as they were given. */
+static int needs_records(const bb_write *write)
+{
+    return is_dry_run(write) || merges(write);
+}
+
+/* What the first round trip sends of a record. A dry run wants each contact as it is. */
+static const bb_record *first_sent(citus_write *w, size_t n)
+{
+    const bb_record *given = w->write->records[n];
+
+    if (!is_dry_run(w->write))
+        return given;
+    w->changed[n] = *given;
+    w->changed[n].flags |= BB_RECORD_WANT_BEFORE;
+    return &w->changed[n];
+}
+
 static int32_t citus_write_init(citus_write *w, bb_pg_session *session, const bb_write *write,
                                 bb_error *error)
 {
     const bb_allocator *allocator = &session->store->allocator;
 
-    *w = (citus_write){.session = session, .write = write, .stored = *write};
+    *w = (citus_write){.session = session, .write = write, .sent = *write};
     w->found_rows = bb_alloc_array(allocator, write->record_count, sizeof *w->found_rows);
     w->picked = bb_alloc_array(allocator, write->record_count, sizeof *w->picked);
-    if (merges(write)) {
+    if (needs_records(write)) {
         w->records = bb_alloc_array(allocator, write->record_count, sizeof(const bb_record *));
-        w->merged = bb_alloc_array(allocator, write->record_count, sizeof *w->merged);
-        w->stored.records = w->records;
+        w->changed = bb_alloc_array(allocator, write->record_count, sizeof *w->changed);
+        w->sent.records = w->records;
     }
     if (w->found_rows == NULL || w->picked == NULL ||
-        (merges(write) && (w->records == NULL || w->merged == NULL)))
+        (needs_records(write) && (w->records == NULL || w->changed == NULL)))
         return bb_pg_error(error, BB_ERR_NOMEM, NULL, "out of memory for a write");
+    for (size_t n = 0; w->records != NULL && n < write->record_count; n++)
+        w->records[n] = first_sent(w, n);
     return BB_OK;
 }
 
 static void citus_write_free(citus_write *w)
 {
-    bb_free(&w->session->store->allocator, w->merged);
+    bb_free(&w->session->store->allocator, w->changed);
     bb_free(&w->session->store->allocator, w->records);
     bb_free(&w->session->store->allocator, w->picked);
     bb_free(&w->session->store->allocator, w->found_rows);
@@ -118,7 +143,9 @@ static int32_t add_access(bb_pg_params *params, const bb_pg_session *session, co
     int32_t code = bb_pg_group_init(&group, &session->store->allocator, &write, 1, error);
 
     bb_pg_params_add_access(params, write->access);
-    if (code == BB_OK)
+    if (code == BB_OK && is_dry_run(write))
+        bb_pg_params_add_no_locks(params);
+    else if (code == BB_OK)
         code = add_locks(params, &group, error);
     bb_pg_params_add_access_timeouts(params, write->access);
     bb_pg_group_free(&group);
@@ -151,7 +178,7 @@ static int32_t find(const citus_write *w, bb_pg_query *queries, bb_error *error)
                       .params = &records};
     code = add_access(&access, w->session, write, error);
     if (code == BB_OK && w->records != NULL)
-        code = bb_pg_params_add_merges(&records, write, error);
+        code = bb_pg_params_add_merges(&records, &w->sent, error);
     else if (code == BB_OK)
         code = bb_pg_params_add_some_records(&records, write, NULL, write->record_count, error);
     bb_pg_params_set_i64(&records, BB_PG_PARAM_ROOM, &room);
@@ -200,12 +227,11 @@ static int32_t take_merged(citus_write *w, const PGresult *found, bb_error *erro
 
     for (size_t n = 0; w->records != NULL && n < write->record_count; n++) {
         int row = w->found_rows[n] - 1;
-        w->records[n] = write->records[n];
         if (row < 0 || !(write->records[n]->flags & BB_RECORD_MERGE))
             continue;
-        w->merged[n] = *write->records[n];
-        w->merged[n].custom_attributes = bb_pg_json_at(found, row, BB_PG_ROW_MERGED);
-        w->records[n] = &w->merged[n];
+        w->changed[n] = *w->records[n];
+        w->changed[n].custom_attributes = bb_pg_json_at(found, row, BB_PG_ROW_MERGED);
+        w->records[n] = &w->changed[n];
         if (bb_pg_row_kind(found, row) == BB_PG_ROW_OVERSIZED &&
             write->put(write->put_ctx, n, BB_PUT_OVERSIZED, NULL, NULL) == BB_OK)
             code = BB_ERR_OVERSIZED;
@@ -247,13 +273,13 @@ static int32_t store(const citus_write *w, bb_pg_query *queries, bb_error *error
     bb_pg_params_init(&inserted, &w->session->store->allocator);
     if (w->updates > 0) {
         queries[count++] = (bb_pg_query){.statement = BB_PG_CITUS_UPDATE, .params = &updated};
-        code = bb_pg_params_add_some_records(&updated, &w->stored, w->picked, w->updates, error);
+        code = bb_pg_params_add_some_records(&updated, &w->sent, w->picked, w->updates, error);
     }
     if (w->inserts > 0 && code == BB_OK) {
         queries[count++] = (bb_pg_query){.statement = w->inserts == 1 ? BB_PG_CITUS_INSERT_ONE
                                                                       : BB_PG_CITUS_INSERT,
                                          .params = &inserted};
-        code = bb_pg_params_add_some_records(&inserted, &w->stored, new_ones, w->inserts, error);
+        code = bb_pg_params_add_some_records(&inserted, &w->sent, new_ones, w->inserts, error);
     }
     queries[count++] = (bb_pg_query){.statement = BB_PG_COMMIT};
     if (code == BB_OK)
@@ -325,6 +351,50 @@ static int32_t put_all(citus_write *w, const PGresult *found, const bb_pg_query 
     return code;
 }
 
+/* The contact that a record would make of one that is there, or of none. */
+static bb_contact would_be(const bb_write *write, const bb_record *record, const bb_contact *before)
+{
+    bb_contact after = {.size = sizeof after, .external_id = record->external_id};
+
+    if (before != NULL)
+        after = *before;
+    else
+        after.created_at_us = write->access->now_us;
+    after.updated_at_us = write->access->now_us;
+    for (int i = 0; i < BB_FIELD_COUNT; i++) {
+        if (before == NULL || record->fields & bb_fields[i].bit)
+            bb_contact_set_value(&after, &bb_fields[i], bb_record_value(record, &bb_fields[i]));
+    }
+    return after;
+}
+
+static int32_t put_dry(const citus_write *w, const PGresult *found, size_t n)
+{
+    const bb_write *write = w->write;
+    int row = w->found_rows[n] - 1;
+    int32_t kind = row < 0 ? (int32_t)BB_CREATED : bb_pg_row_kind(found, row);
+    int wants_before = row >= 0 && (write->records[n]->flags & BB_RECORD_WANT_BEFORE) != 0;
+    bb_contact before, after;
+
+    if (row >= 0)
+        bb_pg_row_contact(found, row, &before);
+    if (kind == BB_UNCHANGED)
+        after = before;
+    else
+        after = would_be(write, w->records[n], row >= 0 ? &before : NULL);
+    return write->put(write->put_ctx, n, kind, &after, wants_before ? &before : NULL);
+}
+
+static int32_t put_all_dry(const citus_write *w, const PGresult *found, bb_error *error)
+{
+    for (size_t n = 0; n < w->write->record_count; n++) {
+        int32_t code = put_dry(w, found, n);
+        if (code != BB_OK)
+            return bb_error_set(error, code, "%s", bb_code_text(code));
+    }
+    return BB_OK;
+}
+
 /* ---------------------------------------------------------------------------------- the whole */
 
 /* The measure calls nothing of the host's, and no value reaches the check in it. */
@@ -364,10 +434,13 @@ static int32_t attempt(citus_write *w, bb_error *error)
         code = sort_out(w, found, error);
     if (code == BB_OK)
         code = take_merged(w, found, error);
-    if (code == BB_OK)
+    if (code == BB_OK && is_dry_run(w->write)) {
+        code = put_all_dry(w, found, error);
+    } else if (code == BB_OK) {
         code = store(w, stored, error);
-    if (code == BB_OK)
-        code = put_all(w, found, stored, error);
+        if (code == BB_OK)
+            code = put_all(w, found, stored, error);
+    }
     if (code == BB_ERR_CONFLICT)
         bb_pg_rule_read(&w->rule, stored, MOST_STORE_QUERIES);
     roll_back(w->session, deadline);
@@ -405,7 +478,7 @@ int32_t bb_pg_citus_write(bb_pg_session *session, const bb_write *write, bb_erro
         code = attempt(&w, error);
     }
     if (code == BB_OK)
-        session->has_written = 1;
+        session->has_written |= !is_dry_run(write);
     else if (strcmp(error->sqlstate, BB_PG_SQLSTATE_READ_ONLY) == 0 && code == BB_ERR_UNAVAILABLE)
         code = bb_pg_leave_reader(session);
     citus_write_free(&w);

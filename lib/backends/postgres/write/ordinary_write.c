@@ -11,6 +11,9 @@
  * write, in the same round trip. The first does what is deferred to the commit. The second reads
  * the contacts back as they are now, whatever triggers have made of them. The third is a check that
  * fails if the write must be undone, which tells the library's errors from the host's.
+ *
+ * A dry run (A6) has another statement in place of the write, which only reads, takes no locks, and
+ * ends with a rollback.
  */
 #include "backends/postgres/write/ordinary_write.h"
 
@@ -45,7 +48,8 @@ typedef enum setback {
     SETBACK_STAYED,    /* one that should be updated is as it was */
     SETBACK_GONE,      /* one was not there, or not under its key, when it was read back */
     SETBACK_OVERSIZED, /* merging would make one too large (D3) */
-    SETBACK_TOO_LARGE  /* none of these: the answer would be larger than its bound */
+    SETBACK_TOO_LARGE, /* none of these: the answer would be larger than its bound */
+    SETBACK_UNTRIED    /* a dry run has not tried the host's rules, or has not been let */
 } setback;
 
 /* A write on its way. */
@@ -61,6 +65,8 @@ typedef struct ordinary_write {
     size_t query_count; /* the last is commit */
     size_t write_query; /* where the write is */
     int is_careful;     /* see ordinary_statements.c */
+    int is_trial;       /* a dry run that writes and rolls back */
+    int is_untriable;   /* the role may not write such */
     int is_partitioned; /* the table of contacts, as far as is known */
     int has_shown;      /* there may be values to hand back that the records do not have */
     int64_t room;       /* bytes that these may have in a plain write */
@@ -97,8 +103,6 @@ static int32_t add_own_locks(ordinary_write *w, const bb_pg_locks *locks, bb_err
 
 static int32_t add_all_locks(ordinary_write *w, const bb_pg_locks *locks, bb_error *error)
 {
-    /* as the binary format has it: no dimensions, no nulls, the element type */
-    static const char none[12] = {[11] = BB_PG_INT8};
     int32_t code = bb_pg_params_reserve(
         &w->locks,
         2 * (bb_pg_lock_list_size(&locks->shared) + bb_pg_lock_list_size(&locks->exclusive)),
@@ -110,22 +114,29 @@ static int32_t add_all_locks(ordinary_write *w, const bb_pg_locks *locks, bb_err
     add_askers(&w->locks, &locks->shared);
     bb_pg_params_add_locks(&w->locks, &locks->exclusive);
     add_askers(&w->locks, &locks->exclusive);
-    bb_pg_params_add_bytes(&w->access[0], none, sizeof none);
-    bb_pg_params_add_bytes(&w->access[0], none, sizeof none);
+    bb_pg_params_add_no_locks(&w->access[0]);
     return BB_OK;
 }
 
-static int32_t add_access(ordinary_write *w, bb_error *error)
+static int32_t add_locks(ordinary_write *w, bb_error *error)
 {
     bb_pg_locks locks;
     int32_t code = bb_pg_locks_init(&locks, &w->group, error);
 
     if (code != BB_OK)
         return code;
-    for (size_t i = 0; i < w->group.asker_count; i++)
-        bb_pg_params_add_access(&w->access[i], w->group.askers[i]);
     return w->group.asker_count == 1 ? add_own_locks(w, &locks, error)
                                      : add_all_locks(w, &locks, error);
+}
+
+static int32_t add_access(ordinary_write *w, bb_error *error)
+{
+    for (size_t i = 0; i < w->group.asker_count; i++)
+        bb_pg_params_add_access(&w->access[i], w->group.askers[i]);
+    if (!w->group.is_dry_run)
+        return add_locks(w, error);
+    bb_pg_params_add_no_locks(&w->access[0]);
+    return BB_OK;
 }
 
 static void add_query(ordinary_write *w, bb_pg_statement_id statement, const bb_pg_params *params)
@@ -133,9 +144,19 @@ static void add_query(ordinary_write *w, bb_pg_statement_id statement, const bb_
     w->queries[w->query_count++] = (bb_pg_query){.statement = statement, .params = params};
 }
 
+/* Whether the contacts are read after they were written. */
+static int is_read_back(const ordinary_write *w)
+{
+    return w->is_careful && (w->is_trial || !w->group.is_dry_run);
+}
+
 /* The statement that writes. */
 static bb_pg_statement_id write_statement(const ordinary_write *w)
 {
+    if (w->is_trial)
+        return w->is_partitioned ? BB_PG_TRIAL_IN_PARTITIONS : BB_PG_TRIAL;
+    if (w->group.is_dry_run)
+        return w->is_partitioned ? BB_PG_DRY_WRITE_TO_PARTITIONS : BB_PG_DRY_WRITE;
     if (w->group.merges)
         return w->is_partitioned ? BB_PG_MERGE_PARTITIONS : BB_PG_MERGE;
     if (w->is_partitioned)
@@ -148,12 +169,12 @@ static void add_write(ordinary_write *w)
 {
     w->query_count = w->write_query;
     add_query(w, write_statement(w), &w->records);
-    if (w->is_careful) {
+    if (is_read_back(w)) {
         add_query(w, BB_PG_DEFERRED, NULL);
         add_query(w, w->is_partitioned ? BB_PG_READ_PARTITIONS : BB_PG_READ, &w->keys);
         add_query(w, BB_PG_CHECK, NULL);
     }
-    add_query(w, BB_PG_COMMIT, NULL);
+    add_query(w, w->group.is_dry_run ? BB_PG_ROLLBACK : BB_PG_COMMIT, NULL);
 }
 
 static int32_t add_queries(ordinary_write *w, bb_error *error)
@@ -232,7 +253,8 @@ static void set_room(ordinary_write *w)
     const int64_t *whole = max > 0 ? &bound : NULL;
     const int64_t *rest = w->has_shown ? &w->room : NULL;
 
-    bb_pg_params_set_i64(&w->records, BB_PG_PARAM_ROOM, w->is_careful ? whole : rest);
+    bb_pg_params_set_i64(&w->records, BB_PG_PARAM_ROOM,
+                         w->is_careful || w->group.is_dry_run ? whole : rest);
     bb_pg_params_set_i64(&w->keys, BB_PG_PARAM_ROOM, whole);
 }
 
@@ -266,6 +288,7 @@ static int32_t ordinary_write_init(ordinary_write *w, bb_pg_session *session,
     bb_pg_params_init(&w->records, allocator);
     code = bb_pg_group_init(&w->group, allocator, given->writes, given->write_count, error);
     w->is_careful |= w->group.merges || (code == BB_OK && !measure(w));
+    w->group.has_all_values = w->is_careful; /* as a careful write reads all values back */
     if (code == BB_OK)
         code = add_queries(w, error);
     if (code == BB_OK)
@@ -364,6 +387,7 @@ static int32_t tell_setback(const ordinary_write *w, const bb_pg_verdict *verdic
     case SETBACK_NONE:
     case SETBACK_DOUBTFUL:
     case SETBACK_OVERSIZED:
+    case SETBACK_UNTRIED:
         break;
     }
     return bb_error_set(error, BB_ERR_RETRY, "%snot yet stored", whose);
@@ -391,6 +415,31 @@ static void note_triggers(const ordinary_write *w, const PGresult *check)
         bb_pg_table_kind_forget(store); /* it may have been partitioned, too */
 }
 
+/* Whether a trial failed because the role may not choose ids. */
+static int is_not_let(const bb_error *error)
+{
+    return strcmp(error->sqlstate, BB_PG_SQLSTATE_NO_PRIVILEGE) == 0 ||
+           strcmp(error->sqlstate, BB_PG_SQLSTATE_GENERATED_ALWAYS) == 0;
+}
+
+/* What a dry run has found. */
+static int32_t conclude_dry_run(ordinary_write *w, size_t wanted, bb_error *error)
+{
+    const PGresult *rows = w->queries[w->write_query].result;
+    bb_pg_verdict verdict;
+
+    bb_pg_read_verdict(rows, NULL, &verdict);
+    if (verdict.oversized > 0)
+        return refuse_oversized(w, error);
+    if (verdict.is_too_large)
+        return bb_error_set(error, BB_ERR_TOO_LARGE, "%s", bb_code_text(BB_ERR_TOO_LARGE));
+    if (verdict.has_host_rules && !w->is_untriable) {
+        w->setback = SETBACK_UNTRIED;
+        return bb_error_set(error, BB_ERR_RETRY, "not yet tried");
+    }
+    return bb_pg_put_rows(&w->group, rows, NULL, wanted, w->given->codes, error);
+}
+
 /* What all results together mean; `code` is what running them returned. */
 static int32_t conclude(ordinary_write *w, int32_t code, bb_error *error)
 {
@@ -404,15 +453,21 @@ static int32_t conclude(ordinary_write *w, int32_t code, bb_error *error)
     w->setback = SETBACK_NONE;
     if (judged != BB_OK || wanted == 0)
         return judged;
+    if (w->group.is_dry_run && !w->is_trial)
+        return code == BB_OK ? conclude_dry_run(w, wanted, error) : code;
+    if (w->is_trial && is_not_let(error)) {
+        w->setback = SETBACK_UNTRIED;
+        return code;
+    }
     if (code != BB_OK) {
         w->setback = find_setback(w, &verdict);
         if (w->setback == SETBACK_OVERSIZED)
             return refuse_oversized(w, error);
         return w->setback == SETBACK_NONE ? code : tell_setback(w, &verdict, wanted, error);
     }
-    if (strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
+    if (!w->is_trial && strcmp(PQcmdStatus(commit->result), "COMMIT") != 0)
         return bb_pg_error(error, BB_ERR_INTERNAL, NULL, "the transaction was rolled back");
-    w->session->has_written = 1;
+    w->session->has_written |= !w->is_trial;
     if (w->is_careful)
         note_triggers(w, write[AFTER_CHECK].result);
     return bb_pg_put_rows(&w->group, write->result, w->is_careful ? write[AFTER_READ].result : NULL,
@@ -464,12 +519,26 @@ static int is_worth_another_key(ordinary_write *w, int32_t *code, bb_error *erro
     return is_mended && w->conflicts < MOST_TRIES;
 }
 
+/* Has a dry run try the rules of the host's, or, if the role may not, only read. */
+static void try_rules(ordinary_write *w)
+{
+    w->is_untriable = w->is_trial;
+    w->is_trial = !w->is_trial;
+    w->is_careful |= w->is_trial;
+    set_room(w);
+    add_write(w);
+}
+
 /* Whether another attempt may succeed; if not, `*code` becomes the code to return. If others get in
  * the way of a group, the library writes it one by one instead. */
 static int is_worth_another(ordinary_write *w, int32_t *code, bb_error *error)
 {
     int is_alone = w->given->write_count == 1;
 
+    if (w->setback == SETBACK_UNTRIED) {
+        try_rules(w);
+        return 1;
+    }
     if (w->setback == SETBACK_DOUBTFUL) {
         w->is_careful = 1;
         set_room(w);
