@@ -156,13 +156,15 @@ typedef enum bb_log_level {
 } bb_log_level;
 
 /* Receives one log line, without newline, not NUL-terminated, on the thread that called the
- * library; so several threads may call it at once. Lines never hold keys (A5). It must not call
- * back into the library. Like the next functions, it is used until the handle that it was given to
- * is closed; that of a storage, until the last handle on it is closed, too. */
+ * library; so several threads may call it at once. Lines never hold keys (A5). A line about a
+ * request with an id ends in " [request ID]"; one about several, as about a group that failed, in
+ * " [request ID, ID]", or there are several such lines, if one has no room for all. It must not
+ * call back into the library. Like the next functions, it is used until the handle that it was
+ * given to is closed; that of a storage, until the last handle on it is closed, too. */
 typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
 
 /* Room for any log line of a handle, with a NUL. */
-#define BB_LOG_LINE_SIZE 512
+#define BB_LOG_LINE_SIZE 768
 
 /* The wall clock: microseconds since 1970-01-01T00:00:00Z, positive. With 0 or less, which is what
  * a callback that raises an exception returns in some languages, the request is a 500. */
@@ -382,6 +384,9 @@ static inline void bb_principal_init(bb_principal *principal)
  * handle. */
 #define BB_REQUEST_BODY_STAYS (1u << 0)
 
+/* The most characters of a request's id (A5). */
+#define BB_MAX_REQUEST_ID 128
+
 /* What arrived. */
 typedef struct bb_request {
     size_t size;                   /* sizeof(bb_request); set by bb_request_init() */
@@ -405,6 +410,10 @@ typedef struct bb_request {
     int32_t dry_run; /* A6: 1: makes every check and answers as for the request itself, but stores
                         nothing and uses up no id; a contact that would be created has "id": null.
                         Any value but 0 and 1: 400 */
+    const char *request_id; /* A5; the host's own name for the request, which every log line about
+                               it bears; NULL or empty: none. Of its printable ASCII characters the
+                               first BB_MAX_REQUEST_ID count, all else is left out */
+    size_t request_id_len;  /* bytes */
 } bb_request;
 
 #ifndef BB_DECLARATIONS_ONLY
@@ -625,7 +634,7 @@ typedef struct bb_completions_options {
                            through this queue, too, if it is not 0; each of them through each queue
                            that takes them, and also to bb_config.log if that is set. A line that
                            finds as many waiting is dropped and counted. The room is taken at once,
-                           560 bytes for each. At most 65536 */
+                           816 bytes for each. At most 65536 */
     uint32_t reserved;  /* 0 */
 } bb_completions_options;
 

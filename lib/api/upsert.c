@@ -6,6 +6,7 @@
 
 #include "api/upsert.h"
 #include "dispatch/dispatcher.h"
+#include "execute/job_log.h"
 #include "execute/single.h"
 #include "request/body.h"
 #include "request/credentials.h"
@@ -37,8 +38,8 @@ typedef struct exchange {
 
 /* Reads a struct of the caller's as this version knows it. Returns 0, after a line in the log, if
  * it cannot be used. */
-static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, void *known,
-                       const void *given)
+static int read_struct(const bb_contacts *contacts, const bb_job *job, const bb_struct_type *type,
+                       void *known, const void *given)
 {
     bb_error error;
 
@@ -46,18 +47,19 @@ static int read_struct(const bb_contacts *contacts, const bb_struct_type *type, 
         return 1;
     bb_error_init(&error);
     bb_struct_read(type, known, given, &error); /* once more, for its message */
-    bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
+    bb_job_log(&contacts->executor, job, BB_LOG_ERROR, "request refused", &error);
     return 0;
 }
 
 /* Tells the log why a request goes no further. Returns the code. */
-static int32_t log_refusal(const bb_contacts *contacts, int32_t code, const char *why)
+static int32_t log_refusal(const bb_contacts *contacts, const bb_job *job, int32_t code,
+                           const char *why)
 {
     bb_error error;
 
     bb_error_init(&error);
     bb_error_set(&error, code, "%s", why);
-    bb_executor_log(&contacts->executor, BB_LOG_ERROR, "request refused", &error);
+    bb_job_log(&contacts->executor, job, BB_LOG_ERROR, "request refused", &error);
     return code;
 }
 
@@ -68,7 +70,7 @@ static int32_t read_principal(exchange *x)
     bb_principal principal;
 
     bb_principal_init(&principal);
-    if (!read_struct(x->contacts, &bb_principal_type, &principal, x->request.principal))
+    if (!read_struct(x->contacts, &x->job, &bb_principal_type, &principal, x->request.principal))
         return BB_FAULT(BB_ERR_ARGUMENT);
     access->workspace_id = principal.workspace_id;
     access->key_chatbot_id = principal.chatbot_id;
@@ -99,9 +101,9 @@ static int32_t check_times(const exchange *x)
     const bb_access *access = &x->job.access;
 
     if (access->now_us <= 0)
-        return BB_FAULT(log_refusal(x->contacts, BB_ERR_INTERNAL, "the clock says no time"));
+        return BB_FAULT(log_refusal(x->contacts, &x->job, BB_ERR_INTERNAL, "the clock says no time"));
     if (bb_deadline_left(access->deadline) == 0)
-        return BB_FAULT(log_refusal(x->contacts, BB_ERR_DEADLINE, "no time is left"));
+        return BB_FAULT(log_refusal(x->contacts, &x->job, BB_ERR_DEADLINE, "no time is left"));
     return BB_STATUS_SUCCESS;
 }
 
@@ -151,7 +153,6 @@ static int32_t check_abilities(const exchange *x)
     const bb_executor *executor = &x->contacts->executor;
     uint32_t abilities = executor->storage->vtable.flags;
     const char *lacks = NULL;
-    bb_error error;
 
     if (x->batch.merge_count > 0 && !(abilities & BB_STORAGE_MERGES))
         lacks = "this storage can't merge custom_attributes";
@@ -159,10 +160,7 @@ static int32_t check_abilities(const exchange *x)
         lacks = "this storage makes no dry runs";
     if (lacks == NULL)
         return BB_STATUS_SUCCESS;
-    bb_error_init(&error);
-    bb_error_set(&error, BB_ERR_UNSUPPORTED, "%s", lacks);
-    bb_executor_log(executor, BB_LOG_ERROR, "request refused", &error);
-    return BB_FAULT(BB_ERR_UNSUPPORTED);
+    return BB_FAULT(log_refusal(x->contacts, &x->job, BB_ERR_UNSUPPORTED, lacks));
 }
 
 /* Entries to records. */
@@ -174,7 +172,7 @@ static int32_t make_batch(exchange *x)
     int32_t code = bb_batch_make(&x->body, &ids, &rules, &x->arena, &x->batch);
 
     if (code == BB_ERR_INTERNAL)
-        log_refusal(x->contacts, code, "random bytes are not available");
+        log_refusal(x->contacts, &x->job, code, "random bytes are not available");
     if (code != BB_OK)
         return BB_FAULT(code);
     bb_batch_add_issues(&x->batch, &x->issues);
@@ -252,14 +250,27 @@ static void leave_body_out(exchange *x)
         x->request.body_len = 0;
 }
 
+static void take_request_id(bb_job *job, const bb_request *request)
+{
+    if (request->request_id != NULL)
+        bb_job_set_request_id(job, request->request_id, request->request_id_len);
+}
+
 /* Checked before anything of the handle's is used. A code. */
 static int32_t may_begin(const bb_contacts *contacts, const bb_request *request)
 {
+    bb_request known;
+    bb_job named;
+
     if (contacts == NULL || request == NULL)
         return BB_ERR_ARGUMENT;
     if (bb_contacts_is_usable(contacts))
         return BB_OK;
-    return log_refusal(contacts, BB_ERR_OTHER_PROCESS, "the handle was " BB_OTHER_PROCESS);
+    memset(&named, 0, sizeof named);
+    bb_request_init(&known);
+    if (bb_struct_read(&bb_request_type, &known, request, NULL) == BB_OK)
+        take_request_id(&named, &known);
+    return log_refusal(contacts, &named, BB_ERR_OTHER_PROCESS, "the handle was " BB_OTHER_PROCESS);
 }
 
 /* BB_OK; or the code of the fault that the answer is, and there is nothing to end(). */
@@ -270,10 +281,11 @@ static int32_t begin(exchange *x, bb_contacts *contacts, const bb_request *reque
     x->contacts = contacts;
     x->only_authorizes = only_authorizes;
     bb_request_init(&x->request);
-    if (!read_struct(contacts, &bb_request_type, &x->request, request))
+    if (!read_struct(contacts, &x->job, &bb_request_type, &x->request, request))
         return BB_ERR_ARGUMENT;
+    take_request_id(&x->job, &x->request);
     if ((x->request.flags & ~BB_REQUEST_BODY_STAYS) != 0) /* they might ask for what is not done */
-        return log_refusal(contacts, BB_ERR_ARGUMENT, "bb_request.flags are not known");
+        return log_refusal(contacts, &x->job, BB_ERR_ARGUMENT, "bb_request.flags are not known");
     leave_body_out(x);
     x->job.began_us = bb_monotonic_us();
     bb_arena_init(&x->arena, &contacts->executor.allocator);

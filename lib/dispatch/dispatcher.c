@@ -34,6 +34,7 @@
 #include "dispatch/waiter.h"
 #include "execute/conclude.h"
 #include "execute/group.h"
+#include "execute/job_log.h"
 #include "request/response.h"
 #include "util/alloc.h"
 #include "util/clock.h"
@@ -470,24 +471,32 @@ static void wake_quarantine(bb_dispatcher *d)
 
 /* ------------------------------------------------------------------------------------ deadlines */
 
-static void log_overdue(const bb_executor *executor)
+/* Tells the log of those jobs of a list by `next` that were never tried, if there are some. */
+static void log_untried(const bb_executor *executor, const bb_job *job)
 {
+    size_t count = 0;
+    bb_job_log_all all;
     bb_error error;
 
     bb_error_init(&error);
     bb_error_set(&error, BB_ERR_BUSY, "requests waited for their turn past their deadline");
-    bb_executor_log(executor, BB_LOG_ERROR, "queue", &error);
+    bb_job_log_all_begin(&all, executor, BB_LOG_ERROR, "queue", &error);
+    for (; job != NULL; job = job->next) {
+        if (job->attempts > 0)
+            continue;
+        bb_job_log_all_add(&all, job);
+        count++;
+    }
+    if (count > 0)
+        bb_job_log_all_end(&all);
 }
 
-/* Answers a list by `next`. Jobs that were never tried share a line in the log. */
+/* Answers a list by `next`. */
 static void expire(bb_executor *executor, bb_job *job)
 {
-    int is_told = 0;
-
+    log_untried(executor, job);
     while (job != NULL) {
         bb_job *next = job->next;
-        if (job->attempts == 0 && !is_told++)
-            log_overdue(executor);
         job->done(job, bb_job_expire(executor, job));
         job = next;
     }
@@ -648,8 +657,8 @@ static bb_result *give_up(bb_dispatcher *d, bb_job *job)
     drop_heir(d, &job, 1);
     wake_worker(d); /* as in expire_overdue() */
     pthread_mutex_unlock(&d->mutex);
-    if (job->attempts == 0)
-        log_overdue(d->executor);
+    job->next = NULL;
+    log_untried(d->executor, job);
     return bb_job_expire(d->executor, job);
 }
 

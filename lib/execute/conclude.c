@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "execute/job_log.h"
 #include "request/response.h"
 #include "util/clock.h"
 
@@ -65,7 +66,7 @@ static void log_failure(const bb_executor *executor, const bb_job *job, unsigned
                  (long long)(bb_monotonic_us() - job->began_us) / 1000);
         what = line;
     }
-    bb_executor_log(executor, BB_LOG_ERROR, what, error);
+    bb_job_log(executor, job, BB_LOG_ERROR, what, error);
 }
 
 int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t code,
@@ -76,7 +77,7 @@ int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t 
 
     if ((status == BB_STATUS_CONFLICT || status == BB_STATUS_PAYLOAD_TOO_LARGE) &&
         error->message[0] != '\0')
-        bb_executor_log(executor, BB_LOG_INFO, "refused", error);
+        bb_job_log(executor, job, BB_LOG_INFO, "refused", error);
     if (status >= 0)
         return status;
     fill_in_message(error, code);

@@ -28,8 +28,9 @@ typedef int32_t (*bb_session_fn)(const bb_storage_vtable *table, void *session, 
 int32_t bb_executor_with_session(bb_executor *executor, int64_t deadline, bb_session_fn work,
                                  void *ctx, bb_error *error);
 
-/* One line to the host's log, if it has one: what failed, the storage's name, and why. */
+/* One line to the host's log, if it has one: what failed, the storage's name, why, and the ids of
+ * the requests that it is about, or "". */
 void bb_executor_log(const bb_executor *executor, int32_t level, const char *what,
-                     const bb_error *error);
+                     const bb_error *error, const char *request_ids);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "execute/collector.h"
 #include "execute/conclude.h"
+#include "execute/job_log.h"
 #include "util/alloc.h"
 
 struct bb_job_group {
@@ -219,12 +220,17 @@ static int is_fault_of_one(int32_t code)
 static void note_group_failure(bb_executor *executor, bb_job *const *jobs, size_t count,
                                int32_t code, bb_error *error)
 {
+    bb_job_log_all all;
+
     if (code == BB_ERR_UNSUPPORTED)
         return;
     for (size_t i = 0; i < count && !is_fault_of_one(code); i++)
         bb_job_note_failure(jobs[i], code, error);
     bb_count(&executor->counters.ungrouped_requests, count);
-    bb_executor_log(executor, BB_LOG_WARN, "a group of requests failed", error);
+    bb_job_log_all_begin(&all, executor, BB_LOG_WARN, "a group of requests failed", error);
+    for (size_t i = 0; i < count; i++)
+        bb_job_log_all_add(&all, jobs[i]);
+    bb_job_log_all_end(&all);
 }
 
 static void write_jobs(bb_executor *executor, bb_job_group *group, bb_job *const *jobs,

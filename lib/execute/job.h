@@ -17,6 +17,7 @@ typedef struct bb_job {
     bb_arena *arena;  /* lives as long as the job */
     size_t bytes;     /* of the body */
     int64_t began_us; /* when the request came, of the monotonic clock */
+    char request_id[BB_MAX_REQUEST_ID + 1]; /* the host's; "": none */
 
     /* Does the job by itself and returns its answer; or NULL if the share is over and its own time
      * is not: then it can be executed again. */

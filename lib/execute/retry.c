@@ -5,6 +5,7 @@
 #include "execute/retry.h"
 
 #include "execute/conclude.h"
+#include "execute/job_log.h"
 #include "util/clock.h"
 
 enum { LONGEST_PAUSE_MS = 50 };
@@ -24,7 +25,7 @@ static void note_retry(bb_executor *executor, bb_job *job, int32_t code, bb_erro
     bb_job_note_failure(job, code, error);
     bb_count(&executor->counters.retries, 1);
     if (job->attempts == 1)
-        bb_executor_log(executor, BB_LOG_WARN, "trying again", error);
+        bb_job_log(executor, job, BB_LOG_WARN, "trying again", error);
 }
 
 /* Whether a job that failed should be tried again with another share. A backend may give up on a

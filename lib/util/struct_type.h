@@ -29,7 +29,7 @@
     XX(bb_key_record, now_us, 48)            \
     XX(bb_result_view, unchanged, 80)        \
     XX(bb_completions_options, reserved, 16) \
-    XX(bb_completion, line, 552)             \
+    XX(bb_completion, line, 808)             \
     XX(bb_storage_vtable, write_group, 120)  \
     XX(bb_change, reserved, 72)
 
