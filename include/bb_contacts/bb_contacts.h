@@ -384,6 +384,13 @@ static inline void bb_principal_init(bb_principal *principal)
  * handle. */
 #define BB_REQUEST_BODY_STAYS (1u << 0)
 
+/* What a 200 holds (A4). */
+typedef enum bb_answer {
+    BB_ANSWER_FULL = 0,   /* the contacts */
+    BB_ANSWER_MINIMAL = 1 /* the message alone; no contact is read back for it. The result has
+                             outcomes and counts all the same */
+} bb_answer;
+
 /* The most characters of a request's id (A5). */
 #define BB_MAX_REQUEST_ID 128
 
@@ -405,6 +412,7 @@ typedef struct bb_request {
                                       BB_TIMEOUT_NONE_LEFT: none */
     /* version 0.1 ends here */
     uint32_t flags;            /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
+    int32_t answer;            /* a bb_answer; any other: 500 */
     int32_t custom_attributes; /* a bb_attributes; any other value: 400, so that a host may pass on
                                   that it could not read it */
     int32_t dry_run; /* A6: 1: makes every check and answers as for the request itself, but stores

@@ -132,6 +132,11 @@ typedef struct bb_contact {
 /* A flag of bb_write: say what the write would do, and do nothing (A6); see there. */
 #define BB_WRITE_DRY_RUN (1u << 0)
 
+/* Another: nobody will see the contacts (A4), so put() needs none; NULL will do. It needs the
+ * outcome and the contact as it was, as ever. max_bytes is for contacts as they were alone then. A
+ * backend that does not know the flag may hand over contacts; they are not looked at. */
+#define BB_WRITE_OUTCOMES_ONLY (1u << 1)
+
 /*
  * One write: authorize, then store every record or none.
  *

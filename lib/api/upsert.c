@@ -101,7 +101,8 @@ static int32_t check_times(const exchange *x)
     const bb_access *access = &x->job.access;
 
     if (access->now_us <= 0)
-        return BB_FAULT(log_refusal(x->contacts, &x->job, BB_ERR_INTERNAL, "the clock says no time"));
+        return BB_FAULT(
+            log_refusal(x->contacts, &x->job, BB_ERR_INTERNAL, "the clock says no time"));
     if (bb_deadline_left(access->deadline) == 0)
         return BB_FAULT(log_refusal(x->contacts, &x->job, BB_ERR_DEADLINE, "no time is left"));
     return BB_STATUS_SUCCESS;
@@ -175,6 +176,7 @@ static int32_t make_batch(exchange *x)
         log_refusal(x->contacts, &x->job, code, "random bytes are not available");
     if (code != BB_OK)
         return BB_FAULT(code);
+    x->batch.is_minimal = x->request.answer == BB_ANSWER_MINIMAL;
     bb_batch_add_issues(&x->batch, &x->issues);
     return x->batch.oversized > 0 ? (int32_t)BB_STATUS_INVALID_DATA : check_abilities(x);
 }
@@ -286,6 +288,8 @@ static int32_t begin(exchange *x, bb_contacts *contacts, const bb_request *reque
     take_request_id(&x->job, &x->request);
     if ((x->request.flags & ~BB_REQUEST_BODY_STAYS) != 0) /* they might ask for what is not done */
         return log_refusal(contacts, &x->job, BB_ERR_ARGUMENT, "bb_request.flags are not known");
+    if (x->request.answer != BB_ANSWER_FULL && x->request.answer != BB_ANSWER_MINIMAL)
+        return log_refusal(contacts, &x->job, BB_ERR_ARGUMENT, "bb_request.answer is not known");
     leave_body_out(x);
     x->job.began_us = bb_monotonic_us();
     bb_arena_init(&x->arena, &contacts->executor.allocator);

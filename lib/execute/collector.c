@@ -84,28 +84,41 @@ static int32_t count_bytes(bb_collector *collector, size_t index)
     return BB_ERR_TOO_LARGE;
 }
 
+/* Takes a contact for the answer. */
+static int32_t take_contact(bb_collector *collector, size_t index, const bb_contact *contact)
+{
+    bb_batch *batch = collector->batch;
+    bb_contact room;
+    const bb_contact *known = known_contact(contact, &room);
+    int32_t code;
+
+    if (known == NULL)
+        return BB_ERR_ARGUMENT;
+    code = bb_contact_check(&batch->allocator, batch->pointers[index], known);
+    if (code == BB_ERR_INTERNAL)
+        collector->faulty_id = known->id;
+    if (code == BB_OK)
+        code = bb_rendered_put(&collector->rendered, index, known);
+    return code == BB_OK ? count_bytes(collector, index) : code;
+}
+
 static int32_t take(bb_collector *collector, size_t index, int32_t outcome,
                     const bb_contact *contact, const bb_contact *before)
 {
     bb_batch *batch = collector->batch;
-    bb_contact rooms[2];
-    const bb_contact *after = known_contact(contact, &rooms[0]);
-    const bb_contact *former = known_contact(before, &rooms[1]);
-    int32_t code;
+    bb_contact room;
+    const bb_contact *former = known_contact(before, &room);
+    int32_t code = BB_OK;
 
-    if (index >= batch->record_count || after == NULL || outcome < BB_CREATED ||
-        outcome > BB_UNCHANGED || collector->rendered.len[index] != 0 ||
-        (former == NULL && before != NULL))
+    if (index >= batch->record_count || outcome < BB_CREATED || outcome > BB_UNCHANGED ||
+        collector->rendered.len[index] != 0 || (former == NULL && before != NULL))
         return BB_ERR_ARGUMENT;
-    code = bb_contact_check(&batch->allocator, batch->pointers[index], after);
-    if (code == BB_ERR_INTERNAL)
-        collector->faulty_id = after->id;
+    if (batch->is_minimal)
+        collector->rendered.len[index] = 1; /* it has been put */
+    else
+        code = take_contact(collector, index, contact);
     if (code == BB_OK)
         code = bb_batch_set_outcomes(batch, index, outcome, former);
-    if (code == BB_OK)
-        code = bb_rendered_put(&collector->rendered, index, after);
-    if (code == BB_OK)
-        code = count_bytes(collector, index);
     if (code != BB_OK || ++collector->put_count < batch->record_count)
         return code;
     /* the last one: if the backend puts before it commits, all of the answer's memory is taken
@@ -137,7 +150,8 @@ bb_write bb_collector_begin(bb_collector *collector)
                       .put_ctx = collector,
                       .max_attribute_bytes = collector->batch->rules.max_attribute_bytes,
                       .max_bytes = collector->max_bytes,
-                      .flags = collector->batch->rules.is_dry_run ? BB_WRITE_DRY_RUN : 0};
+                      .flags = (collector->batch->rules.is_dry_run ? BB_WRITE_DRY_RUN : 0) |
+                               (collector->batch->is_minimal ? BB_WRITE_OUTCOMES_ONLY : 0)};
 
     forget(collector);
     return write;

@@ -37,6 +37,7 @@ typedef struct bb_batch {
     size_t record_count;
     size_t merge_count; /* records that are merged into what is stored */
     size_t oversized;   /* records whose custom_attributes merging makes too large (D3) */
+    int is_minimal;     /* the answer has no contacts (A4) */
 } bb_batch;
 
 /* Everything lives in the arena. BB_OK, BB_ERR_NOMEM, or BB_ERR_INTERNAL if no id could be made. */

@@ -207,6 +207,14 @@ static char *append(char *to, const char *data, size_t len)
     return to + len;
 }
 
+static void take_outcomes(bb_result *result, const bb_batch *batch)
+{
+    memcpy(result->outcomes, batch->outcomes, batch->entry_count);
+    for (size_t i = 0; i < batch->entry_count; i++)
+        result->counts[batch->outcomes[i]]++;
+    result->entry_count = batch->entry_count;
+}
+
 static void write_success(bb_result *result, const bb_batch *batch, const bb_rendered *rendered)
 {
     char *to = append(result->owned, success_head, sizeof success_head - 1);
@@ -216,18 +224,17 @@ static void write_success(bb_result *result, const bb_batch *batch, const bb_ren
         if (i > 0)
             *to++ = ',';
         to = append(to, rendered->json.data + rendered->start[record], rendered->len[record]);
-        result->outcomes[i] = batch->outcomes[i];
-        result->counts[batch->outcomes[i]]++;
     }
     to = append(to, success_tail, sizeof success_tail - 1);
     *to = '\0';
     result->body_len = (size_t)(to - result->owned);
     result->body = result->owned;
-    result->entry_count = batch->entry_count;
+    take_outcomes(result, batch);
 }
 
-bb_result *bb_response_success(const bb_allocator *allocator, const bb_batch *batch,
-                               const bb_rendered *rendered)
+/* A 200 with contacts. */
+static bb_result *make_full(const bb_allocator *allocator, const bb_batch *batch,
+                            const bb_rendered *rendered)
 {
     size_t length = success_length(batch, rendered);
     bb_result *result = new_result(allocator, BB_STATUS_SUCCESS);
@@ -242,6 +249,31 @@ bb_result *bb_response_success(const bb_allocator *allocator, const bb_batch *ba
     }
     write_success(result, batch, rendered);
     return result;
+}
+
+/* The same without contacts. */
+static bb_result *make_minimal(const bb_allocator *allocator, const bb_batch *batch)
+{
+    bb_result *result = new_result(allocator, BB_STATUS_SUCCESS);
+
+    if (result == NULL)
+        return bb_response_plain(BB_FAULT(BB_ERR_NOMEM));
+    result->outcomes = bb_alloc(allocator, batch->entry_count);
+    if (result->outcomes == NULL) {
+        bb_result_free(result);
+        return bb_response_plain(BB_FAULT(BB_ERR_NOMEM));
+    }
+    take_outcomes(result, batch);
+    result->body = bb_result_body(bb_response_plain(BB_STATUS_SUCCESS), &result->body_len);
+    return result;
+}
+
+bb_result *bb_response_success(const bb_allocator *allocator, const bb_batch *batch,
+                               const bb_rendered *rendered)
+{
+    if (batch->is_minimal)
+        return make_minimal(allocator, batch);
+    return make_full(allocator, batch, rendered);
 }
 
 /* --------------------------------------------------------------------------- what callers read */

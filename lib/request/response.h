@@ -50,7 +50,8 @@ void bb_rendered_free(bb_rendered *rendered);
  * than max_bytes. */
 int32_t bb_rendered_put(bb_rendered *rendered, size_t record, const bb_contact *contact);
 
-/* A 200 with one contact for each entry (A4, E2). A plain 500 if memory runs out. */
+/* A 200 with one contact for each entry (A4, E2), or without any for a minimal answer. A plain 500
+ * if memory runs out. */
 bb_result *bb_response_success(const bb_allocator *allocator, const bb_batch *batch,
                                const bb_rendered *rendered);
 

@@ -35,7 +35,8 @@ typedef struct run {
     _Atomic int64_t now; /* Unix seconds */
     match_memory memory;
     pthread_mutex_t mutex;
-    test_text log; /* under the mutex: every line, to be searched for keys */
+    test_text log;   /* under the mutex: every line, to be searched for keys */
+    size_t step_log; /* where that of the step begins */
 } run;
 
 static int complain(const run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -67,6 +68,7 @@ static void log_of_run(void *ctx, int32_t level, const char *line, size_t len)
     (void)level;
     pthread_mutex_lock(&r->mutex);
     test_append_bytes(&r->log, line, len);
+    test_append_text(&r->log, "\n");
     pthread_mutex_unlock(&r->mutex);
 }
 
@@ -183,21 +185,32 @@ static void set_config_options(const json *file, bb_config *config)
 
 static void set_request_options(const json *spec, bb_request *request)
 {
+    const json *id = json_member(spec, "request_id");
+
+    if (json_is_text(json_member(spec, "answer"), "minimal"))
+        request->answer = BB_ANSWER_MINIMAL;
+    request->request_id = id != NULL ? id->text : NULL;
+    request->request_id_len = id != NULL ? id->len : 0;
     request->custom_attributes = attributes_mode(spec);
     request->dry_run = (int32_t)json_integer(spec, "dry_run", 0);
 }
 #endif
 
-/* Whether some request of a file has a member of this name. */
-static int requests_have(const json *file, const char *name)
+/* Whether a part of some step of a file, "request" or "response", has a member of this name. */
+static int steps_have(const json *file, const char *part, const char *name)
 {
     const json *steps = json_member(file, "steps");
 
     for (const json *step = steps != NULL ? steps->child : NULL; step != NULL; step = step->next) {
-        if (json_member(json_member(step, "request"), name) != NULL)
+        if (json_member(json_member(step, part), name) != NULL)
             return 1;
     }
     return 0;
+}
+
+static int requests_have(const json *file, const char *name)
+{
+    return steps_have(file, "request", name);
 }
 
 /* Whether a file has requests that merge, or that say that they do not. */
@@ -209,7 +222,8 @@ static int has_modes(const json *file)
 
 static int needs_options(const json *file)
 {
-    return has_modes(file) || requests_have(file, "dry_run") ||
+    return has_modes(file) || requests_have(file, "dry_run") || requests_have(file, "answer") ||
+           requests_have(file, "request_id") || steps_have(file, "response", "log") ||
            json_member(json_member(file, "limits"), "max_answer_bytes") != NULL;
 }
 
@@ -438,6 +452,22 @@ static int check_authorize(const run *r, const prepared *p, const bb_result *res
     return ok;
 }
 
+/* A line of the log that the request has left must end in this. */
+static int check_step_log(run *r, const json *expected)
+{
+    const json *ending = json_member(expected, "log");
+    char line[200];
+    int is_there;
+
+    if (ending == NULL)
+        return 1;
+    snprintf(line, sizeof line, "%s\n", ending->text);
+    pthread_mutex_lock(&r->mutex);
+    is_there = r->log.len > r->step_log && strstr(r->log.data + r->step_log, line) != NULL;
+    pthread_mutex_unlock(&r->mutex);
+    return EXPECT(r, is_there, "no line of the log ends in \"%s\"", ending->text);
+}
+
 static int run_step(run *r, const json *step)
 {
     const json *expected = json_member(step, "response");
@@ -449,12 +479,15 @@ static int run_step(run *r, const json *step)
 
     r->now = json_integer(step, "now", r->now);
     prepare(r, json_member(step, "request"), &p);
+    pthread_mutex_lock(&r->mutex);
+    r->step_log = r->log.len;
+    pthread_mutex_unlock(&r->mutex);
     result = way(r->contacts, &p.request);
     ok = EXPECT(r, !p.body.failed && !p.authorization.failed && !r->log.failed, "no memory") &&
          EXPECT(r, bb_result_http_status(result) == wanted, "%d: %.300s",
                 (int)bb_result_http_status(result), bb_result_body(result, NULL)) &&
-         check_body(r, result, expected) && check_outcomes(r, result, expected) &&
-         check_authorize(r, &p, result);
+         check_step_log(r, expected) && check_body(r, result, expected) &&
+         check_outcomes(r, result, expected) && check_authorize(r, &p, result);
     bb_result_free(result);
     free(p.authorization.data);
     free(p.body.data);

@@ -112,6 +112,11 @@ static int32_t read_contact(const write_job *job, bb_slice external_id, bb_conta
     return BB_OK;
 }
 
+static int is_seen(const write_job *job)
+{
+    return !(job->write->flags & BB_WRITE_OUTCOMES_ONLY);
+}
+
 static int32_t put(const write_job *job, size_t index, int32_t outcome, const bb_contact *contact,
                    const bb_contact *before)
 {
@@ -349,14 +354,14 @@ static int32_t put_kept(write_job *job)
         const bb_record *record = job->write->records[i];
         bb_contact contact;
         int result = find_contact(job, i);
-        if (result == SQLITE_ROW)
+        if (result == SQLITE_ROW && is_seen(job))
             code = read_contact(job, record->external_id, &contact);
-        else
+        else if (result != SQLITE_ROW)
             code = result == SQLITE_DONE ? fail_unstored(job, record) : fail(job, result);
         if (kept->outcome == BB_CREATED && is_dry_run(job->write))
             contact.id = 0;
         if (code == BB_OK)
-            code = put(job, i, kept->outcome, &contact, kept->before);
+            code = put(job, i, kept->outcome, is_seen(job) ? &contact : NULL, kept->before);
         sqlite3_reset(job->find);
     }
     return code;

@@ -48,11 +48,15 @@ static void add_flags(bb_pg_params *params, const selection *s)
     bb_pg_params_end_array(params);
 }
 
+/* 0 for contacts that nobody will see. */
 static void add_entries(bb_pg_params *params, const selection *s)
 {
+    int is_seen = !(s->write->flags & BB_WRITE_OUTCOMES_ONLY);
+
     bb_pg_params_begin_array(params, BB_PG_INT4, s->count);
     for (size_t i = 0; i < s->count; i++)
-        bb_pg_params_element_i32(params, (int32_t)bb_pg_record_entries(record_at(s, i)));
+        bb_pg_params_element_i32(params,
+                                 is_seen ? (int32_t)bb_pg_record_entries(record_at(s, i)) : 0);
     bb_pg_params_end_array(params);
 }
 

@@ -57,6 +57,7 @@ static void add_items(bb_pg_group *group, size_t write)
 {
     const bb_write *from = group->writes[write];
 
+    group->is_seen |= !(from->flags & BB_WRITE_OUTCOMES_ONLY);
     for (size_t i = 0; i < from->record_count; i++) {
         group->items[group->item_count++] = (bb_pg_item){.record = from->records[i],
                                                          .chatbot_id = from->access->chatbot_id,

@@ -90,6 +90,11 @@ static int32_t put_row(const bb_pg_group *group, const PGresult *written, int ro
     bb_contact contact;
     bb_contact before;
 
+    if (item->before_row != 0)
+        bb_pg_contact_at(written, item->before_row - 1, COLUMN_ID, key, &before);
+    if (!group->is_seen)
+        return write->put(write->put_ctx, item->index, kind, NULL,
+                          item->before_row != 0 ? &before : NULL);
     if (stored != NULL) {
         bb_pg_contact_at(stored, item->stored_row - 1, STORED_ID, key, &contact);
     } else {
@@ -99,8 +104,6 @@ static int32_t put_row(const bb_pg_group *group, const PGresult *written, int ro
     }
     if (group->is_dry_run && kind == BB_CREATED)
         contact.id = 0; /* of a trial */
-    if (item->before_row != 0)
-        bb_pg_contact_at(written, item->before_row - 1, COLUMN_ID, key, &before);
     return write->put(write->put_ctx, item->index, kind, &contact,
                       item->before_row != 0 ? &before : NULL);
 }

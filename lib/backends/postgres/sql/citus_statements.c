@@ -73,6 +73,13 @@
 #define STORED   "id, created_at, updated_at" EACH(", @field")
 #define C_STORED "c.id, c.created_at, c.updated_at" EACH(", c.@field")
 
+/* What is handed back of a contact that was written: of one that nobody will see, for which $5 has 0
+ * in place of how often the answer has it, no values. */
+#define IS_SEEN_SQL "($5)[1]" OP(<>) "0"
+#define SEEN(row)                                     \
+    row "id, " row "created_at, " row "updated_at"    \
+    EACH(", CASE WHEN " IS_SEEN_SQL " THEN " row "@field END")
+
 #define SOME_RECORDS_SQL(more, more_names)                    \
     "ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)" \
         EACH(", pg_catalog.unnest($@parameter)") more ")"     \
@@ -107,7 +114,7 @@
         EACH_TEXT(" OR " DIFFERS(" COLLATE pg_catalog.\"C\"", "")) objects               \
         " THEN 1 ELSE 2 END AS kind) k"                                                  \
     " LEFT JOIN LATERAL (SELECT " C_STORED ") r"                                         \
-        " ON k.kind" OP(=) "2 OR b.flags" OP(&) "@want_before" OP(<>) "0"                \
+        " ON (k.kind" OP(=) "2 AND " IS_SEEN_SQL ") OR b.flags" OP(&) "@want_before" OP(<>) "0"                \
     " WHERE pg_catalog.current_setting('bb_contacts.decision')::integer" OP(=) "2"
 #define FIND_SQL                                                                         \
     FIND_KIND_SQL("", RECORDS_SQL " CROSS JOIN LATERAL " FOUND_SQL, "",                  \
@@ -179,7 +186,7 @@
     " WHERE c.chatbot_id" OP(=) "$1"                         \
     " AND c.external_id" OP(=) "ANY ($3)"                    \
     " AND c.external_id" OP(=) "b.external_id"               \
-    " RETURNING c.external_id, 1, " C_STORED
+    " RETURNING c.external_id, 1, " SEEN("c.")
 
 /* Inserts those that were not found. Without ON CONFLICT, as in ordinary_statements.c. First the
  * texts, then the JSON, in both of the lists that must agree. */
@@ -191,14 +198,14 @@
     INSERT_INTO_SQL " SELECT $1, external_id, $2, $2"       \
         EACH_TEXT(", @field") EACH_JSON(", @field" AS_JSON) \
     " FROM " RECORDS_SQL                                    \
-    " RETURNING external_id, 0, " STORED
+    " RETURNING external_id, 0, " SEEN("")
 
 /* The same for one, which Citus sends to the shard without a detour. */
 #define INSERT_ONE_SQL                              \
     INSERT_INTO_SQL " VALUES ($1, ($3)[1], $2, $2"  \
         EACH_TEXT(", ($@parameter)[1]")             \
         EACH_JSON(", ($@parameter)[1]" AS_JSON) ")" \
-    " RETURNING external_id, 0, " STORED
+    " RETURNING external_id, 0, " SEEN("")
 
 /* clang-format on */
 

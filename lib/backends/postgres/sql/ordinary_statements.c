@@ -286,6 +286,11 @@
  * contact may take over a unique value.
  */
 #define IS_WANTED_SQL    "kind" OP(<>) "0 AND flags" OP(&) "@want_before" OP(<>) "0"
+#define WANTED_ROWS_SQL(condition)                                                        \
+    " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, "      \
+        OLD_STORED " FROM joined WHERE " IS_WANTED_SQL condition                          \
+    " UNION ALL SELECT kind, n, NULL, NULL, NULL, NULL" NO_VALUES                         \
+        " FROM joined WHERE kind" OP(<>) "2 OR flags" OP(&) "@want_before" OP(=) "0"
 #define BEFORE_BYTES_SQL EACH_TEXT(OP(+) LENGTH_SQL("old_@field")) EACH_JSON(OP(+) JSON_SQL("old_@field"))
 #define COUNT_KIND_SQL(kind) "pg_catalog.count(CASE WHEN kind" OP(=) #kind " THEN 1 END)"
 #define VERDICT_SQL                                                                        \
@@ -302,10 +307,7 @@
     " updated AS (" UPDATE_SQL(update_more) " RETURNING 1),"                              \
     " inserted AS (" insert " RETURNING 1),"                                          \
     " verdict AS MATERIALIZED (" VERDICT_SQL ")"                                          \
-    " SELECT CASE WHEN kind" OP(=) "2 THEN 2 ELSE 3 END, n, NULL::pg_catalog.text, "      \
-        OLD_STORED " FROM joined WHERE " IS_WANTED_SQL " AND (SELECT fits FROM verdict)"  \
-    " UNION ALL SELECT kind, n, NULL, NULL, NULL, NULL" NO_VALUES                         \
-        " FROM joined WHERE kind" OP(<>) "2 OR flags" OP(&) "@want_before" OP(=) "0"      \
+    WANTED_ROWS_SQL(" AND (SELECT fits FROM verdict)")                                    \
         more_rows                                                                         \
     " UNION ALL SELECT 5, NULL, NULL, NULL, NULL, NULL" NO_VALUES                         \
         " FROM verdict WHERE CASE WHEN fits THEN false ELSE " UNDO_SQL " IS NOT NULL END" \
@@ -374,6 +376,22 @@
 /* Where there are such, a dry run writes as a careful write does, with ids that no contact has, and
  * is rolled back. */
 #define TRIAL_INSERT_SQL INSERT_SQL(", id", ", 0" OP(-) "n")
+/*
+ * A plain write whose contacts nobody will see (A4): what became of each record, and contacts as
+ * they were, if $6 is not NULL and has room for them. It fails like the other plain write.
+ */
+#define WRITE_UNSEEN_SQL                                                                  \
+    "WITH joined AS MATERIALIZED (" JOINED_SQL(PAIRS_SQL(""), "") "),"                    \
+    " updated AS (" UPDATE_SQL("") " RETURNING 1),"                                       \
+    " inserted AS (" INSERT_SQL("", "") " RETURNING 1)"                                   \
+    " SELECT NULL, NULL, NULL, NULL, NULL, NULL" NO_VALUES                                \
+        " WHERE CASE WHEN $6::bigint IS NULL THEN false ELSE "                            \
+        FAIL_IF_0(SUM_SQL("0::bigint" BEFORE_BYTES_SQL, "joined WHERE " IS_WANTED_SQL)    \
+                  OP(<=) "$6") " IS NULL END UNION ALL"                                   \
+    WANTED_ROWS_SQL("")                                                                   \
+    " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL" NO_VALUES                      \
+        " WHERE " FAIL_IF_0(ALL_WRITTEN_SQL) " IS NULL"                                   \
+        " OR " FAIL_IF_0("NOT " MAY_DIFFER_SQL) " IS NULL"
 
 /* Has what is deferred to the commit done now, and what comes after it at once, so that nothing
  * changes after it is read. */
@@ -409,6 +427,12 @@
     " UNION ALL SELECT 0, NULL, NULL, NULL" NO_VALUES ", " UNDO_SQL            \
         " FROM size WHERE NOT fits"
 
+/* The same for contacts that nobody will see: only whether they are there. */
+#define LOOK_SQL(more)                                                                    \
+    "SELECT b.n, c.id, CASE WHEN c.id IS NULL THEN " UNDO_SQL " END FROM (" KEYS_SQL ") b" \
+    " LEFT JOIN LATERAL (" FOUND_SQL("b", SAME_KEY_SQL more) ") c ON true"                     \
+    " WHERE " IS_ALLOWED_SQL(ASKER("b"))
+
 /* One row: whether the table has what makes a write need care. */
 #define CHECK_SQL                                                                                  \
     "SELECT " MAY_DIFFER_SQL "::integer, "                                                         \
@@ -425,6 +449,7 @@
 #define WRITE_TO_PARTITIONS_SQL \
     CAREFUL_SQL(JOINED_SQL(PAIRS_SQL(ASKED_SQL), ""), UPDATE_ASKED_SQL, INSERT_SQL("", ""), "")
 #define READ_PARTITIONS_SQL READ_SQL(ASKED_SQL)
+#define LOOK_PARTITIONS_SQL LOOK_SQL(ASKED_SQL)
 #define PLAN_ANEW_SQL "SELECT pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 /* clang-format on */
@@ -473,6 +498,9 @@ const bb_pg_definition bb_pg_ordinary_definitions[BB_PG_STATEMENT_COUNT] = {
     [BB_PG_TRIAL_IN_PARTITIONS] = {MERGE_SQL(ASKED_SQL, UPDATE_ASKED_SQL, TRIAL_INSERT_SQL),
                                    BB_PG_TYPES(merge_types)},
     [BB_PG_READ_PARTITIONS] = {READ_PARTITIONS_SQL, record_types, BB_PG_PARAM_ROOM},
+    [BB_PG_WRITE_UNSEEN] = {WRITE_UNSEEN_SQL, BB_PG_TYPES(record_types)},
+    [BB_PG_LOOK] = {LOOK_SQL(""), record_types, BB_PG_PARAM_ROOM},
+    [BB_PG_LOOK_AT_PARTITIONS] = {LOOK_PARTITIONS_SQL, record_types, BB_PG_PARAM_ROOM},
     [BB_PG_CHECK] = {CHECK_SQL, NULL, 0},
     [BB_PG_COMMIT] = {"COMMIT", NULL, 0},
     [BB_PG_ROLLBACK] = {"ROLLBACK", NULL, 0},

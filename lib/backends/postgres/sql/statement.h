@@ -20,6 +20,9 @@ typedef enum bb_pg_statement_id {
     BB_PG_PLAN_ANEW,
     BB_PG_WRITE_TO_PARTITIONS,     /* instead of BB_PG_CAREFUL_WRITE, after BB_PG_PLAN_ANEW */
     BB_PG_READ_PARTITIONS,         /* instead of BB_PG_READ, likewise */
+    BB_PG_WRITE_UNSEEN,            /* instead of BB_PG_WRITE, if nobody will see the contacts */
+    BB_PG_LOOK,                    /* instead of BB_PG_READ, likewise */
+    BB_PG_LOOK_AT_PARTITIONS,      /* instead of BB_PG_READ_PARTITIONS, likewise */
     BB_PG_MERGE,                   /* instead of BB_PG_CAREFUL_WRITE, if a record is to be merged */
     BB_PG_MERGE_PARTITIONS,        /* instead of BB_PG_WRITE_TO_PARTITIONS, likewise */
     BB_PG_DRY_WRITE,               /* says what a write would do; the parameters of BB_PG_MERGE */

@@ -161,7 +161,17 @@ static bb_pg_statement_id write_statement(const ordinary_write *w)
         return w->is_partitioned ? BB_PG_MERGE_PARTITIONS : BB_PG_MERGE;
     if (w->is_partitioned)
         return BB_PG_WRITE_TO_PARTITIONS;
-    return w->is_careful ? BB_PG_CAREFUL_WRITE : BB_PG_WRITE;
+    if (w->is_careful)
+        return BB_PG_CAREFUL_WRITE;
+    return w->group.is_seen ? BB_PG_WRITE : BB_PG_WRITE_UNSEEN;
+}
+
+/* The statement that reads the contacts after a careful write. */
+static bb_pg_statement_id read_statement(const ordinary_write *w)
+{
+    if (w->is_partitioned)
+        return w->group.is_seen ? BB_PG_READ_PARTITIONS : BB_PG_LOOK_AT_PARTITIONS;
+    return w->group.is_seen ? BB_PG_READ : BB_PG_LOOK;
 }
 
 /* Adds the write and what follows, in place of earlier ones. */
@@ -171,7 +181,7 @@ static void add_write(ordinary_write *w)
     add_query(w, write_statement(w), &w->records);
     if (is_read_back(w)) {
         add_query(w, BB_PG_DEFERRED, NULL);
-        add_query(w, w->is_partitioned ? BB_PG_READ_PARTITIONS : BB_PG_READ, &w->keys);
+        add_query(w, read_statement(w), &w->keys);
         add_query(w, BB_PG_CHECK, NULL);
     }
     add_query(w, w->group.is_dry_run ? BB_PG_ROLLBACK : BB_PG_COMMIT, NULL);
@@ -231,6 +241,8 @@ static int measure(ordinary_write *w)
     size_t max = w->given->writes[0]->max_bytes;
     size_t left = max;
 
+    if (!w->group.is_seen)
+        return 1;
     for (size_t i = 0; max > 0 && i < w->group.item_count; i++) {
         const bb_record *record = w->group.items[i].record;
         size_t bytes = known_bytes(record);
@@ -244,17 +256,22 @@ static int measure(ordinary_write *w)
     return 1;
 }
 
-/* A plain write is told what it may hand back, all else how large the answer may be; unless there
- * is no bound, or nothing to hand back. */
+/* A plain write is told what it may hand back, all else how large the answer may be, or, if nobody
+ * will see the contacts, these as they were; unless there is no bound, or nothing to hand back. */
 static void set_room(ordinary_write *w)
 {
     size_t max = w->given->writes[0]->max_bytes;
     int64_t bound = max > INT64_MAX ? INT64_MAX : (int64_t)max;
     const int64_t *whole = max > 0 ? &bound : NULL;
-    const int64_t *rest = w->has_shown ? &w->room : NULL;
+    const int64_t *room = whole;
 
-    bb_pg_params_set_i64(&w->records, BB_PG_PARAM_ROOM,
-                         w->is_careful || w->group.is_dry_run ? whole : rest);
+    if (w->group.is_dry_run || w->is_careful)
+        room = whole;
+    else if (w->group.is_seen)
+        room = w->has_shown && max > 0 ? &w->room : NULL;
+    else if (!w->group.wants_before)
+        room = NULL;
+    bb_pg_params_set_i64(&w->records, BB_PG_PARAM_ROOM, room);
     bb_pg_params_set_i64(&w->keys, BB_PG_PARAM_ROOM, whole);
 }
 
