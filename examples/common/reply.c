@@ -21,6 +21,9 @@ struct reply reply_from_result(bb_result *result)
                           .release = free_result};
 
     reply.body = bb_result_body(result, &reply.len);
+    reply.entries = bb_result_entries(result);
+    for (int32_t i = BB_CREATED; i <= BB_UNCHANGED; i++)
+        reply.counts[i] = bb_result_count(result, i);
     return reply;
 }
 
@@ -64,19 +67,43 @@ void reply_free(struct reply *reply)
     reply->owned = NULL;
 }
 
+/* What the body has no place for: what became of the entries. */
+static size_t count_headers(const struct reply *reply, struct reply_header *headers)
+{
+    static const char *const names[] = {[BB_CREATED] = "Bb-Contacts-Created",
+                                        [BB_UPDATED] = "Bb-Contacts-Updated",
+                                        [BB_UNCHANGED] = "Bb-Contacts-Unchanged"};
+    size_t count = 0;
+
+    for (int i = BB_CREATED; i <= BB_UNCHANGED; i++, count++) {
+        headers[count].name = names[i];
+        headers[count].value = headers[count].number;
+        snprintf(headers[count].number, sizeof headers[count].number, "%u",
+                 (unsigned)reply->counts[i]);
+    }
+    return count;
+}
+
 size_t reply_headers(const struct reply *reply, struct reply_header *headers)
 {
     size_t count = 0;
 
-    headers[count++] = (struct reply_header){"Content-Type", reply->type};
+    headers[count++] = (struct reply_header){.name = "Content-Type", .value = reply->type};
+    if (reply->trace != NULL && reply->trace->id[0] != '\0')
+        headers[count++] = (struct reply_header){.name = "X-Request-Id", .value = reply->trace->id};
+    if (reply->entries > 0)
+        count += count_headers(reply, headers + count);
+    if (reply->entries > 0 && reply->trace != NULL && reply->trace->prefer.is_minimal)
+        headers[count++] =
+            (struct reply_header){.name = "Preference-Applied", .value = "return=minimal"};
     if (reply->status == 401)
-        headers[count++] = (struct reply_header){"WWW-Authenticate", "Bearer"};
+        headers[count++] = (struct reply_header){.name = "WWW-Authenticate", .value = "Bearer"};
     if (reply->status == 415) /* the coding that is supported (RFC 9110, 15.5.16) */
-        headers[count++] = (struct reply_header){"Accept-Encoding", "identity"};
+        headers[count++] = (struct reply_header){.name = "Accept-Encoding", .value = "identity"};
     if (reply->status == 503)
-        headers[count++] = (struct reply_header){"Retry-After", "1"};
+        headers[count++] = (struct reply_header){.name = "Retry-After", .value = "1"};
     if (reply->allow != NULL)
-        headers[count++] = (struct reply_header){"Allow", reply->allow};
+        headers[count++] = (struct reply_header){.name = "Allow", .value = reply->allow};
     return count;
 }
 

@@ -4,7 +4,7 @@
 #ifndef BB_EXAMPLE_REPLY_H
 #define BB_EXAMPLE_REPLY_H
 
-#include "bb_contacts/bb_contacts.h"
+#include "trace.h"
 
 struct reply {
     unsigned status;
@@ -14,6 +14,9 @@ struct reply {
     const char *allow;            /* the Allow header of a 405, or NULL */
     void *owned;                  /* what the body is part of, or NULL if it is static */
     void (*release)(void *owned); /* frees it */
+    const struct trace *trace;    /* of the request; NULL: nothing is known of it */
+    size_t entries;               /* that were stored */
+    size_t counts[3];             /* of these, by bb_outcome */
 };
 
 /* The reply owns the result from now on. */
@@ -36,17 +39,18 @@ void reply_free(struct reply *reply);
 
 /* The headers that belong to a reply, besides those of the connection and the length. Writes at
  * most REPLY_MAX_HEADERS, and returns how many. */
-enum { REPLY_MAX_HEADERS = 3 };
+enum { REPLY_MAX_HEADERS = 7 };
 struct reply_header {
     const char *name;
-    const char *value;
+    const char *value; /* may be `number` */
+    char number[8];
 };
 size_t reply_headers(const struct reply *reply, struct reply_header *headers);
 
 /* Writes the status line, with `reason`, and the headers, with `more`: header lines that end in
  * CRLF. `size` must be REPLY_HEAD_SIZE plus the length of `more`. Returns the length, which is
  * less. */
-enum { REPLY_HEAD_SIZE = 320 };
+enum { REPLY_HEAD_SIZE = 640 };
 size_t reply_head(const struct reply *reply, const char *reason, const char *more, char *out,
                   size_t size);
 

@@ -3,6 +3,7 @@
  */
 #include "answer.h"
 
+#include "access_log.h"
 #include "buffer.h"
 #include "framing.h"
 #include "server.h"
@@ -61,6 +62,9 @@ void answer_send(struct connection *connection)
     uv_buf_t parts[2];
     size_t len;
 
+    trace_ensure_id(&request->trace); /* if its head has not arrived */
+    reply->trace = &request->trace;
+    access_log_write(reply);
     request->is_last =
         request->is_refused || !request->keep_alive || connection->has_ended || server->is_stopping;
     snprintf(more, sizeof more, "Date: %s\r\n%s", server->date,

@@ -68,6 +68,7 @@ static int on_field(llhttp_t *parser)
 {
     struct request *request = parser->data;
 
+    request_end_field(request);
     request->is_in_value = 0;
     request->name_len = 0;
     return 0;

@@ -1,6 +1,7 @@
 /*
  * main.c: the command line of bb-contacts-uv.
  */
+#include "access_log.h"
 #include "command_line.h"
 #include "demo.h"
 #include "limits.h"
@@ -20,7 +21,8 @@ const char log_program[] = "bb-contacts-uv";
 static const char help[] =
     "usage: bb-contacts-uv [--store URI] [--listen HOST:PORT] [--workers N] [--timeout SECONDS]\n"
     "                      [--idle SECONDS] [--head-time SECONDS] [--body-time SECONDS]\n"
-    "                      [--max-answer BYTES] [--custom-attributes replace|merge] [--demo]\n"
+    "                      [--max-answer BYTES] [--custom-attributes replace|merge]\n"
+    "                      [--access-log FILE] [--demo]\n"
     "\n"
     "Serves POST /api/v1/chatbots/ID/contacts, GET /healthz, and GET /metrics (Prometheus). One\n"
     "thread serves all connections; others write to the store.\n"
@@ -40,6 +42,7 @@ static const char help[] =
     "                      whether custom_attributes that are sent replace a contact's (default),\n"
     "                      or are set one by one, null removing one; a request may say it itself:\n"
     "                      ?custom_attributes=merge\n"
+    "  --access-log FILE   appends a line of JSON for each request; - is standard output\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -62,6 +65,7 @@ enum {
     BODY_TIME,
     MAX_ANSWER,
     CUSTOM_ATTRIBUTES,
+    ACCESS_LOG,
     DEMO,
     HELP,
     VERSION
@@ -77,6 +81,7 @@ struct options {
     int64_t body_time;
     int64_t max_answer;        /* bytes; 0: the library's default */
     int32_t custom_attributes; /* a bb_attributes */
+    const char *access_log;    /* NULL: none */
     int demo;
 };
 
@@ -113,6 +118,7 @@ static int read_options(int argc, char **argv, struct options *options)
         {"body-time", required_argument, NULL, BODY_TIME},
         {"max-answer", required_argument, NULL, MAX_ANSWER},
         {"custom-attributes", required_argument, NULL, CUSTOM_ATTRIBUTES},
+        {"access-log", required_argument, NULL, ACCESS_LOG},
         {"store", required_argument, NULL, STORE},
         {"listen", required_argument, NULL, LISTEN},
         {"workers", required_argument, NULL, WORKERS},
@@ -150,6 +156,8 @@ static int read_options(int argc, char **argv, struct options *options)
             options->max_answer = parse_number(optarg, 1);
         else if (option == CUSTOM_ATTRIBUTES)
             options->custom_attributes = query_attributes(optarg, strlen(optarg));
+        else if (option == ACCESS_LOG)
+            options->access_log = optarg;
         else
             options->demo = 1;
     }
@@ -174,6 +182,8 @@ static int run(bb_storage *storage, const struct options *options)
     if (listener < 0)
         return -listener;
     status = options->demo ? demo_prepare(storage, options->timeout * 1000) : EXIT_SUCCESS;
+    if (status == EXIT_SUCCESS)
+        status = access_log_open(options->access_log);
     /* Each connection has one request at a time, and a chatbot may fill half of the places. So the
      * requests of all connections can wait, and none is refused because of the others. */
     if (status == EXIT_SUCCESS)

@@ -21,6 +21,7 @@ struct request *request_new(struct server *server, struct connection *connection
         return NULL;
     request->server = server;
     request->connection = connection;
+    trace_begin(&request->trace);
     return request;
 }
 
@@ -91,7 +92,13 @@ struct span *request_field(struct request *request)
                   {"expect", &request->expect},
                   {"host", &request->host},
                   {"transfer-encoding", &request->transfer_encoding},
-                  {"content-encoding", &request->content_encoding}};
+                  {"content-encoding", &request->content_encoding},
+                  {"x-request-id", &request->request_id}};
+
+    if (http_is(request->name, request->name_len, "prefer") && !request->head_is_done) {
+        request->prefer.len = 0;
+        return &request->prefer;
+    }
 
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0] && !request->head_is_done; i++) {
         if (http_is(request->name, request->name_len, wanted[i].name))
@@ -100,12 +107,28 @@ struct span *request_field(struct request *request)
     return NULL;
 }
 
+void request_end_field(struct request *request)
+{
+    if (request->is_in_value && request->value == &request->prefer)
+        prefer_read(&request->trace.prefer, request->text + request->prefer.at,
+                    request->prefer.len);
+}
+
 const char *request_value(const struct request *request, const struct span *span, size_t *len)
 {
     const char *value = request->text + span->at;
 
     *len = http_trim(&value, span->len);
     return value;
+}
+
+/* Takes over the client's id, or makes one. */
+static void read_id(struct request *request)
+{
+    size_t len;
+    const char *id = request_value(request, &request->request_id, &len);
+
+    trace_set_id(&request->trace, id, len);
 }
 
 void request_find_route(struct request *request)
@@ -119,6 +142,7 @@ void request_find_route(struct request *request)
     request->route = route_find(path, path_len, &segment, &segment_len);
     request->chatbot_id.at = (size_t)(segment - request->text);
     request->chatbot_id.len = route_decode(request->text + request->chatbot_id.at, segment_len);
+    read_id(request);
 }
 
 bb_request request_for_library(const struct request *request)
@@ -134,6 +158,9 @@ bb_request request_for_library(const struct request *request)
         to.idempotency_key =
             request_value(request, &request->idempotency_key, &to.idempotency_key_len);
     query_set(&request->query, &to);
+    to.request_id = request->trace.id;
+    to.request_id_len = strlen(request->trace.id);
+    to.answer = request->trace.prefer.is_minimal ? BB_ANSWER_MINIMAL : BB_ANSWER_FULL;
     return to;
 }
 

@@ -58,6 +58,8 @@ struct request {
     struct span host;
     struct span transfer_encoding;
     struct span content_encoding;
+    struct span request_id;
+    struct span prefer;     /* the header that was read last; it may come several times */
     struct span chatbot_id; /* decoded */
     struct query query;
     char *text; /* what the spans above are pieces of */
@@ -86,6 +88,7 @@ struct request {
     int is_authorizing; /* the library was only asked whether the caller may write */
 
     /* the answer */
+    struct trace trace;
     struct reply reply;
     int is_refused; /* the rest of the request is not wanted */
     int is_last;    /* no other request is taken from the connection */
@@ -110,10 +113,14 @@ int request_keep(struct request *request, struct span *span, const char *at, siz
  * body, in a trailer. */
 struct span *request_field(struct request *request);
 
+/* The header's value has been read. */
+void request_end_field(struct request *request);
+
 /* A header's value, without white space around it. */
 const char *request_value(const struct request *request, const struct span *span, size_t *len);
 
-/* Sets route, query and chatbot from the target, which is not needed after that. */
+/* The head has arrived: sets the id, and route, query and chatbot from the target, which is not
+ * needed after that. */
 void request_find_route(struct request *request);
 
 /* Whether the body is encoded, so that the library could not read it. */

@@ -15,6 +15,7 @@ struct options {
     int64_t idle;              /* seconds */
     int64_t max_answer;        /* bytes; 0: the library's default */
     int32_t custom_attributes; /* a bb_attributes */
+    const char *access_log;    /* NULL: none */
     int64_t workspace;
     int64_t chatbot; /* 0: none */
     int64_t expires; /* Unix seconds; 0: never */

@@ -44,12 +44,16 @@ static struct reply reply_to(unsigned status)
 void complaint_log(void *cls, const char *format, va_list args)
 {
     static const char complaint[] = "Error processing request (HTTP response code is %u";
+    struct trace trace;
     struct reply reply;
 
     (void)cls;
     if (expected_fd < 0 || strncmp(format, complaint, sizeof complaint - 1) != 0)
         return;
+    trace_begin(&trace); /* what the client has sent cannot be read */
+    trace_ensure_id(&trace);
     reply = reply_to(va_arg(args, unsigned));
+    reply.trace = &trace;
     send_instead(expected_fd, &reply);
     shutdown(expected_fd, SHUT_RDWR);
 }

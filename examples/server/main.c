@@ -17,7 +17,8 @@ const char log_program[] = "bb-contacts-server";
 static const char help[] =
     "usage: bb-contacts-server [--store URI] serve [--listen HOST:PORT] [--workers N]\n"
     "                                              [--idle SECONDS] [--max-answer BYTES]\n"
-    "                                              [--custom-attributes replace|merge] [--demo]\n"
+    "                                              [--custom-attributes replace|merge]\n"
+    "                                              [--access-log FILE] [--demo]\n"
     "       bb-contacts-server [--store URI] chatbot add ID --workspace N\n"
     "       bb-contacts-server [--store URI] chatbot archive ID\n"
     "       bb-contacts-server [--store URI] chatbot restore ID\n"
@@ -42,6 +43,7 @@ static const char help[] =
     "                      whether custom_attributes that are sent replace a contact's (default),\n"
     "                      or are set one by one, null removing one; a request may say it itself:\n"
     "                      ?custom_attributes=merge\n"
+    "  --access-log FILE   appends a line of JSON for each request; - is standard output\n"
     "  --demo              makes chatbot 123 in workspace 1, with the key in the environment\n"
     "                      variable BOOKBAG_API_KEY, or with a new one (oc_test_...), which is\n"
     "                      printed\n"
@@ -85,7 +87,8 @@ enum {
     TIMEOUT = 0x40000,
     IDLE = 0x80000,
     MAX_ANSWER = 0x100000,
-    CUSTOM_ATTRIBUTES = 0x200000
+    CUSTOM_ATTRIBUTES = 0x200000,
+    ACCESS_LOG = 0x400000
 };
 
 static const struct command {
@@ -98,7 +101,7 @@ static const struct command {
 } commands[] = {
     {{"serve", NULL},
      NOTHING,
-     LISTEN | DEMO | WORKERS | IDLE | MAX_ANSWER | CUSTOM_ATTRIBUTES,
+     LISTEN | DEMO | WORKERS | IDLE | MAX_ANSWER | CUSTOM_ATTRIBUTES | ACCESS_LOG,
      0,
      1,
      serve},
@@ -129,6 +132,8 @@ static void read_value(int option, const char *value, struct options *options)
         options->max_answer = parse_number(value, 1);
     else if (option == CUSTOM_ATTRIBUTES)
         options->custom_attributes = query_attributes(value, strlen(value));
+    else if (option == ACCESS_LOG)
+        options->access_log = value;
     else if (option == WORKSPACE)
         options->workspace = parse_number(value, 1);
     else if (option == CHATBOT)
@@ -152,6 +157,7 @@ static int read_options(int argc, char **argv, struct options *options, unsigned
         {"idle", required_argument, NULL, IDLE},
         {"max-answer", required_argument, NULL, MAX_ANSWER},
         {"custom-attributes", required_argument, NULL, CUSTOM_ATTRIBUTES},
+        {"access-log", required_argument, NULL, ACCESS_LOG},
         {"workspace", required_argument, NULL, WORKSPACE},
         {"chatbot", required_argument, NULL, CHATBOT},
         {"expires", required_argument, NULL, EXPIRES},

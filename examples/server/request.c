@@ -19,6 +19,7 @@
 
 struct request {
     enum route route;
+    struct trace trace;
     const char *method;     /* this and the next are libmicrohttpd's, valid as long as the
                                request */
     const char *target_end; /* NULL: the target is not valid */
@@ -52,6 +53,7 @@ void *request_new(void *cls, const char *target, struct MHD_Connection *connecti
     complaint_expect(connection);
     if (request == NULL)
         return NULL;
+    trace_begin(&request->trace);
     request->route = route;
     query_read(&request->query, target, target_len);
     request->target_end = http_is_target(target, target_len) ? target + target_len : NULL;
@@ -99,6 +101,9 @@ static bb_request library_request(struct MHD_Connection *connection, const struc
     to.authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION, &to.authorization_len);
     to.idempotency_key = header(connection, "Idempotency-Key", &to.idempotency_key_len);
     query_set(&request->query, &to);
+    to.request_id = request->trace.id;
+    to.request_id_len = strlen(request->trace.id);
+    to.answer = request->trace.prefer.is_minimal ? BB_ANSWER_MINIMAL : BB_ANSWER_FULL;
     return to;
 }
 
@@ -137,6 +142,32 @@ static int wants_body(struct server *server, struct MHD_Connection *connection,
     return !head->is_encoded;
 }
 
+static enum MHD_Result refuse(struct MHD_Connection *connection, const struct request *request,
+                              struct reply *reply)
+{
+    reply->trace = &request->trace;
+    return send_refusal(connection, reply);
+}
+
+static enum MHD_Result on_preference(void *prefer, enum MHD_ValueKind kind, const char *name,
+                                     size_t name_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    if (http_is(name, name_len, "Prefer"))
+        prefer_read(prefer, value, value_len);
+    return MHD_YES;
+}
+
+/* What the head says about the answer. */
+static void read_trace(struct MHD_Connection *connection, struct trace *trace)
+{
+    size_t len;
+    const char *id = header(connection, "X-Request-Id", &len);
+
+    trace_set_id(trace, id, len);
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_preference, &trace->prefer);
+}
+
 /* The head has arrived; the body, if there is one, has not. */
 static enum MHD_Result begin(struct server *server, struct MHD_Connection *connection,
                              struct request *request, const char *version)
@@ -144,6 +175,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
     struct head head;
     struct reply reply;
 
+    read_trace(connection, &request->trace);
     /* Between target and version there is one space. */
     if (request->target_end == NULL || request->target_end + 1 != version ||
         !head_read(connection, request->method, version, &head))
@@ -154,7 +186,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
         request->is_last = head.length == SIZE_MAX;
         return MHD_YES;
     }
-    return send_refusal(connection, &reply);
+    return refuse(connection, request, &reply);
 }
 
 static int append(struct request *request, const char *data, size_t len)
@@ -188,7 +220,7 @@ static enum MHD_Result receive(struct server *server, struct MHD_Connection *con
         return MHD_YES;
     else
         reply = reply_from_result(bb_contacts_upsert(server->contacts, NULL)); /* a 500 */
-    return send_refusal(connection, &reply);
+    return refuse(connection, request, &reply);
 }
 
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -215,5 +247,6 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
     }
     if (route_is_for_library(request->route, request->method, server->contacts, &reply))
         reply = upsert(server, connection, request, request->len);
+    reply.trace = &request->trace;
     return send_reply(connection, &reply, request->is_last || atomic_load(&server->stopping));
 }

@@ -3,6 +3,7 @@
  */
 #include "send.h"
 
+#include "access_log.h"
 #include "limits.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ enum MHD_Result send_reply(struct MHD_Connection *connection, struct reply *repl
     size_t count = reply_headers(reply, headers);
     enum MHD_Result queued;
 
+    access_log_write(reply);
     if (response == NULL) {
         reply_free(reply);
         return MHD_NO;
@@ -74,6 +76,7 @@ void send_instead(int fd, struct reply *reply)
     size_t len =
         reply_head(reply, MHD_get_reason_phrase_for(reply->status), more, head, sizeof head);
 
+    access_log_write(reply);
     /* Nothing else was sent for this request, so this fits into the socket's buffer. */
     if (send(fd, head, len, MSG_NOSIGNAL | MSG_MORE) == (ssize_t)len &&
         send(fd, reply->body, reply->len, MSG_NOSIGNAL) == (ssize_t)reply->len)

@@ -1,6 +1,7 @@
 /*
  * serve.c: the `serve` command: starts the HTTP server, waits for a signal, and ends it.
  */
+#include "access_log.h"
 #include "commands.h"
 #include "complaint.h"
 #include "demo.h"
@@ -103,6 +104,8 @@ int serve(bb_storage *storage, const struct options *options)
     if (listener < 0)
         return -listener;
     status = options->demo ? demo_prepare(storage, options->timeout * 1000) : EXIT_SUCCESS;
+    if (status == EXIT_SUCCESS)
+        status = access_log_open(options->access_log);
     if (status == EXIT_SUCCESS)
         status =
             endpoint_open(storage, (uint32_t)options->workers, 0, options->max_answer,
