@@ -157,7 +157,9 @@ class AccessLog(TestCase):
         server = self.serve(path)
         ids = ["plain", 'quo"te\\', '"}\\n{"id":"forged"']
         body = {"users": [{"external_id": "one"}, {"external_id": "one", "name": "n"}]}
-        answers = [self.post(body, server=server, X_Request_Id=name) for name in ids]
+        answers = [
+            self.post(body, key=server.key, server=server, X_Request_Id=name) for name in ids
+        ]
         refused = self.post(body, key="oc_test_secret0123456789", server=server)
         health = self.request("GET", "/healthz", server=server)
         server.stop()
