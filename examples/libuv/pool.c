@@ -3,6 +3,7 @@
  */
 #include "pool.h"
 
+#include <signal.h>
 #include <stddef.h>
 
 /* Waits for work; NULL: there will be none. */
@@ -31,6 +32,20 @@ static void run(void *pool_)
     }
 }
 
+/* Signals are for the loop's thread, so a thread of the pool begins with all of them blocked. */
+static int start_thread(struct pool *pool, uv_thread_t *thread)
+{
+    sigset_t all;
+    sigset_t before;
+    int status;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    status = uv_thread_create(thread, run, pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
 int pool_open(struct pool *pool, void (*work)(struct request *request), struct inbox *done)
 {
     int status;
@@ -43,7 +58,7 @@ int pool_open(struct pool *pool, void (*work)(struct request *request), struct i
         return status;
     }
     while (pool->started < POOL_THREADS && status == 0) {
-        status = uv_thread_create(&pool->threads[pool->started], run, pool);
+        status = start_thread(pool, &pool->threads[pool->started]);
         pool->started += status == 0;
     }
     if (status != 0)
