@@ -25,7 +25,6 @@ enum { MAX_CONNECTIONS = 128, CHUNK = 65536, MAX_QUEUED = 4 << 20 };
 /* Bytes of one read. */
 typedef struct chunk {
     struct chunk *next;
-    int64_t due_us; /* when they may be forwarded */
     size_t len;
     size_t sent;
     unsigned char data[];
@@ -65,20 +64,11 @@ struct proxy {
     int wake[2];
     int is_stopping;
     int is_silent;
-    int64_t delay_us;
     proxy_fault fault;
     uint64_t bytes_left; /* until a cut */
     uint32_t faults;
     connection connections[MAX_CONNECTIONS];
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---------------------------------------------------------------------------- connections */
 
@@ -171,7 +161,7 @@ static void accept_client(proxy *p)
 /* ------------------------------------------------------------------------------ forwarding */
 
 /* Reads once; 0 if the connection broke. */
-static int read_some(const proxy *p, stream *s)
+static int read_some(stream *s)
 {
     chunk *c = malloc(sizeof *c + CHUNK);
     ssize_t len;
@@ -190,7 +180,6 @@ static int read_some(const proxy *p, stream *s)
     c->next = NULL;
     c->len = (size_t)len;
     c->sent = 0;
-    c->due_us = now_us() + p->delay_us;
     wire_feed(&s->messages, c->data, c->len);
     if (s->last != NULL)
         s->last->next = c;
@@ -282,11 +271,10 @@ static int send_piece(proxy *p, connection *c, stream *s)
 
 static void forward(proxy *p, connection *c, stream *s)
 {
-    int64_t now = now_us();
 
     s->is_full = 0;
     s->is_held = 0;
-    while (c->is_open && s->first != NULL && s->first->due_us <= now && send_piece(p, c, s))
+    while (c->is_open && s->first != NULL && send_piece(p, c, s))
         ;
     if (c->is_open && s->is_ended && s->first == NULL)
         cut(c, 0);
@@ -308,11 +296,11 @@ static void swallow(connection *c)
 
 static void serve(proxy *p, connection *c, short client_events, short server_events)
 {
-    if ((client_events & (POLLIN | POLLHUP | POLLERR)) && !read_some(p, &c->up))
+    if ((client_events & (POLLIN | POLLHUP | POLLERR)) && !read_some(&c->up))
         cut(c, 0);
     c->down.messages.lone_bytes += c->up.messages.encryption_requests;
     c->up.messages.encryption_requests = 0;
-    if (c->is_open && (server_events & (POLLIN | POLLHUP | POLLERR)) && !read_some(p, &c->down))
+    if (c->is_open && (server_events & (POLLIN | POLLHUP | POLLERR)) && !read_some(&c->down))
         cut(c, 0);
     if (c->is_open)
         forward(p, c, &c->up);
@@ -331,21 +319,15 @@ static short events_of(const stream *in, const stream *out)
     return (short)((wants ? POLLIN : 0) | (out->is_full ? POLLOUT : 0));
 }
 
-/* Milliseconds until the first chunk of a stream is due, rounded up; at most `timeout`. */
-static int until_due(const stream *s, int64_t now, int timeout)
+/* Whether a stream has something that can be forwarded at once. */
+static int can_go_on(const stream *s)
 {
-    int64_t left;
-
-    if (s->first == NULL || s->is_full || s->is_held)
-        return timeout;
-    left = s->first->due_us > now ? (s->first->due_us - now + 999) / 1000 : 0;
-    return timeout < 0 || left < timeout ? (int)left : timeout;
+    return s->first != NULL && !s->is_full && !s->is_held;
 }
 
 /* Fills in what to wait for; returns how many descriptors, and the time. */
 static size_t collect(proxy *p, struct pollfd *fds, int *timeout)
 {
-    int64_t now = now_us();
     size_t count = 0;
 
     fds[count++] = (struct pollfd){.fd = p->wake[0], .events = POLLIN};
@@ -359,8 +341,8 @@ static size_t collect(proxy *p, struct pollfd *fds, int *timeout)
         c->poll_index = count;
         fds[count++] = (struct pollfd){.fd = c->up.from, .events = events_of(&c->up, &c->down)};
         fds[count++] = (struct pollfd){.fd = c->down.from, .events = events_of(&c->down, &c->up)};
-        *timeout = until_due(&c->up, now, *timeout);
-        *timeout = until_due(&c->down, now, *timeout);
+        if (can_go_on(&c->up) || can_go_on(&c->down))
+            *timeout = 0;
     }
     return count;
 }
@@ -527,9 +509,13 @@ void proxy_set_silent(proxy *p, int is_silent)
     pthread_mutex_unlock(&p->mutex);
 }
 
-void proxy_set_delay(proxy *p, int milliseconds)
+uint64_t proxy_answers(proxy *p)
 {
+    uint64_t count = 0;
+
     pthread_mutex_lock(&p->mutex);
-    p->delay_us = (int64_t)milliseconds * 1000;
+    for (const connection *c = p->connections; c < p->connections + MAX_CONNECTIONS; c++)
+        count += c->is_open ? c->down.messages.ready : 0;
     pthread_mutex_unlock(&p->mutex);
+    return count;
 }

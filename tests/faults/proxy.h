@@ -47,8 +47,8 @@ uint32_t proxy_busy_connections(proxy *p);
 /* While it is silent, it accepts connections and forwards nothing either way. */
 void proxy_set_silent(proxy *p, int is_silent);
 
-/* Each byte, either way, arrives this much later than it was sent; up to 4 MiB a connection may be
- * on the way. */
-void proxy_set_delay(proxy *p, int milliseconds);
+/* How often the server has told the connections that are open that it waits for the client
+ * (ReadyForQuery): once for each query or pipeline. */
+uint64_t proxy_answers(proxy *p);
 
 #endif
