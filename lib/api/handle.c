@@ -152,13 +152,15 @@ static int32_t open_dispatcher(bb_contacts *contacts, const bb_config *config, b
                               .max_group_bytes = config->max_group_bytes,
                               .is_ordered = (table->flags & BB_STORAGE_ORDERED_GROUPS) != 0,
                               .is_unbounded = config->workers == 0};
+    /* Without workers a handle opens whatever the host's function says before an id is needed. */
+    bb_random_fn random = config->workers > 0 ? contacts->random : NULL;
     int32_t code;
 
     if (config->workers == 0 && limits.max_group_requests == 1)
         return BB_OK; /* nothing to share */
     code = config->workers > 0 ? prepare_outboxes(contacts) : BB_OK;
     if (code == BB_OK)
-        code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, contacts->random,
+        code = bb_dispatcher_open(&contacts->executor, config->workers, &limits, random,
                                   contacts->random_ctx, &contacts->dispatcher);
     return code == BB_OK ? BB_OK : bb_error_set(error, code, "the workers cannot be started");
 }
