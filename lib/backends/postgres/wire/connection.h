@@ -34,7 +34,7 @@ typedef struct bb_pg_store {
 typedef struct bb_pg_session {
     bb_pg_store *store;
     PGconn *conn;      /* in pipeline mode; NULL: connects when it is next used */
-    uint32_t prepared; /* bit i: statement i is prepared on conn */
+    uint64_t prepared; /* bit i: statement i is prepared on conn */
     int is_unnamed;    /* statements are sent with their text each time */
     int has_written;   /* conn has written */
     int64_t heard_at;  /* when the server last sent something on conn; monotonic ms */

@@ -15,7 +15,9 @@
 enum { SYNC_MS = 500 };
 
 /* The statements that a round trip prepares, as a set like bb_pg_session.prepared. */
-typedef uint32_t statement_set;
+typedef uint64_t statement_set;
+
+_Static_assert(BB_PG_STATEMENT_COUNT <= 64, "a set has a bit for each statement");
 
 static statement_set set_of(bb_pg_statement_id statement)
 {
