@@ -273,12 +273,14 @@ static void note_deadline(bb_dispatcher *d, int64_t deadline)
 static void wake_quarantine(bb_dispatcher *d);
 
 /* Call it with the mutex held and before end_group(), so that the dispatcher is not drained in
- * between. */
+ * between. While jobs are being written, their callers watch no deadline, so they are called. */
 static void quarantine(bb_dispatcher *d, bb_job *const *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         bb_queue_quarantine(&d->queue, jobs[i]);
         note_deadline(d, jobs[i]->access.deadline);
+        if (!d->has_threads)
+            call(jobs[i]);
     }
     if (count > 0)
         wake_quarantine(d);

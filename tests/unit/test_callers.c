@@ -645,6 +645,31 @@ static void test_E11_each_has_its_own_deadline(void **state)
     close_host(h);
 }
 
+/* All of a group are put off, and the quarantine's only place is taken by one with much time. The
+ * caller of another, who slept while its job was in the group, watches its deadline from then on. */
+static void test_E11_a_deadline_counts_after_a_group_was_put_off(void **state)
+{
+    bb_config config;
+    host *h = new_host(&config);
+
+    (void)state;
+    config.max_sessions = ONE_PLACE;
+    h->table.flags |= BB_STORAGE_ONE_WRITER;
+    open_with(h, &config);
+    script_lock(&h->script, "locked");
+    hold(h);
+    line_up(h, 1, "43", "locked", 0);
+    line_up(h, 2, "42", "k2", 700);
+    let_go(h);
+    join(h, 0, 1);
+    join(h, 2, 1);
+    expect_http(h, 2, 1, 503);
+    script_lock(&h->script, NULL);
+    join(h, 1, 1);
+    expect_http(h, 0, 2, 200);
+    close_host(h);
+}
+
 static bb_result *answer_at_once(bb_executor *executor, bb_job *job, bb_share share)
 {
     (void)executor;
@@ -877,6 +902,7 @@ int main(void)
         cmocka_unit_test(test_E11_one_that_waits_keeps_no_other_waiting),
         cmocka_unit_test(test_E11_callers_that_wait_hold_no_place_for_long),
         cmocka_unit_test(test_E11_each_has_its_own_deadline),
+        cmocka_unit_test(test_E11_a_deadline_counts_after_a_group_was_put_off),
         cmocka_unit_test(test_E11_what_has_no_time_left_is_not_put_off),
         cmocka_unit_test(test_E11_a_storm),
         cmocka_unit_test(test_E11_no_caller_is_turned_away),
