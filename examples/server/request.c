@@ -33,6 +33,42 @@ struct request {
     char chatbot_id[]; /* the path segment, decoded; ROUTE_CONTACTS only */
 };
 
+/* What this server keeps of a connection: its request, if one is under way. libmicrohttpd 0.9.75
+ * does not tell of the end of one whose target has more parameters than it has room for. */
+struct connection {
+    struct request *request;
+};
+
+static void free_request(struct request *request)
+{
+    if (request == NULL)
+        return;
+    free(request->body);
+    free(request);
+}
+
+void request_connection(void *cls, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code)
+{
+    struct connection *kept = *context;
+
+    (void)cls;
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = calloc(1, sizeof *kept);
+    } else if (kept != NULL) {
+        free_request(kept->request);
+        free(kept);
+        *context = NULL;
+    }
+}
+
+/* NULL if there was no memory for it. */
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *text)
 {
     (void)cls;
@@ -47,12 +83,14 @@ void *request_new(void *cls, const char *target, struct MHD_Connection *connecti
     const char *path = http_path(target, target_len, &path_len);
     const char *segment;
     enum route route = route_find(path, path_len, &segment, &len);
-    struct request *request = calloc(1, sizeof *request + len + 1);
+    struct connection *kept = connection_of(connection);
+    struct request *request = kept == NULL ? NULL : calloc(1, sizeof *request + len + 1);
 
     (void)cls;
     complaint_expect(connection);
     if (request == NULL)
         return NULL;
+    kept->request = request;
     trace_begin(&request->trace);
     request->route = route;
     query_read(&request->query, target, target_len);
@@ -69,14 +107,13 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **cont
     struct server *server = cls;
     struct request *request = *context;
 
-    (void)connection;
     (void)code;
     if (request == NULL)
         return;
     if (request->has_begun)
         atomic_fetch_sub(&server->in_flight, 1);
-    free(request->body);
-    free(request);
+    connection_of(connection)->request = NULL;
+    free_request(request);
     *context = NULL;
 }
 

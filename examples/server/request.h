@@ -19,6 +19,10 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 void request_completed(void *cls, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode code);
 
+/* For MHD_OPTION_NOTIFY_CONNECTION: a connection begins or has ended. */
+void request_connection(void *cls, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code);
+
 /* For MHD_OPTION_UNESCAPE_CALLBACK: leaves the target as it was sent. */
 size_t request_keep_escapes(void *cls, struct MHD_Connection *connection, char *text);
 

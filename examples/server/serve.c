@@ -37,10 +37,11 @@ static struct MHD_Daemon *start(int listener, struct server *server, int64_t idl
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
             MHD_USE_ERROR_LOG,
         0, NULL, NULL, request_handle, server, MHD_OPTION_LISTEN_SOCKET, listener,
-        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_URI_LOG_CALLBACK,
-        request_new, NULL, MHD_OPTION_UNESCAPE_CALLBACK, request_keep_escapes, NULL,
-        MHD_OPTION_EXTERNAL_LOGGER, complaint_log, NULL, MHD_OPTION_CONNECTION_LIMIT, 512U,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        request_connection, NULL, MHD_OPTION_URI_LOG_CALLBACK, request_new, NULL,
+        MHD_OPTION_UNESCAPE_CALLBACK, request_keep_escapes, NULL, MHD_OPTION_EXTERNAL_LOGGER,
+        complaint_log, NULL, MHD_OPTION_CONNECTION_LIMIT, 512U, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)idle, MHD_OPTION_END);
 }
 
 /* Takes no new connections, lets requests that have begun be answered, and stops. Idle connections

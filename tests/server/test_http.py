@@ -100,6 +100,18 @@ class Headers(TestCase):
         self.assertTrue(done.stdout.endswith(b"200"), done.stdout)
 
 
+class Targets(TestCase):
+    def test_one_that_is_refused_is_not_kept(self):
+        """libmicrohttpd has no room for so many parameters, and says only that the connection ends."""
+        before = self.server.peak_memory()
+        target = path_of("1" * 6000) + "?" + "a&" * 1500
+        for _ in range(2000):
+            with self.server.connect() as connection:
+                connection.sendall(f"POST {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+                self.assertIn(read_answer(connection).status, (401, 431))
+        self.assert_memory_below(before + 6 * 1024 * 1024)
+
+
 class Connections(TestCase):
     def test_keep_alive(self):
         client = http.client.HTTPConnection(
