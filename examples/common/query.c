@@ -3,10 +3,15 @@
  */
 #include "query.h"
 
+#include "route.h"
+
 #include <string.h>
 
 /* A value that the library refuses. */
 enum { REFUSED = -1 };
+
+/* More than the escapes of any name or value that counts. */
+enum { LONGEST = 64 };
 
 static int is(const char *text, size_t len, const char *word)
 {
@@ -36,17 +41,29 @@ static void set_dry_run(struct query *query, const char *value, size_t len)
     query->dry_run = dry_run;
 }
 
+/* A part without its escapes, which do not change what it says (RFC 3986, 6.2.2.2): whoever asks
+ * for a dry run in such a way must not get a real one. What is longer is cut, and is no known word.
+ */
+static size_t decode(const char *part, size_t len, char decoded[LONGEST])
+{
+    if (len > LONGEST)
+        len = LONGEST;
+    memcpy(decoded, part, len);
+    return route_decode(decoded, len);
+}
+
 /* name=value */
 static void read_pair(struct query *query, const char *pair, size_t len)
 {
     const char *equals = memchr(pair, '=', len);
-    size_t name_len = equals == NULL ? len : (size_t)(equals - pair);
-    const char *value = equals == NULL ? pair + len : equals + 1;
-    size_t value_len = len - (size_t)(value - pair);
+    const char *rest = equals == NULL ? pair + len : equals + 1;
+    char name[LONGEST], value[LONGEST];
+    size_t name_len = decode(pair, equals == NULL ? len : (size_t)(equals - pair), name);
+    size_t value_len = decode(rest, len - (size_t)(rest - pair), value);
 
-    if (is(pair, name_len, "custom_attributes"))
+    if (is(name, name_len, "custom_attributes"))
         set(&query->custom_attributes, query_attributes(value, value_len));
-    else if (is(pair, name_len, "dry_run"))
+    else if (is(name, name_len, "dry_run"))
         set_dry_run(query, value, value_len);
 }
 

@@ -263,6 +263,8 @@ class DryRun(TestCase):
     def test_A6_nothing_is_stored(self):
         for _ in range(2):
             self.assertIsNone(self.send("?dry_run=true").contact["id"])
+        for same in ("dry%5Frun=true", "%64ry_ru%6e=%74ru%65"):  # RFC 3986, 6.2.2.2
+            self.assertIsNone(self.send("?" + same).contact["id"], same)
         stored = self.send("?dry_run=false").contact
         self.assertEqual(stored["id"], "contact_1")
         tried = self.send("?custom_attributes=merge&dry_run=true", "y").contact
