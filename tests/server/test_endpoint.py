@@ -213,7 +213,6 @@ class Unchanged(TestCase):
         self.assertEqual(send()["name"], None)
 
 
-@needs_shared_store
 class Merging(TestCase):
     def send(self, attributes, query="", server=None, external_id="m"):
         server = server or self.server
@@ -285,6 +284,7 @@ class DryRun(TestCase):
             self.assertEqual(answer.outcome, (400, "Invalid request data"), query)
 
 
+@needs_shared_store
 class BusyStore(TestCase):
     def test_E11_busy_past_the_deadline(self):
         self.assertEqual(self.post(ONE).status, 200)
