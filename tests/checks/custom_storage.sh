@@ -19,6 +19,10 @@ requests=$(pkg-config --variable=requests bb_contacts-conformance)
 [ -f "$requests/README.md" ] && [ -f "$requests/../contract.md" ] ||
     fail 'the request files or the contract are not there'
 
+# A program that calls the kit alone names no other library of the prefix to the loader.
+kit_library=$(find "$work/prefix" -name 'libbb_contacts_conformance.so.?')
+! ldd "$kit_library" | grep 'not found' || fail 'the kit does not find the library beside it'
+
 # expect_tap CASES PROGRAM ARGUMENT...: it prints TAP, has at least so many cases, and none fails.
 expect_tap() {
     least=$1
