@@ -43,26 +43,26 @@ static inline void bb_storage_options_init(bb_storage_options *options)
 BB_API int32_t bb_storage_open(const char *uri, size_t uri_len, const bb_storage_options *options,
                                bb_storage **out, bb_error *error);
 
-/* The reference backend: a table in memory under one lock. */
+/* Opens the reference backend: a table in memory under one lock. */
 BB_API int32_t bb_storage_open_memory(const bb_storage_options *options, bb_storage **out,
                                       bb_error *error);
 
-/* SQLite: one file in WAL mode, synchronous=FULL. `path` is a file name, not an SQLite URI; a
- * relative one is resolved now. Only bb_storage_migrate() makes it; as long as it is missing, all
- * other calls are BB_ERR_UNAVAILABLE. Several processes may use the file at once. But a child of
- * fork() inherits what SQLite knows of open files, so it must not open a file from which its parent
- * has served requests: fork before the first request, or execute a program.
+/* Opens a storage on SQLite: one file in WAL mode, synchronous=FULL. `path` is a file name, not an
+ * SQLite URI; a relative one is resolved now. Only bb_storage_migrate() makes it; as long as it is
+ * missing, all other calls are BB_ERR_UNAVAILABLE. Several processes may use the file at once. But
+ * a child of fork() inherits what SQLite knows of open files, so it must not open a file from which
+ * its parent has served requests: fork before the first request, or execute a program.
  * lib/backends/sqlite/README.md says how to back up and restore, and what else to know. */
 BB_API int32_t bb_storage_open_sqlite(const char *path, size_t path_len,
                                       const bb_storage_options *options, bb_storage **out,
                                       bb_error *error);
 
-/* PostgreSQL 15 or later. The shared library loads this backend, and libpq with it, when it is
- * first asked for: it is a library of its own, libbb_contacts_postgres. Where that is not
- * installed: BB_ERR_UNSUPPORTED. `conninfo` is a libpq connection string or URI; what it leaves out
- * comes from libpq's environment variables and service file. No error and no line in the log
- * repeats any part of it (A5). The only thing that a deadline does not bound is libpq's look-up of
- * a host's name; hostaddr avoids it. */
+/* Opens a storage on PostgreSQL 15 or later. This backend is a library of its own,
+ * libbb_contacts_postgres, which the shared library loads, with libpq, when it is first asked for.
+ * BB_ERR_UNSUPPORTED where that is not installed. `conninfo` is a libpq connection string or URI;
+ * what it leaves out comes from libpq's environment variables and service file. No error and no
+ * line in the log repeats any part of it (A5). The only thing that a deadline does not bound is
+ * libpq's look-up of a host's name; hostaddr avoids it. */
 BB_API int32_t bb_storage_open_postgres(const char *conninfo, size_t conninfo_len,
                                         const bb_storage_options *options, bb_storage **out,
                                         bb_error *error);

@@ -19,8 +19,8 @@
  *    as it knows them. Members that a newer program knows and this library does not must be zero:
  *    otherwise the struct is refused, and the error or the log names it. (bb_allocator is complete,
  *    and has no size.)
- *  - Handles (bb_storage, bb_contacts) may be used from any number of threads at once. A bb_result
- *    belongs to the caller and is not locked.
+ *  - Handles (bb_storage, bb_contacts, bb_completions) may be used from any number of threads at
+ *    once. A bb_result belongs to the caller and is not locked.
  *  - Closing and freeing functions accept NULL. Other functions given NULL where a handle or an
  *    output is needed return BB_ERR_ARGUMENT and change nothing. Functions that open something set
  *    it to NULL when they fail.
@@ -37,9 +37,9 @@
 #ifndef BB_CONTACTS_BB_CONTACTS_H
 #define BB_CONTACTS_BB_CONTACTS_H
 
-/* For tools that read C but do not compile it, as those that make bindings: with this macro
- * defined, cpp -P leaves only what such a tool needs, without system headers, attributes and bodies
- * of functions. See lib/FFI.md in the source tree. */
+/* For tools that read C but do not compile it, such as those that make bindings: with this macro
+ * defined, cpp -P leaves only what such a tool needs, without system headers, attributes or
+ * function bodies. See lib/FFI.md in the source tree. */
 #ifndef BB_DECLARATIONS_ONLY
 #include <stddef.h>
 #include <stdint.h>
@@ -66,9 +66,10 @@ extern "C" {
 BB_API const char *bb_version(void);
 
 /*
- * What every init function below does, for languages that cannot call inline functions: sets all
- * members of a struct to 0, and its size to `size`, which is the caller's sizeof. So it is right
- * whatever version of the struct the caller knows. NULL, and a size in which none fits, do nothing.
+ * Prepares a struct of these headers, for languages that cannot call the inline init functions. It
+ * does what those do: it sets all members to 0, and the struct's size to `size`, which is the
+ * caller's sizeof. So it is right whatever version of the struct the caller knows. It does nothing
+ * if `given` is NULL, or if `size` is less than that of a size_t.
  */
 BB_API void bb_struct_init(void *given, size_t size);
 
@@ -136,10 +137,10 @@ static inline void bb_error_init(bb_error *error)
 /* ---------------------------------------------------------------------- what the host provides */
 
 /*
- * Memory. All three functions are required, must be callable from several threads at once, and
- * follow malloc, realloc and free: NULL for failure, alignment for any type. `old_size` is the size
- * last asked for at `ptr`, for allocators that keep no sizes. cJSON, libpq and SQLite take some
- * memory of their own from malloc.
+ * The functions that give the library its memory. All three are required, must be callable from
+ * several threads at once, and follow malloc, realloc and free: NULL for failure, alignment for any
+ * type. `old_size` is the size last asked for at `ptr`, for allocators that keep no sizes. cJSON,
+ * libpq and SQLite take some memory of their own from malloc.
  */
 typedef struct bb_allocator {
     void *ctx;                                                            /* passed to all three */
@@ -155,12 +156,13 @@ typedef enum bb_log_level {
     BB_LOG_INFO = 3   /* rare events: schema created, sessions opened */
 } bb_log_level;
 
-/* Receives one log line, without newline, not NUL-terminated, on the thread that called the
- * library; so several threads may call it at once. Lines never hold keys (A5). A line about a
- * request with an id ends in " [request ID]"; one about several, as about a group that failed, in
- * " [request ID, ID]", or there are several such lines, if one has no room for all. It must not
- * call back into the library. Like the next functions, it is used until the handle that it was
- * given to is closed; that of a storage, until the last handle on it is closed, too. */
+/* Receives one log line, without newline, not NUL-terminated. It is called on any thread that calls
+ * the library, and on those that the library has started, so on several at once. It must not call
+ * back into the library. Lines never hold keys (A5). A line about a request with an id ends in
+ * " [request ID]". A line about several requests, such as a group that failed, ends in
+ * " [request ID, ID]"; ids for which it has no room follow in further lines. A handle uses this and
+ * the next functions until it is closed; a storage uses its log function until it and the last
+ * handle on it are closed. */
 typedef void (*bb_log_fn)(void *ctx, int32_t level, const char *line, size_t len);
 
 /* Room for any log line of a handle, with a NUL. */
@@ -174,13 +176,14 @@ typedef int64_t (*bb_clock_fn)(void *ctx);
  * anything else, or if all bytes are 0, the request is a 500. */
 typedef size_t (*bb_random_bytes_fn)(void *ctx, void *out, size_t len);
 
-/* The same in its first form, which returns 0 for success: not for callbacks that may raise. Bytes
- * that are all 0 are a 500 here, too. */
+/* The first form of bb_random_bytes_fn, which returns 0 for success: not for callbacks that may
+ * raise an exception. Bytes that are all 0 are a 500 here, too. */
 typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
 
-/* A timeout for callers who work towards a deadline of their own that has passed: there is no time.
- * A request is then a 503, unless what needs no store decides before. Any other number that is not
- * positive stands for a default. */
+/* A timeout for callers whose own deadline has passed: there is no time left. A request is then a
+ * 503, unless a check that needs no store refuses it first. Any other number that is not positive
+ * stands for a default. In bb_completions_take() it has no meaning of its own: there, 0 is for
+ * those who have no time, and every negative number waits without an end. */
 enum { BB_TIMEOUT_NONE_LEFT = -2147483647 - 1 };
 
 /* ------------------------------------------------------------------------------------- storage */
@@ -189,8 +192,8 @@ enum { BB_TIMEOUT_NONE_LEFT = -2147483647 - 1 };
  * backends.h, or made from a vtable of your own with storage.h. */
 typedef struct bb_storage bb_storage;
 
-/* Closes a storage, which its caller then uses no more. Handles that are open on it keep it: they
- * work as before, and the last one to be closed frees it. NULL does nothing. */
+/* Closes a storage, which its caller must not use any more. Handles that are open on it keep it
+ * alive: they work as before, and closing the last one frees it. NULL does nothing. */
 BB_API void bb_storage_close(bb_storage *storage);
 
 /* The backend's name: "memory", "sqlite", "postgres", or what an author chose. Valid while the
@@ -205,10 +208,9 @@ BB_API const char *bb_storage_name(const bb_storage *storage);
  * the table without it) and the role may do so. If contacts of a schema of version 1 share an id,
  * it fails with a message that says how to find them.
  *
- * `timeout_ms` here and below bounds the whole call, in milliseconds; 0 or less means 10 seconds,
- * BB_TIMEOUT_NONE_LEFT that there is no time, so that the call is BB_ERR_BUSY.
- * Each of these functions opens and closes a session of its own and reads the system's clock. Any
- * thread may call them.
+ * `timeout_ms` here and below bounds the whole call, in milliseconds. 0 or less means 10 seconds,
+ * but with BB_TIMEOUT_NONE_LEFT the call returns BB_ERR_BUSY at once. Each of these functions opens
+ * and closes a session of its own and reads the system's clock. Any thread may call them.
  */
 BB_API int32_t bb_storage_migrate(bb_storage *storage, int64_t timeout_ms, bb_error *error);
 
@@ -236,7 +238,7 @@ typedef struct bb_key_options {
     bb_random_fn random;  /* makes the key's random part; NULL: the operating system */
     void *random_ctx;     /* passed to random and random_bytes */
     /* version 0.1 ends here */
-    bb_random_bytes_fn random_bytes; /* instead of random; NULL: random */
+    bb_random_bytes_fn random_bytes; /* used in place of random; NULL: random is used */
 } bb_key_options;
 
 #ifndef BB_DECLARATIONS_ONLY
@@ -274,7 +276,7 @@ typedef struct bb_contacts bb_contacts;
 
 /* What becomes of the custom_attributes that an entry sends (section D). */
 typedef enum bb_attributes {
-    BB_ATTRIBUTES_DEFAULT = 0, /* of a request: as its handle; of a handle: they replace */
+    BB_ATTRIBUTES_DEFAULT = 0, /* in a request: what its handle says; in a handle: replace */
     BB_ATTRIBUTES_REPLACE = 1, /* the contact has what was sent, and nothing else */
     BB_ATTRIBUTES_MERGE = 2    /* members are set one by one, or removed by null (D2) */
 } bb_attributes;
@@ -298,10 +300,11 @@ typedef struct bb_config {
     uint32_t max_sessions;         /* storage sessions at once, each opened when needed and used by
                                       one request or group at a time; a request that finds all busy
                                       waits until its deadline; default 16; at most 10000; with
-                                      workers, always at least workers + 2. Without, callers use up
-                                      to 4 for groups, 4 for requests that have waited for a share
-                                      of their time, and the rest for requests of 128 contacts or
-                                      more */
+                                      workers, always at least workers + 2. Without workers, callers
+                                      use up to 4 for groups, 4 for requests that have waited for a
+                                      share of their time, and the rest for requests of 128 contacts
+                                      or more. Where the store has one writer, they use up to 2 for
+                                      groups, and none for large requests alone */
     int64_t timeout_ms;            /* how long a request may take in all; 0 or less: 10 seconds */
     int64_t idle_timeout_ms;       /* a storage session that was idle for this long is closed when
                                       the handle is next used; default 5 minutes */
@@ -311,7 +314,7 @@ typedef struct bb_config {
                                       waited for a share of their time, as for a row that someone
                                       has locked, so that these hold no worker. Each has a stack of
                                       1 MiB. While a group is being written, another one of a few
-                                      requests waits for 2 ms. Default 0: no threads, and no
+                                      requests waits for at most 2 ms. Default 0: no threads, and no
                                       bb_contacts_submit(); callers of bb_contacts_upsert() share
                                       transactions all the same. At most 256 */
     uint32_t max_queued;         /* requests that may wait for a worker; one more is a 503 at once.
@@ -327,10 +330,11 @@ typedef struct bb_config {
     size_t max_group_bytes;      /* bytes of their bodies, likewise; default 4 MiB */
     /* version 0.1 ends here */
     int32_t custom_attributes; /* a bb_attributes, for requests that do not say */
-    size_t max_answer_bytes;   /* A7; a request whose answer would have more is a 413 and stores
-                                  nothing; default 64 MiB; at most 16 GiB. A group's answers have no
-                                  more in all: what does not fit is written in smaller groups */
-    bb_random_bytes_fn random_bytes; /* instead of random; default: random */
+    size_t max_answer_bytes;   /* A7; a request whose answer would be larger is a 413 and stores
+                                  nothing; default 64 MiB; at most 16 GiB. It bounds the sum of a
+                                  group's answers, too: what does not fit is written in smaller
+                                  groups */
+    bb_random_bytes_fn random_bytes; /* used in place of random; default: random is used */
 } bb_config;
 
 #ifndef BB_DECLARATIONS_ONLY
@@ -342,10 +346,11 @@ static inline void bb_config_init(bb_config *config)
 #endif
 
 /*
- * Makes a handle on `storage`, and keeps that until it is closed itself, even if bb_storage_close()
- * is called before. One storage may have several handles. `config` may be NULL. Opens no session:
- * the database may be down until the first request comes. Returns BB_ERR_ARGUMENT for a limit out
- * of its bounds.
+ * Makes a handle on `storage`. The handle keeps the storage alive until it is closed itself, even
+ * if bb_storage_close() is called before that. One storage may have several handles. `config` may
+ * be NULL. Opens no session: the database may be down until the first request comes. Returns
+ * BB_ERR_ARGUMENT for a limit out of its bounds. BB_ERR_NOMEM if memory ran out. BB_ERR_INTERNAL if
+ * a thread can't be started, or if there are no random bytes.
  */
 BB_API int32_t bb_contacts_open(bb_storage *storage, const bb_config *config, bb_contacts **out,
                                 bb_error *error);
@@ -379,9 +384,9 @@ static inline void bb_principal_init(bb_principal *principal)
 #endif
 
 /* A flag of bb_request: the body's bytes stay as they are until the request is answered, so that
- * bb_contacts_submit() need not copy them. Answered means that the answer was returned, `done` is
- * called, or the completion is taken; if a completion queue is closed before, it ends with the
- * handle. */
+ * bb_contacts_submit() need not copy them. The request is answered when its answer is returned,
+ * when `done` is called, or when its completion is taken. If its completion queue is closed before
+ * that, the bytes must stay until the handle is closed. */
 #define BB_REQUEST_BODY_STAYS (1u << 0)
 
 /* What a 200 holds (A4). */
@@ -394,7 +399,7 @@ typedef enum bb_answer {
 /* The most characters of a request's id (A5). */
 #define BB_MAX_REQUEST_ID 128
 
-/* What arrived. */
+/* A request, as it arrived. */
 typedef struct bb_request {
     size_t size;                   /* sizeof(bb_request); set by bb_request_init() */
     const char *chatbot_id;        /* the path segment, percent-decoded */
@@ -413,14 +418,14 @@ typedef struct bb_request {
     /* version 0.1 ends here */
     uint32_t flags;            /* BB_REQUEST_BODY_STAYS, or 0; any other: 500 */
     int32_t answer;            /* a bb_answer; any other: 500 */
-    int32_t custom_attributes; /* a bb_attributes; any other value: 400, so that a host may pass on
-                                  that it could not read it */
+    int32_t custom_attributes; /* a bb_attributes; any other value: 400, so that a host can set one
+                                  for what it could not read */
     int32_t dry_run; /* A6: 1: makes every check and answers as for the request itself, but stores
                         nothing and uses up no id; a contact that would be created has "id": null.
                         Any value but 0 and 1: 400 */
-    const char *request_id; /* A5; the host's own name for the request, which every log line about
-                               it bears; NULL or empty: none. Of its printable ASCII characters the
-                               first BB_MAX_REQUEST_ID count, all else is left out */
+    const char *request_id; /* A5; the host's own id of the request, which every log line about it
+                               has; NULL or empty: none. Its first BB_MAX_REQUEST_ID printable ASCII
+                               characters are used, and all else is left out */
     size_t request_id_len;  /* bytes */
 } bb_request;
 
@@ -474,10 +479,10 @@ typedef struct bb_result bb_result;
  * know.
  *
  * Calls on several threads share transactions, if max_group_requests allows it and the storage can.
- * Without workers, one of those that wait writes for all of a group on its thread, its own request
- * among them, and then returns. So the log and the allocator may be called on a thread for another
- * one's request. A request that is alone is written at once. Requests that are written together
- * keep their own outcomes, as if they had come one after the other (E7), and their own deadlines.
+ * Without workers, one of the threads that wait writes a whole group, its own request among them,
+ * and then returns. So the log and the allocator may be called on a thread for another thread's
+ * request. A request that is alone is written at once. Requests that are written together keep
+ * their own outcomes, as if they had come one after the other (E7), and their own deadlines.
  */
 BB_API bb_result *bb_contacts_upsert(bb_contacts *contacts, const bb_request *request);
 
@@ -517,9 +522,9 @@ BB_API bb_result *bb_contacts_submit_authorize(bb_contacts *contacts, const bb_r
 BB_API int32_t bb_contacts_cancel(bb_contacts *contacts, uint64_t ticket);
 
 /*
- * The first two checks alone (A1: key, then chatbot and scope), for a host that wants to refuse a
- * body before it reads it. The result is a 200 without data if the caller may write, otherwise the
- * answer of bb_contacts_upsert(). Body and idempotency key are ignored.
+ * Checks only whether the caller may write (A1: key, then chatbot and scope), for a host that wants
+ * to refuse a body before it reads it. The result is a 200 without data if the caller may write,
+ * otherwise the answer of bb_contacts_upsert(). Body and idempotency key are ignored.
  */
 BB_API bb_result *bb_contacts_authorize(bb_contacts *contacts, const bb_request *request);
 
@@ -556,8 +561,9 @@ BB_API int32_t bb_result_http_status(const bb_result *result);
  *           BB_ERR_SCHEMA, BB_ERR_UNSUPPORTED   said by the store; see the log
  *           BB_ERR_INTERNAL      anything else; see the log
  *
- * After BB_ERR_DEADLINE and BB_ERR_UNAVAILABLE, and any 500 but the first two, the request may have
- * been stored all the same, and may be sent again (E9). Later versions may tell more codes apart.
+ * After BB_ERR_DEADLINE, BB_ERR_UNAVAILABLE, and any 500 but one with BB_ERR_ARGUMENT or
+ * BB_ERR_OTHER_PROCESS, the request may have been stored all the same, and may be sent again (E9).
+ * Later versions may tell more codes apart.
  */
 BB_API int32_t bb_result_code(const bb_result *result);
 
@@ -565,17 +571,17 @@ BB_API int32_t bb_result_code(const bb_result *result);
  * last. Valid until the result is freed. `len` may be NULL. */
 BB_API const char *bb_result_body(const bb_result *result, size_t *len);
 
-/* How many entries the request had, if it was stored, or, after a dry run, would have been;
+/* How many entries the request had, if it was stored or, after a dry run, would have been stored;
  * otherwise 0. */
 BB_API size_t bb_result_entries(const bb_result *result);
 
 /* What became of entry `index`, a bb_outcome; -1 if there is no such entry (E6). */
 BB_API int32_t bb_result_outcome(const bb_result *result, size_t index);
 
-/* How many entries had this outcome. */
+/* How many entries of the request had this outcome. */
 BB_API size_t bb_result_count(const bb_result *result, int32_t outcome);
 
-/* All that the functions above tell, for callers to whom each call is dear, such as bindings. */
+/* All of a result at once, for callers to whom each call is dear, such as bindings. */
 typedef struct bb_result_view {
     size_t size;             /* sizeof(bb_result_view); set by bb_result_view_init() */
     int32_t code;            /* bb_result_code() */
@@ -586,7 +592,7 @@ typedef struct bb_result_view {
     size_t body_len;         /* bytes, without the NUL */
     const uint8_t *outcomes; /* for each entry a bb_outcome; valid until the result is freed; NULL
                                 if there are no entries */
-    size_t entries;          /* how many entries were stored */
+    size_t entries;          /* bb_result_entries() */
     size_t created;          /* of them, those with the outcome BB_CREATED */
     size_t updated;          /* BB_UPDATED */
     size_t unchanged;        /* BB_UNCHANGED */
@@ -617,32 +623,33 @@ BB_API int32_t bb_result_read(const bb_result *result, bb_result_view *view);
  *     bb_completions_take(completions, array, count, 0, &taken);
  *
  * Every submitted request comes out of its queue exactly once, whatever becomes of it: answered,
- * refused at once, cancelled, or past its deadline. That takes no memory, so it cannot fail; until
- * it is taken, a completion holds its result and about a kilobyte more.
+ * refused at once, cancelled, or past its deadline. Its place in the queue is taken when it is
+ * submitted, so this cannot fail later. Until a completion is taken, it holds its result and about
+ * a kilobyte more.
  *
  * Any number of threads may submit, take and cancel at once. Handle and queues are closed in any
  * order, and in different threads if need be:
  *
- *  - The handle first: bb_contacts_close() lets all that was submitted be done, and waits for
- * nobody who takes. Submitting is BB_ERR_CLOSED from its beginning on. What has not been taken can
- * be taken afterwards, with valid results. Once that is all, taking is BB_ERR_CLOSED.
- *  - The queue first: its requests are done all the same, and their answers are freed; see
+ *  - The handle first: bb_contacts_close() finishes all that was submitted, and does not wait until
+ *    somebody takes it. From its beginning on, submitting is BB_ERR_CLOSED. Completions that are
+ *    left can be taken afterwards, with valid results; after the last, taking is BB_ERR_CLOSED.
+ *  - The queue first: its requests are finished all the same, and their answers are freed; see
  *    bb_completions_stop().
  *
  * The handle's allocator and log function must last until both are closed. In a child of fork() all
- * of these functions are BB_ERR_ARGUMENT, and closing only frees memory, and the child's own number
- * of the file descriptor.
+ * of these functions return BB_ERR_ARGUMENT. Closing there only frees memory and closes the child's
+ * copy of the file descriptor.
  */
 typedef struct bb_completions bb_completions;
 
 /* Options of bb_completions_open(); 0 in a member means its default. */
 typedef struct bb_completions_options {
     size_t size;        /* sizeof(bb_completions_options); set by bb_completions_options_init() */
-    uint32_t max_lines; /* log lines that are kept until they are taken. The handle's log lines come
-                           through this queue, too, if it is not 0; each of them through each queue
-                           that takes them, and also to bb_config.log if that is set. A line that
-                           finds as many waiting is dropped and counted. The room is taken at once,
-                           816 bytes for each. At most 65536 */
+    uint32_t max_lines; /* how many log lines may wait in this queue; default 0: it gets none.
+                           Otherwise each log line of the handle comes through it, as through every
+                           other queue that takes lines, and goes to bb_config.log if that is set. A
+                           line that finds so many waiting is dropped and counted. The memory for
+                           all is taken when the queue is opened, 808 bytes a line. At most 65536 */
     uint32_t reserved;  /* 0 */
 } bb_completions_options;
 
@@ -662,8 +669,8 @@ typedef struct bb_completion {
                                     bb_result_free(); NULL: this is a log line */
     uint64_t lines_dropped;      /* how many log lines this queue has dropped since it was opened */
     int32_t level;               /* of the log line, a bb_log_level; 0 with an answer */
-    uint32_t line_len;           /* its length; 0 with an answer */
-    char line[BB_LOG_LINE_SIZE]; /* it, with a NUL after it; "" with an answer */
+    uint32_t line_len;           /* the line's length in bytes; 0 with an answer */
+    char line[BB_LOG_LINE_SIZE]; /* its text, with a NUL after it; "" with an answer */
 } bb_completion;
 
 #ifndef BB_DECLARATIONS_ONLY
@@ -683,37 +690,39 @@ BB_API int32_t bb_completions_open(bb_contacts *contacts, const bb_completions_o
                                    bb_completions **out, bb_error *error);
 
 /*
- * Stops a completion queue: whoever takes or waits, now or later, is told BB_ERR_CLOSED, and so is
- * who submits. For threads that take in a loop: stop the queue, join them, close it. What is not
- * answered yet is freed when it is: such requests are done all the same, unless they are cancelled.
- * NULL does nothing.
+ * Stops a completion queue: from now on, taking, waiting and submitting return BB_ERR_CLOSED, also
+ * in calls that are waiting already. If threads take in a loop: stop the queue, join the threads,
+ * close the queue. Requests that are not answered yet are finished all the same, unless they are
+ * cancelled, and their answers are freed. NULL does nothing.
  */
 BB_API void bb_completions_stop(bb_completions *completions);
 
 /*
- * Closes a completion queue. Other calls on it must be over, except bb_completions_take(): who
- * waits there is told as by bb_completions_stop(), and this returns when all have left. It does not
- * wait for requests. What was not taken is freed. NULL does nothing.
+ * Closes a completion queue. Other calls on it must be over, except bb_completions_take(): this
+ * stops the queue and returns when no thread is left in there. It does not wait for requests.
+ * Answers that were not taken are freed. NULL does nothing.
  */
 BB_API void bb_completions_close(bb_completions *completions);
 
 /*
  * A file descriptor that is readable exactly while there is something to take, for poll(), epoll
- * and the like; edge-triggered watching serves those who then take until nothing is left. It
- * belongs to the queue: do not read from it or close it; it is closed with the queue. When the
- * handle is closed, it does not become readable. -1 for NULL.
+ * and the like. Whoever watches it edge-triggered takes until nothing is left. It belongs to the
+ * queue: do not read from it or close it; it is closed with the queue. That the handle is closed
+ * does not make it readable. -1 for NULL.
  */
 BB_API int32_t bb_completions_fd(bb_completions *completions);
 
 /*
- * bb_contacts_submit() and bb_contacts_submit_authorize() with the answer coming out of this queue,
- * even if it is known at once. The tag is any number; it comes back with the answer, which another
- * thread may have taken before this returns. `ticket`, for bb_contacts_cancel(), may be NULL; it is
- * 0 if the answer was known at once.
+ * Submits a request, or asks for its authorization alone, with the answer coming out of this queue.
+ * These are bb_contacts_submit() and bb_contacts_submit_authorize(), except that the answer comes
+ * that way even if it is known at once. The tag is any number; it comes back with the answer, which
+ * another thread may have taken before this returns. `ticket`, for bb_contacts_cancel(), may be
+ * NULL; it is 0 if the answer was known at once.
  *
- * BB_OK, or a code, and then nothing comes: BB_ERR_ARGUMENT for NULL, and for a request or
- * principal whose size is that of no version or that sets members which this library does not know
- * (a line in the log names them); BB_ERR_NOMEM; BB_ERR_CLOSED if the handle is being closed.
+ * No completion comes for a request for which this returns another code than BB_OK. BB_ERR_ARGUMENT
+ * for NULL, and for a request or principal whose size is that of no version or that sets members
+ * which this library does not know (a line in the log names it). BB_ERR_NOMEM if memory ran out.
+ * BB_ERR_CLOSED if the queue is stopped or the handle is being closed.
  */
 BB_API int32_t bb_completions_submit(bb_completions *completions, const bb_request *request,
                                      uint64_t tag, uint64_t *ticket);
@@ -722,14 +731,14 @@ BB_API int32_t bb_completions_submit_authorize(bb_completions *completions,
                                                uint64_t *ticket);
 
 /*
- * Takes what is there, the oldest first, at most `max` completions; `array` is an array of as many,
- * of which the first has its size set, and the others get the same. Waits for the first one for
- * `timeout_ms` milliseconds; 0: not at all; negative: for as long as it takes. `*taken` is how many
- * there were.
+ * Takes at most `max` completions from the queue, the oldest first. `array` has room for so many;
+ * the caller sets the size of the first, and the others get the same. Waits up to `timeout_ms`
+ * milliseconds until something is there; 0: not at all; negative: without an end. `*taken` is how
+ * many were taken.
  *
- * BB_OK, with `*taken` 0 if the time was over before anything came. BB_ERR_CLOSED if the queue is
- * stopped or being closed, or if the handle is closed and nothing is left. BB_ERR_ARGUMENT for
- * NULL, a `max` of 0, or a size that is of no version.
+ * Returns BB_OK, with `*taken` 0 if nothing came in time. BB_ERR_CLOSED if the queue is stopped or
+ * being closed, or if the handle is closed and nothing is left. BB_ERR_ARGUMENT for NULL, a `max`
+ * of 0, or a size that is of no version.
  */
 BB_API int32_t bb_completions_take(bb_completions *completions, bb_completion *array, size_t max,
                                    int64_t timeout_ms, size_t *taken);

@@ -69,7 +69,7 @@ typedef struct bb_conformance_options {
                              machines that are busy or stand still for a while */
     uint64_t seed;        /* of what is chosen at random; default 1 */
     const char *only;     /* run only cases whose name contains this; default: all */
-    void *ctx;            /* first argument of the functions below, but of tap() */
+    void *ctx;            /* first argument of the functions below, except tap() */
 
     /* Makes an empty store: no schema yet, no chatbot, no key. Returns a bb_code. Required. */
     int32_t (*open)(void *ctx, bb_conformance_store *store);
@@ -84,11 +84,11 @@ typedef struct bb_conformance_options {
     void (*close)(void *ctx, bb_conformance_store *store);
 
     /* Told once per case. `name` begins with the contract's rule; `detail` says where and why a
-     * case failed or was skipped, otherwise "". Both end in NUL. Required without tap(). */
+     * case failed or was skipped, otherwise "". Both end in NUL. Required unless tap() is set. */
     void (*report)(void *ctx, const char *name, int32_t outcome, const char *detail);
 
-    /* Is given the results as text in the Test Anything Protocol, version 13, line by line: each
-     * ends in a newline. `text` is not NUL-terminated. */
+    /* Receives the results as text in the Test Anything Protocol, version 13, line by line, each
+     * with its newline. `text` is not NUL-terminated. */
     void (*tap)(void *tap_ctx, const char *text, size_t len);
     void *tap_ctx; /* first argument of tap() */
 
@@ -97,7 +97,7 @@ typedef struct bb_conformance_options {
      * Default: none are run. */
     const char *requests;
 
-    /* bb_config.workers of the handles that run them. */
+    /* bb_config.workers of the handles that run the request files. */
     uint32_t workers;
     uint32_t reserved; /* 0 */
 

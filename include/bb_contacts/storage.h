@@ -58,10 +58,10 @@ typedef struct bb_slice {
 #define BB_RECORD_WANT_BEFORE (1u << 1)
 
 /*
- * Merge the custom_attributes of a known contact (D2): of these, the members of
- * bb_record.custom_attributes are set one by one, those whose names are in removed_attributes are
- * removed, and all others are kept, whatever the store has by then. No name is in both. Only if the
- * table's flags have BB_STORAGE_MERGES, and only with BB_FIELD_CUSTOM_ATTRIBUTES.
+ * Merge the custom_attributes of a known contact (D2): set the members that
+ * bb_record.custom_attributes has, remove those whose names are in removed_attributes, and keep all
+ * others as the store has them then. No name is in both. A record has this flag only if the table's
+ * flags have BB_STORAGE_MERGES, and only together with BB_FIELD_CUSTOM_ATTRIBUTES.
  */
 #define BB_RECORD_MERGE (1u << 2)
 
@@ -112,7 +112,7 @@ typedef struct bb_access {
  */
 typedef struct bb_contact {
     size_t size;                /* sizeof(bb_contact) of the backend */
-    int64_t id;                 /* the <n> of contact_<n>; see below */
+    int64_t id;                 /* the <n> of contact_<n>; see above */
     int64_t created_at_us;      /* time of creation */
     int64_t updated_at_us;      /* time of the last change */
     bb_slice external_id;       /* the key, as in a record */
@@ -123,18 +123,20 @@ typedef struct bb_contact {
     bb_slice custom_attributes; /* JSON, an object */
 } bb_contact;
 
-/* What a contact in an answer has besides its values, in bytes; see bb_write. */
+/* The bytes that a contact in an answer has besides its values; see bb_write. */
 #define BB_CONTACT_FRAME_BYTES 133
 
-/* Put instead of an outcome; see bb_write. */
+/* What put() is given instead of an outcome if merging would make a contact too large; see
+ * bb_write. */
 #define BB_PUT_OVERSIZED 3
 
-/* A flag of bb_write: say what the write would do, and do nothing (A6); see there. */
+/* A flag of bb_write: put what the write would do, and store nothing (A6); see there. */
 #define BB_WRITE_DRY_RUN (1u << 0)
 
-/* Another: nobody will see the contacts (A4), so put() needs none; NULL will do. It needs the
- * outcome and the contact as it was, as ever. max_bytes is for contacts as they were alone then. A
- * backend that does not know the flag may hand over contacts; they are not looked at. */
+/* A flag of bb_write: nobody will see the contacts (A4), so put() may be given NULL for them. It is
+ * given the outcome and the contact as it was, as without this flag; max_bytes then bounds only the
+ * contacts as they were. A backend that does not know the flag may hand over contacts: nobody looks
+ * at them. */
 #define BB_WRITE_OUTCOMES_ONLY (1u << 1)
 
 /*
@@ -157,13 +159,13 @@ typedef struct bb_contact {
  * same code. A backend that commits before it has the rows to put (one round trip does both) can't;
  * the client then gets a 500 and may try again (E9).
  *
- * Such a backend keeps max_bytes itself: what it puts may not have more in all, each contact
- * counted as often as its record's `entries` says; otherwise it stores nothing, hands over nothing
- * and fails with BB_ERR_TOO_LARGE. A contact's bytes are BB_CONTACT_FRAME_BYTES, the digits of its
- * id and of both times in seconds, its external_id and texts as JSON strings with the shortest
- * escapes (4 for null), and its JSON as it is put. One that puts before it commits need not count:
- * put() does. None may hold much more than max_bytes of contacts, as they are or as they were, at
- * once.
+ * Such a backend keeps to max_bytes itself: what it puts may not have more bytes in all, each
+ * contact counted as often as its record's `entries` says. Otherwise it stores nothing, puts
+ * nothing and fails with BB_ERR_TOO_LARGE. A contact's bytes are BB_CONTACT_FRAME_BYTES, the digits
+ * of its id and of both times in seconds, its external_id and texts as JSON strings with the
+ * shortest escapes (4 for null), and its JSON as it is put. A backend that puts before it commits
+ * need not count: put() does. No backend may hold much more than max_bytes of contacts at a time,
+ * be it as they are or as they were.
  *
  * Merging may make a contact's custom_attributes larger than before and larger than
  * max_attribute_bytes (D3), as JSON in the store's own form without white space around values. For
@@ -171,10 +173,10 @@ typedef struct bb_contact {
  * for the contacts, stores nothing, and returns BB_ERR_OVERSIZED. Other records need not be put
  * then.
  *
- * With BB_WRITE_DRY_RUN (A6) the backend does all of this, and then keeps nothing: no row, no id
- * and no byte of a log. It puts what it would put, but contacts that it would create with id 0. It
- * waits for nobody if it can do without. A dry run is never in a group, and is asked for only if
- * the table's flags have BB_STORAGE_DRY_RUNS.
+ * With BB_WRITE_DRY_RUN (A6) the backend authorizes, puts and fails as without this flag, but a
+ * contact that would be created has the id 0. It keeps nothing: it stores no row, uses up no id,
+ * and writes nothing to the engine's log. It waits for no lock if it can do without. A dry run is
+ * never in a group, and is asked for only if the table's flags have BB_STORAGE_DRY_RUNS.
  */
 typedef struct bb_write {
     size_t size;                     /* as the library knows the struct */
@@ -199,10 +201,9 @@ typedef struct bb_write {
  * Then codes[i], which is BB_OK before the call, tells what became of each write: BB_OK, it is
  * stored, and each of its records was put(); BB_ERR_UNKNOWN_KEY or BB_ERR_NOT_FOUND, it is refused;
  * any other code, it failed alone, as when its put() ran out of memory. All writes have the same
- * max_bytes, and it holds for all of them together, too. If write_group() returns
- * any other code, nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library
- * then writes smaller groups, or one by one. So a backend may give up at anything out of the
- * ordinary.
+ * max_bytes, which bounds the sum of all of them, too. If write_group() returns any code but BB_OK,
+ * nothing is stored, or nobody knows (BB_ERR_LOST), whatever was put; the library then writes
+ * smaller groups, or one by one. So a backend may give up at anything out of the ordinary.
  *
  * No two writes name the same external_id of the same chatbot, unless the table's flags have
  * BB_STORAGE_ORDERED_GROUPS: such a backend applies the writes one after the other, so that each
@@ -221,21 +222,21 @@ typedef struct bb_write_group {
 #define BB_STORAGE_ORDERED_GROUPS (1u << 0)
 
 /*
- * Another: one transaction writes at a time, whatever it writes, so all that wait for the store
- * wait for the same. Without this flag a write may wait for what others do not, such as a row that
- * the host has locked. So a write first gets only a share of its request's time for that, as
- * lock_deadline; if it returns BB_ERR_BUSY then, the library calls it again, apart from other
+ * A flag of the table: one transaction writes at a time, whatever it writes, so all that wait for
+ * the store wait for the same. Without this flag a write may wait for what others do not, such as a
+ * row that the host has locked. So a write first gets only a share of its request's time for that,
+ * as lock_deadline; if it returns BB_ERR_BUSY then, the library calls it again, apart from other
  * requests, as long as the request has time. A backend that waits for locks should heed
  * lock_deadline, so that one such request does not hold up others.
  */
 #define BB_STORAGE_ONE_WRITER (1u << 1)
 
-/* Another: the backend does what BB_RECORD_MERGE says. Without this flag, a request that asks for
- * merging is a 500. */
+/* A flag of the table: the backend does what BB_RECORD_MERGE says. Without this flag, a request
+ * that asks for merging is a 500. */
 #define BB_STORAGE_MERGES (1u << 2)
 
-/* Another: the backend does what BB_WRITE_DRY_RUN says. Without this flag, a request for a dry run
- * is a 500. */
+/* A flag of the table: the backend does what BB_WRITE_DRY_RUN says. Without this flag, a request
+ * for a dry run is a 500. */
 #define BB_STORAGE_DRY_RUNS (1u << 3)
 
 /* ----------------------------------------------------------------------------- administration */
@@ -256,8 +257,8 @@ typedef struct bb_key_record {
  * The functions of a backend. `store` is what was given to bb_storage_new(); `session` is what
  * session_open() made. Each function returns a bb_code and, unless it is BB_OK or a refusal
  * (BB_ERR_UNKNOWN_KEY, BB_ERR_NOT_FOUND, BB_ERR_CONFLICT), says more in `error`, which is never
- * NULL here. The returned code decides. BB_OK is 0, so where a function may fail with an exception,
- * see to it that another code is returned then. What the codes mean to the library:
+ * NULL here. The returned code decides. BB_OK is 0: in a language with exceptions, make sure that a
+ * function that raises one returns another code. What the codes mean to the library:
  *
  *     BB_ERR_UNKNOWN_KEY   no key with this hash, or revoked, or expired           401
  *     BB_ERR_NOT_FOUND     B3 says no                                              404
@@ -378,7 +379,7 @@ static inline void bb_change_init(bb_change *change)
 #endif
 
 /*
- * Applies change->record to change->before. Writes the contact in its final state to
+ * Works out what change->record makes of change->before. Writes the contact in its final state to
  * *change->after, whose size must be set, and what became of it to change->outcome (E5, E6): what
  * put() wants to know. The times are the final ones; the id of a contact that is created is 0, for
  * the backend to draw. If the outcome is BB_UNCHANGED, nothing needs to be written. The strings of
@@ -404,11 +405,11 @@ BB_API int32_t bb_json_equal(const bb_allocator *allocator, bb_slice a, bb_slice
 
 /*
  * Merges into a JSON object, for backends that store text (D2): the members of `set` take the place
- * of those of the same name, those whose names are in the array `removed` go, and all others stay
- * as they are. A member that has its new value already keeps its spelling. If nothing changes,
- * `*merged` is `object` and `*memory` NULL. Otherwise the text is at `*memory`, which the caller
- * frees with `allocator`; NULL: malloc. `set` and `removed` are those of a record, without white
- * space. BB_ERR_ARGUMENT if `object` is no JSON object; BB_ERR_NOMEM.
+ * of those of the same name, those whose names are in the array `removed` are removed, and all
+ * others stay as they are. A member that has its new value already keeps its spelling. If nothing
+ * changes, `*merged` is `object` and `*memory` is NULL. Otherwise the text is at `*memory`, which
+ * the caller frees with `allocator`; NULL: malloc. `set` and `removed` are those of a record,
+ * without white space. BB_ERR_ARGUMENT if `object` is no JSON object; BB_ERR_NOMEM.
  */
 BB_API int32_t bb_json_merge(const bb_allocator *allocator, bb_slice object, bb_slice set,
                              bb_slice removed, bb_slice *merged, void **memory);
