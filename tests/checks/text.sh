@@ -10,7 +10,7 @@ complain() {
     status=1
 }
 
-files=$(find include lib doc examples tests cmake .ci .github CMakeLists.txt CMakePresets.json README.md \
+files=$(find include lib examples tests cmake .ci .github CMakeLists.txt CMakePresets.json README.md \
     -type f ! -name '*.pyc' ! -path 'tests/fuzz/seeds/*' | sort)
 
 found=$(grep -nE '[[:blank:]]+$' $files || true)
