@@ -1,4 +1,4 @@
-"""Makes the manual pages of the public headers of Doxygen's XML.
+"""Makes the manual pages of the public headers from Doxygen's XML.
 
     header_pages.py XML DATE SOURCE FOLDER    writes FOLDER/man3/NAME.3.gz
 

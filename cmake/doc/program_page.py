@@ -1,4 +1,4 @@
-"""Makes a program's manual page of what its --help says.
+"""Makes a program's manual page from what its --help says.
 
     program_page.py PROGRAM SUMMARY DATE SOURCE FOLDER    writes FOLDER/man1/PROGRAM.1.gz
 

@@ -5,8 +5,9 @@
  *      "updated":0,"unchanged":1,"bytes":451,"ms":1.204}
  *
  * (on one line). `time` is when the answer was ready, `bytes` the length of its body, `ms` the time
- * since the request's first byte was read. A line never waits for its reader: while a pipe is full,
- * lines are left out, and {"time":"...","dropped":N} says how many before the next one.
+ * since the request's first byte was read. Writing a line never waits for who reads the log: while
+ * a pipe is full, lines are left out, and before the next one {"time":"...","dropped":N} says how
+ * many.
  */
 #ifndef BB_EXAMPLE_ACCESS_LOG_H
 #define BB_EXAMPLE_ACCESS_LOG_H

@@ -17,8 +17,8 @@ struct trace {
 /* The request has begun to arrive. */
 void trace_begin(struct trace *trace);
 
-/* Takes over the X-Request-Id header's value, of which printable ASCII counts; makes an id, a
- * random UUID, if that leaves nothing. */
+/* Takes the id from the X-Request-Id header's value: its first BB_MAX_REQUEST_ID printable ASCII
+ * characters. Makes an id, a random UUID, if there are none. */
 void trace_set_id(struct trace *trace, const char *value, size_t len);
 
 /* Makes an id if there is none. */

@@ -1,8 +1,8 @@
 /*
- * limits.c: what the kit can't know of: the limits of LMDB's, and several processes.
+ * limits.c: tests of what the kit knows nothing of: LMDB's limits, and several processes.
  *
- * Each test forks before it opens anything, as LMDB's environments and the library's handles are of
- * one process.
+ * Each test forks before it opens anything, as an LMDB environment and the library's handles belong
+ * to one process.
  */
 #include <bb_contacts/bb_contacts.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /*
  * lmdb_storage.h: a storage backend of bb_contacts on LMDB.
  *
- * Everything is in one file that is mapped into memory. Several threads and several processes of
- * one machine may use it at once, but a process opens a file only once (so LMDB wants it), on a
- * file system that is local.
+ * Everything is in one file that is mapped into memory, on a local file system. Several threads and
+ * several processes of one machine may use it at once, but LMDB allows a process to open a file
+ * only once.
  */
 #ifndef LMDB_STORAGE_H
 #define LMDB_STORAGE_H
@@ -16,9 +16,9 @@ extern "C" {
 
 /* 0 in a member means its default. */
 typedef struct lmdb_storage_options {
-    size_t map_bytes;     /* the map's size at first, which is doubled as needed; 64 MiB */
-    size_t map_bytes_max; /* and at most; then writes are 503. 64 GiB */
-    unsigned readers;     /* transactions that read at once, in all processes; 512 */
+    size_t map_bytes;     /* the map's first size, which is doubled as needed; default 64 MiB */
+    size_t map_bytes_max; /* its largest size; past it, writes are 503; default 64 GiB */
+    unsigned readers;     /* transactions that read at once, in all processes; default 512 */
 } lmdb_storage_options;
 
 /* Opens the storage in the file `path`, which bb_storage_migrate() makes, with two more beside it:

@@ -1,10 +1,10 @@
 /*
  * store.c: the LMDB environment, and transactions that keep to deadlines.
  *
- * mdb_txn_begin() of a transaction that writes waits until every other one has ended, in any
- * process, and knows no deadline. So nobody calls it before it has the right to write, for which
- * two locks can be waited for with one: `is_writing` among the threads of a process, and a file's
- * among processes. Both end with the process that held them.
+ * For a transaction that writes, mdb_txn_begin() waits until every other such one has ended, in any
+ * process, and knows no deadline. So nobody calls it without the right to write. That is two locks,
+ * for which one can wait with a deadline: `is_writing` among the threads of a process, and a file's
+ * lock among processes. Both end with the process that holds them.
  */
 #include "store.h"
 

@@ -115,8 +115,8 @@ static int32_t read_config(const bb_config *given, bb_config *config, bb_error *
                : bb_error_set(error, BB_ERR_ARGUMENT, "a limit is out of its bounds");
 }
 
-/* A bb_log_fn: for the host's, and for the completion queues. A child of fork() may still log that
- * it can do nothing, but must not take the queues' locks. */
+/* A bb_log_fn that logs to the host's and to the completion queues. A child of fork() may still log
+ * that it can do nothing, but must not take the queues' locks. */
 static void log_to_all(void *contacts_, int32_t level, const char *line, size_t len)
 {
     bb_contacts *contacts = contacts_;

@@ -148,7 +148,7 @@ static int merges(const exchange *x)
     return asked == BB_ATTRIBUTES_MERGE;
 }
 
-/* Not all backends can do all. */
+/* Whether the backend can do what the request asks for: some abilities are optional. */
 static int32_t check_abilities(const exchange *x)
 {
     const bb_executor *executor = &x->contacts->executor;
@@ -275,7 +275,7 @@ static int32_t may_begin(const bb_contacts *contacts, const bb_request *request)
     return log_refusal(contacts, &named, BB_ERR_OTHER_PROCESS, "the handle was " BB_OTHER_PROCESS);
 }
 
-/* BB_OK; or the code of the fault that the answer is, and there is nothing to end(). */
+/* BB_OK, or the code of a fault, which is then the answer; there is nothing to end() then. */
 static int32_t begin(exchange *x, bb_contacts *contacts, const bb_request *request,
                      int only_authorizes)
 {

@@ -13,7 +13,7 @@ static const bb_postgres_module *find_module(bb_error *error)
     const bb_postgres_module *module;
 
     if (library == NULL) {
-        bb_error_set(error, BB_ERR_UNSUPPORTED, "the PostgreSQL backend is not there: %s",
+        bb_error_set(error, BB_ERR_UNSUPPORTED, "the PostgreSQL backend cannot be loaded: %s",
                      dlerror());
         return NULL;
     }

@@ -2,7 +2,7 @@
  * open_postgres.h: the PostgreSQL backend as a module, and how a storage of it is opened.
  *
  * The static library has the module in it. The shared library loads it from a library of its own
- * that lies beside it, when the first such storage is opened: libpq brings 29 libraries into a
+ * that lies beside it, when the first such storage is opened: libpq brings 22 libraries into a
  * process and makes its start longer, which programs that use other backends should not pay for.
  */
 #ifndef BB_BACKENDS_OPEN_POSTGRES_H

@@ -47,7 +47,7 @@ typedef struct bb_queue_limits {
     size_t max_group_contacts;
     size_t max_group_bytes;
     int is_ordered;   /* one contact may be named more than once in a group */
-    int is_unbounded; /* the first two are only what the queue is made for */
+    int is_unbounded; /* max_queued only sizes the table; max_queued_bytes is not used */
 } bb_queue_limits;
 
 typedef struct bb_queue {

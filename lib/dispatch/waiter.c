@@ -20,8 +20,8 @@ static int wait_until(sem_t *semaphore, int64_t until_us)
 
 #else
 
-/* By the wall clock, which somebody may set meanwhile. So it waits in short steps, as few of which
- * as possible are then of the wrong length. */
+/* sem_timedwait() goes by the wall clock, which somebody may set meanwhile. So this waits in short
+ * steps: a change of the clock then spoils no more than one. */
 static int wait_until(sem_t *semaphore, int64_t until_us)
 {
     enum { STEP_US = 100000 };

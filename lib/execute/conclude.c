@@ -27,8 +27,7 @@ static int32_t status_of(const bb_job *job, int32_t code, const bb_error *error)
         return BB_STATUS_PAYLOAD_TOO_LARGE;
     case BB_ERR_BUSY: /* which means: until the deadline */
         return BB_FAULT(BB_ERR_DEADLINE);
-    case BB_ERR_RETRY: /* still so at the deadline; the pool says it, too, of a store that is gone
-                        */
+    case BB_ERR_RETRY: /* still so at the deadline; from the pool also if the store is gone */
         return BB_FAULT(error->code == BB_ERR_UNAVAILABLE ? BB_ERR_UNAVAILABLE : BB_ERR_DEADLINE);
     case BB_ERR_UNAVAILABLE:
     case BB_ERR_LOST:

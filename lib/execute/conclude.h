@@ -11,9 +11,9 @@
  * last one may only say that time ran out. `error` gets a message if it has none. */
 void bb_job_note_failure(bb_job *job, int32_t code, bb_error *error);
 
-/* The status of a job that ends with this code: SUCCESS, INVALID_KEY, NOT_FOUND, CONFLICT, or a
- * BB_FAULT(). Logs it if it is not the client's fault, or if a
- * rule of the host's decided. */
+/* The status of a job that ends with this code: SUCCESS, INVALID_DATA (D3), INVALID_KEY, NOT_FOUND,
+ * CONFLICT, PAYLOAD_TOO_LARGE (A7), or a BB_FAULT(). Logs it if it is not the client's fault, if a
+ * rule of the host's decided, or if the answer would be too large. */
 int32_t bb_job_conclude(const bb_executor *executor, const bb_job *job, int32_t code,
                         bb_error *error);
 

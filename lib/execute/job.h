@@ -27,8 +27,8 @@ typedef struct bb_job {
      * may be gone when it returns. */
     void (*done)(struct bb_job *job, bb_result *result);
     void *done_ctx;
-    const void *recipient; /* who takes the answer, if he takes that of other jobs, too */
-    int is_followed;       /* his next one comes at once, so he need not be woken for this one */
+    const void *recipient; /* who takes the answer, if they take those of other jobs, too */
+    int is_followed;       /* their next answer comes at once, so this one need not wake them */
 
     /* its attempts so far; see conclude.h and retry.h */
     unsigned attempts; /* that failed */

@@ -7,8 +7,7 @@
 
 #include "execute/job.h"
 
-/* Takes the host's id of a request over: of its printable ASCII characters, the first
- * BB_MAX_REQUEST_ID. */
+/* Takes over the host's id of a request: its first BB_MAX_REQUEST_ID printable ASCII characters. */
 void bb_job_set_request_id(bb_job *job, const char *id, size_t len);
 
 /* One line about one job. */

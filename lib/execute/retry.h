@@ -8,7 +8,7 @@
 #include "execute/executor.h"
 #include "execute/job.h"
 
-/* What bb_job_retry() returns besides what bb_job_conclude() does. */
+/* What bb_job_retry() may return besides a status of bb_job_conclude(). */
 enum { BB_DEFERRED = INT32_MIN };
 
 /* Returns the job's final status, or BB_DEFERRED if the share was over before the job's time, so

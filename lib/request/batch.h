@@ -48,7 +48,7 @@ int32_t bb_batch_make(bb_body *body, const bb_id_source *ids, const bb_batch_rul
 void bb_batch_note_oversized(bb_batch *batch, size_t record);
 void bb_batch_forget_oversized(bb_batch *batch);
 
-/* Adds an issue for each of them, at the last entry that sends any. */
+/* Adds an issue for each record that was noted, at its last entry that sends custom_attributes. */
 void bb_batch_add_issues(const bb_batch *batch, bb_issues *issues);
 
 /*

@@ -21,9 +21,9 @@ struct bb_result {
     size_t counts[3]; /* by bb_outcome */
 };
 
-/* The result with a status, its message and nothing else, never NULL. A status of status.h, so it
- * may be BB_FAULT(code); a code without a line there counts as unexpected. It takes no memory, so
- * that it can say that memory ran out. */
+/* The result with a status, its message and nothing else; never NULL. The status is as in status.h,
+ * so it may be BB_FAULT(code); a code without a line there counts as BB_ERR_INTERNAL. It takes no
+ * memory, so that it can say that memory ran out. */
 bb_result *bb_response_plain(int32_t status);
 
 /* A 400 with its issues (A3); `root` is the array's name. A plain 500 if memory runs out. */

@@ -1,6 +1,6 @@
 /*
- * status.h: how a request stands, between the stages: a bb_status; or, for what is not the client's
- * fault, BB_FAULT() of a bb_code that says why, from which the status follows.
+ * status.h: what the stages say of a request: a bb_status; or, for what is not the client's fault,
+ * BB_FAULT() of the bb_code that says why, from which the status follows.
  */
 #ifndef BB_REQUEST_STATUS_H
 #define BB_REQUEST_STATUS_H

@@ -13,8 +13,8 @@ typedef struct bb_ready_fd {
     int is_set;
 } bb_ready_fd;
 
-/* Both return 0 if the process or the system has no file descriptor left. Programs that the process
- * executes do not get it. */
+/* A way to open one. Returns 0 if the process or the system has no file descriptor left. Programs
+ * that the process executes do not inherit it. */
 typedef int (*bb_ready_fd_open_fn)(bb_ready_fd *ready);
 
 /* An eventfd, or a pipe where the system has none. */

@@ -1,6 +1,6 @@
 /*
- * bench_answers.c: what a minimal answer saves (A4): requests of 1000 contacts that ask for all of
- * an answer, and such that ask for the message alone, in turn in one run.
+ * bench_answers.c: what a minimal answer saves (A4): requests of 1000 contacts that ask for a full
+ * answer, and those that ask for the message alone, in turn in one run.
  *
  *     bench_answers BACKEND [--contacts N] [--rounds N]
  *

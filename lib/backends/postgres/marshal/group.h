@@ -34,7 +34,7 @@ typedef struct bb_pg_group {
     int has_duplicates; /* several entries name some record */
     int has_all_values; /* rows of what was written have values that the records brought, too */
     int is_dry_run;     /* the only write has BB_WRITE_DRY_RUN */
-    int is_seen;        /* some write's contacts are (A4) */
+    int is_seen;        /* somebody will see the contacts of some write (A4) */
 } bb_pg_group;
 
 /* BB_ERR_NOMEM, or BB_ERR_UNSUPPORTED if there are more writes than fit into one group. The writes

@@ -329,7 +329,7 @@
 /*
  * What a write would do, without doing it: no row, no id and no lock (A6). The rows are those of a
  * write with all values, and those of records that become too large. One more row says that the
- * table has rules, triggers or policies of the host's, of which reading does not tell.
+ * table has rules, triggers or policies of the host's, whose effect reading does not show.
  */
 #define ALL_OLD EACH(", c.@field AS old_@field")
 #define TABLE_SQL "E'@contacts'::pg_catalog.regclass"
@@ -346,7 +346,7 @@
 #define DRY_VALUE(name) \
     "CASE WHEN kind" OP(=) "0 OR kind" OP(=) "1 AND flags" OP(&) "@bit" OP(<>) "0" \
     " THEN @field ELSE old_@field END" name
-/* The library measures the answer itself (A7); this only keeps what it needs for that small. The
+/* The library measures the answer itself (A7); this only bounds what it is sent for that. The
  * server writes JSON with spaces, so twice the bound is enough. */
 #define DRY_BYTES_SQL \
     EACH_TEXT(OP(+) LENGTH_SQL(DRY_VALUE(""))) EACH_JSON(OP(+) JSON_SQL(DRY_VALUE("")))

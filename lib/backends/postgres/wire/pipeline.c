@@ -278,9 +278,9 @@ static int32_t repeat_unnamed(bb_pg_session *session, bb_pg_query *queries, size
     return exchange(session, queries, count, trip, deadline, error);
 }
 
-/* If the repeat fails in the same way, the error was the host's own. Otherwise what is prepared on
- * this connection is stale, as may be what the host's functions keep there, and the next has it
- * anew. */
+/* If the repeat fails in the same way, the error was the host's own. Otherwise the statements that
+ * are prepared on this connection are stale, as may be what the host's functions keep there, so the
+ * session gets a new connection. */
 static int32_t repeat_stale(bb_pg_session *session, bb_pg_query *queries, size_t count,
                             int64_t deadline, bb_error *error)
 {

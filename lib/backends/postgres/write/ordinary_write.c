@@ -49,7 +49,7 @@ typedef enum setback {
     SETBACK_GONE,      /* one was not there, or not under its key, when it was read back */
     SETBACK_OVERSIZED, /* merging would make one too large (D3) */
     SETBACK_TOO_LARGE, /* none of these: the answer would be larger than its bound */
-    SETBACK_UNTRIED    /* a dry run has not tried the host's rules, or has not been let */
+    SETBACK_UNTRIED    /* a dry run has not tried the host's rules, or was not allowed to */
 } setback;
 
 /* A write on its way. */
@@ -256,8 +256,9 @@ static int measure(ordinary_write *w)
     return 1;
 }
 
-/* A plain write is told what it may hand back, all else how large the answer may be, or, if nobody
- * will see the contacts, these as they were; unless there is no bound, or nothing to hand back. */
+/* Tells the statements how many bytes they may hand back. A plain write has room for what the
+ * server may add; or, if nobody will see the contacts, for the contacts as they were. All others
+ * have room for a whole answer. NULL: there is no bound, or nothing to hand back. */
 static void set_room(ordinary_write *w)
 {
     size_t max = w->given->writes[0]->max_bytes;
