@@ -613,9 +613,10 @@ BB_API int32_t bb_result_read(const bb_result *result, bb_result_view *view);
 /* --------------------------------------------------------------------------- completion queues */
 
 /*
- * Answers of submitted requests without callbacks, for event loops and for other languages: none of
- * the host's code runs on the library's threads. A completion queue keeps what has been answered
- * until the host takes it, and has a file descriptor that says when something is there:
+ * Answers of submitted requests without callbacks, for event loops and for other languages. Unless
+ * the host has an allocator, a log function or a backend of its own, none of its code runs on the
+ * library's threads. A completion queue keeps what has been answered until the host takes it, and
+ * has a file descriptor that says when something is there:
  *
  *     bb_completions_open(contacts, NULL, &completions, NULL);   one for each event loop, say
  *     bb_completions_submit(completions, &request, tag, NULL);   the tag tells requests apart
