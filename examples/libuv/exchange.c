@@ -2,7 +2,7 @@
  * exchange.c: what becomes of a request, from its headers to its answer.
  *
  * The library answers for everything under the endpoint's path. Only its functions that do not wait
- * are called; its answers come back through inbox.h.
+ * are called; its answers come back through its completion queue. A request is its own tag there.
  */
 #include "exchange.h"
 
@@ -13,19 +13,60 @@
 
 /* --------------------------------------------------------------------------------- the library */
 
-static void take_early_answer(struct request *request)
+static void receive_body(struct connection *connection)
 {
-    if (request->early != NULL)
-        exchange_take_result(request);
+    connection_await_body(connection);
+    answer_continue(connection);
 }
 
-/* A bb_done_fn. */
-static void on_answer(void *request_, bb_result *result)
+/* The caller may send the body. */
+static void go_on_receiving(struct connection *connection)
 {
-    struct request *request = request_;
+    connection->request->is_authorizing = 0;
+    receive_body(connection);
+    connection_resume(connection);
+}
 
-    request->result = result;
-    inbox_put(&request->server->answers, &request->answered, request);
+/* The library has answered; the client may be gone by now. */
+static void take_result(struct request *request)
+{
+    struct connection *connection = request->connection;
+    bb_result *result = request->result;
+
+    request->result = NULL;
+    request->is_answered = 0;
+    if (connection == NULL) {
+        bb_result_free(result);
+        request_free(request);
+    } else if (request->is_authorizing && bb_result_http_status(result) == 200) {
+        bb_result_free(result);
+        if (request_is_encoded(request))
+            answer_refuse(connection, reply_encoded_body());
+        else
+            go_on_receiving(connection);
+    } else {
+        request_free_body(request);
+        request->is_refused |= request->is_authorizing;
+        request->reply = reply_from_result(result);
+        answer_send(connection);
+    }
+}
+
+size_t exchange_take_answers(struct server *server)
+{
+    bb_completion *answers = server->answers;
+    size_t taken;
+
+    bb_completions_take(server->completions, answers, MAX_ANSWERS, 0, &taken);
+    for (size_t i = 0; i < taken; i++) {
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): a tag has to be a number
+        struct request *request = (struct request *)(uintptr_t)answers[i].tag;
+        request->result = answers[i].result;
+        request->is_answered = 1;
+        if (!request->is_handing_over) /* otherwise exchange_handed_over() goes on */
+            take_result(request);
+    }
+    return taken;
 }
 
 /* Hands over the whole body, or only the length of one that is too large. It stays where it is
@@ -37,17 +78,17 @@ void exchange_hand_over(struct request *request)
     to.body = request->body;
     to.body_len = request->body_len;
     to.flags = BB_REQUEST_BODY_STAYS;
-    request->early =
-        bb_contacts_submit(request->server->contacts, &to, on_answer, request, &request->ticket);
+    if (bb_completions_submit(request->server->completions, &to, (uintptr_t)request,
+                              &request->ticket) != BB_OK)
+        request->is_answered = 1; /* without a result, which is a 500 */
 }
 
 void exchange_handed_over(struct request *request)
 {
-    request->server->handing_over--;
     request->is_handing_over = 0;
     request_end_body(request);
-    if (request->has_overtaken || request->early != NULL)
-        exchange_take_result(request);
+    if (request->is_answered)
+        take_result(request);
     else if (request->connection == NULL)
         exchange_cancel(request);
 }
@@ -57,18 +98,15 @@ void exchange_handed_over(struct request *request)
 static void submit(struct connection *connection)
 {
     struct request *request = connection->request;
-    struct server *server = connection->server;
 
     connection_await_answer(connection);
+    request->is_handing_over = 1;
     if (request->body_capacity > SMALL_BODY) {
-        request->is_handing_over = 1;
-        server->handing_over++;
-        pool_put(&server->pool, &request->handed_over, request);
-        return;
+        pool_put(&request->server->pool, request);
+    } else {
+        exchange_hand_over(request);
+        exchange_handed_over(request);
     }
-    exchange_hand_over(request);
-    request_end_body(request);
-    take_early_answer(request);
 }
 
 void exchange_cancel(struct request *request)
@@ -85,51 +123,9 @@ static void authorize(struct connection *connection)
 
     connection_await_answer(connection);
     request->is_authorizing = 1;
-    request->early = bb_contacts_submit_authorize(request->server->contacts, &to, on_answer,
-                                                  request, &request->ticket);
-    take_early_answer(request);
-}
-
-static void receive_body(struct connection *connection)
-{
-    connection_await_body(connection);
-    answer_continue(connection);
-}
-
-/* The caller may send the body. */
-static void go_on_receiving(struct connection *connection)
-{
-    connection->request->is_authorizing = 0;
-    connection->request->early = NULL;
-    receive_body(connection);
-    connection_resume(connection);
-}
-
-void exchange_take_result(struct request *request)
-{
-    struct connection *connection = request->connection;
-    bb_result *result;
-
-    if (request->is_handing_over) {
-        request->has_overtaken = 1;
-        return;
-    }
-    result = request->early != NULL ? request->early : request->result;
-    if (connection == NULL) {
-        bb_result_free(result);
-        request_free(request);
-    } else if (request->is_authorizing && bb_result_http_status(result) == 200) {
-        bb_result_free(result);
-        if (request_is_encoded(request))
-            answer_refuse(connection, reply_encoded_body());
-        else
-            go_on_receiving(connection);
-    } else {
-        request_free_body(request);
-        request->is_refused |= request->is_authorizing;
-        request->reply = reply_from_result(result);
-        answer_send(connection);
-    }
+    if (bb_completions_submit_authorize(request->server->completions, &to, (uintptr_t)request,
+                                        &request->ticket) != BB_OK)
+        take_result(request);
 }
 
 /* ----------------------------------------------------------------------------------- decisions */

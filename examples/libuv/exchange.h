@@ -9,10 +9,11 @@
 /* The parser has stopped at the request's event: decides how to go on. */
 void exchange_go_on(struct connection *connection);
 
-/* The library has answered; the client may be gone by now. */
-void exchange_take_result(struct request *request);
+/* Takes answers of the library's, and goes on with their requests. Returns how many there were; 0:
+ * no more are there. */
+size_t exchange_take_answers(struct server *server);
 
-/* Hands a request with a large body over to the library; runs on a thread of the pool's. */
+/* Hands a request over to the library; runs on a thread of the pool's if its body is large. */
 void exchange_hand_over(struct request *request);
 
 /* Runs on the loop's thread after that. The answer may be there already, and the client gone. */

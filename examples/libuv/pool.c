@@ -3,32 +3,44 @@
  */
 #include "pool.h"
 
+#include "request.h"
+
 #include <signal.h>
 #include <stddef.h>
 
 /* Waits for work; NULL: there will be none. */
-static struct inbox_entry *take(struct pool *pool)
+static struct request *take(struct pool *pool)
 {
-    struct inbox_entry *entry;
+    struct request *request;
 
     uv_mutex_lock(&pool->mutex);
     while (pool->first == NULL && !pool->is_closing)
         uv_cond_wait(&pool->changed, &pool->mutex);
-    entry = pool->first;
-    if (entry != NULL)
-        pool->first = entry->next;
+    request = pool->first;
+    if (request != NULL)
+        pool->first = request->next;
     uv_mutex_unlock(&pool->mutex);
-    return entry;
+    return request;
+}
+
+/* From here on the request is the loop's. The loop may see several calls as one. */
+static void give_back(struct pool *pool, struct request *request)
+{
+    uv_mutex_lock(&pool->mutex);
+    request->next = pool->done;
+    pool->done = request;
+    uv_mutex_unlock(&pool->mutex);
+    uv_async_send(&pool->wake);
 }
 
 static void run(void *pool_)
 {
     struct pool *pool = pool_;
-    struct inbox_entry *entry;
+    struct request *request;
 
-    while ((entry = take(pool)) != NULL) {
-        pool->work(entry->request);
-        inbox_put(pool->done, entry, entry->request);
+    while ((request = take(pool)) != NULL) {
+        pool->work(request);
+        give_back(pool, request);
     }
 }
 
@@ -46,35 +58,49 @@ static int start_thread(struct pool *pool, uv_thread_t *thread)
     return status;
 }
 
-int pool_open(struct pool *pool, void (*work)(struct request *request), struct inbox *done)
+static void on_wake(uv_async_t *wake)
+{
+    struct pool *pool = wake->data;
+    struct request *request;
+
+    uv_mutex_lock(&pool->mutex);
+    request = pool->done;
+    pool->done = NULL;
+    uv_mutex_unlock(&pool->mutex);
+    while (request != NULL) {
+        struct request *next = request->next;
+        pool->after(request);
+        request = next;
+    }
+}
+
+int pool_open(struct pool *pool, uv_loop_t *loop, void (*work)(struct request *request),
+              void (*after)(struct request *request))
 {
     int status;
 
-    *pool = (struct pool){.work = work, .done = done};
-    if ((status = uv_mutex_init(&pool->mutex)) != 0)
+    *pool = (struct pool){.work = work, .after = after};
+    if ((status = uv_mutex_init(&pool->mutex)) != 0 ||
+        (status = uv_cond_init(&pool->changed)) != 0 ||
+        (status = uv_async_init(loop, &pool->wake, on_wake)) != 0)
         return status;
-    if ((status = uv_cond_init(&pool->changed)) != 0) {
-        uv_mutex_destroy(&pool->mutex);
-        return status;
-    }
+    pool->wake.data = pool;
     while (pool->started < POOL_THREADS && status == 0) {
         status = start_thread(pool, &pool->threads[pool->started]);
         pool->started += status == 0;
     }
-    if (status != 0)
-        pool_close(pool);
     return status;
 }
 
-void pool_put(struct pool *pool, struct inbox_entry *entry, struct request *request)
+void pool_put(struct pool *pool, struct request *request)
 {
-    *entry = (struct inbox_entry){.request = request};
+    request->next = NULL;
     uv_mutex_lock(&pool->mutex);
     if (pool->first == NULL)
-        pool->first = entry;
+        pool->first = request;
     else
-        pool->last->next = entry;
-    pool->last = entry;
+        pool->last->next = request;
+    pool->last = request;
     uv_cond_signal(&pool->changed);
     uv_mutex_unlock(&pool->mutex);
 }
@@ -87,6 +113,8 @@ void pool_close(struct pool *pool)
     uv_mutex_unlock(&pool->mutex);
     for (unsigned i = 0; i < pool->started; i++)
         uv_thread_join(&pool->threads[i]);
+    on_wake(&pool->wake);
     uv_cond_destroy(&pool->changed);
     uv_mutex_destroy(&pool->mutex);
+    uv_close((uv_handle_t *)&pool->wake, NULL);
 }

@@ -4,7 +4,6 @@
 #ifndef BB_UV_REQUEST_H
 #define BB_UV_REQUEST_H
 
-#include "inbox.h"
 #include "query.h"
 #include "reply.h"
 #include "route.h"
@@ -79,13 +78,11 @@ struct request {
 
     /* on the way through the library */
     bb_result *result;
-    bb_result *early; /* an answer that the library knew at once */
     uint64_t ticket;
-    int is_handing_over; /* a thread of the pool's is submitting it */
-    int has_overtaken;   /* its answer came before that thread was done */
-    struct inbox_entry answered;
-    struct inbox_entry handed_over;
-    int is_authorizing; /* the library was only asked whether the caller may write */
+    int is_handing_over;  /* perhaps by a thread of the pool's */
+    int is_answered;      /* perhaps before that thread is done */
+    struct request *next; /* in a list of the pool's */
+    int is_authorizing;   /* the library was only asked whether the caller may write */
 
     /* the answer */
     struct trace trace;

@@ -49,7 +49,7 @@ void server_connection_gone(struct server *server)
 
 void server_end_if_over(struct server *server)
 {
-    if (server->is_stopping && server->connections == 0 && server->handing_over == 0)
+    if (server->is_stopping && server->connections == 0)
         uv_stop(&server->loop);
 }
 
@@ -129,6 +129,27 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ------------------------------------------------------------------------------------ beginning */
 
+static void on_answered(uv_poll_t *answered, int status, int events)
+{
+    (void)status;
+    (void)events;
+    exchange_take_answers(answered->data);
+}
+
+/* Has the loop's thread take what the library answers; see start(). */
+static int watch_answers(struct server *server)
+{
+    int32_t code = bb_completions_open(server->contacts, NULL, &server->completions, NULL);
+    int status;
+
+    if (code != BB_OK)
+        return code == BB_ERR_NOMEM ? UV_ENOMEM : UV_EMFILE;
+    bb_completion_init(server->answers);
+    server->answered.data = server;
+    status = uv_poll_init(&server->loop, &server->answered, bb_completions_fd(server->completions));
+    return status != 0 ? status : uv_poll_start(&server->answered, UV_READABLE, on_answered);
+}
+
 /* Makes all handles. Returns 0, or an error code of libuv's; then the process must end. */
 static int start(struct server *server, int listener)
 {
@@ -136,10 +157,9 @@ static int start(struct server *server, int listener)
     uv_stream_t *stream = (uv_stream_t *)&server->listener;
     int status = uv_loop_init(&server->loop);
 
-    if (status != 0 ||
-        (status = inbox_open(&server->answers, &server->loop, exchange_take_result)) != 0 ||
-        (status = inbox_open(&server->handed_over, &server->loop, exchange_handed_over)) != 0 ||
-        (status = pool_open(&server->pool, exchange_hand_over, &server->handed_over)) != 0 ||
+    if (status != 0 || (status = watch_answers(server)) != 0 ||
+        (status = pool_open(&server->pool, &server->loop, exchange_hand_over,
+                            exchange_handed_over)) != 0 ||
         (status = uv_timer_init(&server->loop, &server->tick)) != 0 ||
         (status = uv_timer_init(&server->loop, &server->drain)) != 0 ||
         (status = uv_tcp_init(&server->loop, &server->listener)) != 0)
@@ -162,14 +182,16 @@ static void finish(struct server *server)
 {
     pool_close(&server->pool);
     bb_contacts_close(server->contacts);
-    inbox_close(&server->answers);
-    inbox_close(&server->handed_over);
+    while (exchange_take_answers(server) > 0)
+        continue;
+    uv_close((uv_handle_t *)&server->answered, NULL);
     uv_close((uv_handle_t *)&server->tick, NULL);
     uv_close((uv_handle_t *)&server->drain, NULL);
     for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++)
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
+    bb_completions_close(server->completions);
 }
 
 /* The usual limit of 1024 is for programs that use select(), which this one does not. */
