@@ -15,6 +15,9 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 const char log_program[] = "bb-contacts-uv";
 
@@ -197,6 +200,16 @@ static int run(bb_storage *storage, const struct options *options)
     return serve(contacts, listener, address, &limits);
 }
 
+/* By default, glibc gives the pages of a large body or answer back to the system as soon as it is
+ * freed. The next one would cost a page fault for each of its pages. */
+static void keep_freed_pages(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.store = "sqlite:bb-contacts.db",
@@ -211,6 +224,7 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    keep_freed_pages();
     status = store_open(options.store, 1, options.timeout * 1000, &storage);
     if (status != EXIT_SUCCESS)
         return status;
