@@ -161,11 +161,14 @@ static int32_t merge(merging *m, bb_slice object, bb_slice removed)
 /* White space at its beginning is cut off. */
 static int32_t check_object(const bb_allocator *allocator, bb_slice *object)
 {
-    const char *end = object->data + object->len;
     bb_json_facts facts;
+    const char *end;
 
-    if (object->data == NULL || !bb_json_check(allocator, object->data, object->len, &facts))
-        return object->data != NULL && facts.is_out_of_memory ? BB_ERR_NOMEM : BB_ERR_ARGUMENT;
+    if (object->data == NULL)
+        return BB_ERR_ARGUMENT;
+    if (!bb_json_check(allocator, object->data, object->len, &facts))
+        return facts.is_out_of_memory ? BB_ERR_NOMEM : BB_ERR_ARGUMENT;
+    end = object->data + object->len;
     object->data = bb_json_skip_space(object->data, end);
     object->len = (size_t)(end - object->data);
     return object->data[0] == '{' ? BB_OK : BB_ERR_ARGUMENT;

@@ -237,12 +237,13 @@ static int32_t update_record(write_job *job, size_t index)
     const bb_record *record = job->write->records[index];
     bb_contact before;
     bb_contact after = {.size = sizeof after};
-    const bb_contact *shown = record->flags & BB_RECORD_WANT_BEFORE ? &before : NULL;
+    const bb_contact *shown;
     bb_change change;
     int32_t code = read_contact(job, record->external_id, &before);
 
     if (code != BB_OK)
         return code;
+    shown = record->flags & BB_RECORD_WANT_BEFORE ? &before : NULL;
     code = apply_record(job, record, &before, &after, &change);
     if (code == BB_OK && change.outcome == BB_UNCHANGED)
         code = conclude(job, index, BB_UNCHANGED, &before, shown);

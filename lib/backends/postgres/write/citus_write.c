@@ -374,7 +374,8 @@ static int32_t put_dry(const citus_write *w, const PGresult *found, size_t n)
     int row = w->found_rows[n] - 1;
     int32_t kind = row < 0 ? (int32_t)BB_CREATED : bb_pg_row_kind(found, row);
     int wants_before = row >= 0 && (write->records[n]->flags & BB_RECORD_WANT_BEFORE) != 0;
-    bb_contact before, after;
+    bb_contact before = {.size = sizeof before};
+    bb_contact after;
 
     if (row >= 0)
         bb_pg_row_contact(found, row, &before);
