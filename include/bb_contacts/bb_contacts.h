@@ -700,8 +700,8 @@ BB_API void bb_completions_stop(bb_completions *completions);
 
 /*
  * Closes a completion queue. Other calls on it must be over, except bb_completions_take(): this
- * stops the queue and returns when no thread is left in there. It does not wait for requests.
- * Answers that were not taken are freed. NULL does nothing.
+ * stops the queue and returns when no thread is left in there; none may begin to take meanwhile. It
+ * does not wait for requests. Answers that were not taken are freed. NULL does nothing.
  */
 BB_API void bb_completions_close(bb_completions *completions);
 

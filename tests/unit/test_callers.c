@@ -646,7 +646,7 @@ static void test_E11_each_has_its_own_deadline(void **state)
 }
 
 /* All of a group are put off, and the quarantine's only place is taken by one with much time. The
- * caller of another, who slept while its job was in the group, watches its deadline from then on. */
+ * caller of another slept while its job was in the group, and watches its deadline from then on. */
 static void test_E11_a_deadline_counts_after_a_group_was_put_off(void **state)
 {
     bb_config config;
