@@ -14,7 +14,7 @@ static const bb_postgres_module *find_module(bb_error *error)
 
     if (library == NULL) {
         bb_error_set(error, BB_ERR_UNSUPPORTED, "the PostgreSQL backend cannot be loaded: %s",
-                     dlerror());
+                     dlerror()); // NOLINT(concurrency-mt-unsafe): of this thread alone
         return NULL;
     }
     module = dlsym(library, "bb_contacts_postgres");

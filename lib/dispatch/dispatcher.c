@@ -184,7 +184,8 @@ static void wake_worker(bb_dispatcher *d)
     }
     if (d->heir == NULL)
         d->heir = d->queue.turn->line.first;
-    call(d->heir);
+    if (d->heir != NULL)
+        call(d->heir);
 }
 
 /* These jobs no longer wait to be taken. If one is the heir's, that needs a successor. */

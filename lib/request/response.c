@@ -142,7 +142,7 @@ static void append_json(bb_buffer *json, bb_slice value)
 #define APPEND_OBJECT         append_json
 
 /* What storage.h tells backends; with the comma that follows. */
-#define XX(name, NAME, KIND) +sizeof(",\"" #name "\":") - 1
+#define XX(name, NAME, KIND) +(sizeof(",\"" #name "\":") - 1) // NOLINT(bugprone-macro-parentheses)
 _Static_assert(
     BB_CONTACT_FRAME_BYTES ==
         sizeof("{\"id\":\"contact_\",\"external_id\":,\"created_at\":,\"updated_at\":},") -

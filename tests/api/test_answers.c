@@ -132,7 +132,7 @@ static void use_up_ids(const test_endpoint *endpoint)
  */
 static size_t slack(const shape *s, int has_trigger)
 {
-    const char *way = getenv("BB_TEST_POSTGRES_WRITE");
+    const char *way = getenv("BB_TEST_POSTGRES_WRITE"); // NOLINT(concurrency-mt-unsafe)
 
     if (way != NULL && strcmp(way, "citus") == 0)
         return s->created * 2 * (19 - 4);
@@ -245,7 +245,7 @@ static int forget_peak(void)
     return 0;
 #else
     return done && memory("VmHWM:") <= memory("VmRSS:") + CONTACT_BYTES &&
-           getenv("BB_TEST_SHARE") == NULL;
+           getenv("BB_TEST_SHARE") == NULL; // NOLINT(concurrency-mt-unsafe)
 #endif
 }
 

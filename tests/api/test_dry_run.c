@@ -134,7 +134,8 @@ static char *without_new_ids(trial *t, const char *body)
             body = end;
             continue;
         }
-        to = strcpy(to, "{\"id\":null") + strlen("{\"id\":null");
+        memcpy(to, "{\"id\":null", sizeof "{\"id\":null" - 1);
+        to += sizeof "{\"id\":null" - 1;
         body = end + 1; /* after the quote */
         first = id < first ? id : first;
         t->last_id = id > t->last_id ? id : t->last_id;

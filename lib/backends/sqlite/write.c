@@ -187,7 +187,7 @@ static int32_t apply_record(const write_job *job, const bb_record *record, const
     change->allocator = &job->session->store->allocator;
     change->after = after;
     code = bb_record_apply(change, job->error);
-    if (code == BB_ERR_INTERNAL)
+    if (code == BB_ERR_INTERNAL && before != NULL)
         return bb_error_set(job->error, code,
                             "contact_%lld of chatbot %lld is stored with invalid JSON or UTF-8",
                             (long long)before->id, (long long)job->write->access->chatbot_id);

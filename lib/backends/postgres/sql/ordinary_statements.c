@@ -413,7 +413,7 @@
         COLUMN_SQL("$3", "pg_catalog.text") "external_id, "       \
         COLUMN_SQL("$4", "integer") "flags"
 #define SAME_KEY_SQL " AND c.external_id COLLATE pg_catalog.\"C\"" OP(=) "b.external_id"
-#define FOUND_BYTES_SQL(bytes) SUM_SQL(ENTRIES_SQL("n") OP(*) bytes, "found") OP(<=) "$6"
+#define FOUND_BYTES_SQL(bytes) SUM_SQL(ENTRIES_SQL("n") OP(*) "" bytes "", "found") OP(<=) "$6"
 #define READ_SQL(more)                                                         \
     "WITH found AS MATERIALIZED (SELECT b.n, " C_STORED ","                    \
         " CASE WHEN c.id IS NULL THEN " UNDO_SQL " END AS gone,"               \

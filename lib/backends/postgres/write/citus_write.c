@@ -382,7 +382,8 @@ static int32_t put_dry(const citus_write *w, const PGresult *found, size_t n)
     if (kind == BB_UNCHANGED)
         after = before;
     else
-        after = would_be(write, w->records[n], row >= 0 ? &before : NULL);
+        after = would_be(write, w->records != NULL ? w->records[n] : write->records[n],
+                         row >= 0 ? &before : NULL);
     return write->put(write->put_ctx, n, kind, &after, wants_before ? &before : NULL);
 }
 
