@@ -41,11 +41,13 @@ static int32_t migrate(void *session, int64_t deadline, bb_error *error)
     return lmdb_store_migrate(((lmdb_session *)session)->store, deadline, error);
 }
 
-/* One writes at a time, the writes of a group one after the other; bb_record_apply() merges. */
+/* One writes at a time, the writes of a group one after the other; bb_record_apply() merges;
+ * a transaction that is not committed is a dry run. */
 const bb_storage_vtable lmdb_storage_vtable = {
     .size = sizeof(bb_storage_vtable),
     .version = BB_STORAGE_VERSION,
-    .flags = BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES,
+    .flags =
+        BB_STORAGE_ORDERED_GROUPS | BB_STORAGE_ONE_WRITER | BB_STORAGE_MERGES | BB_STORAGE_DRY_RUNS,
     .name = "lmdb",
     .close = close_store,
     .session_open = open_session,

@@ -76,7 +76,7 @@ static int32_t apply(job *j, const bb_write *write, const bb_record *record,
     change->after = after;
     code = bb_record_apply(change, j->error);
     if (code == BB_OK && change->outcome == BB_CREATED)
-        after->id = j->next_id++;
+        after->id = write->flags & BB_WRITE_DRY_RUN ? 0 : j->next_id++;
     return code;
 }
 
@@ -163,7 +163,13 @@ int32_t lmdb_write(void *session, const bb_write *write, bb_error *error)
     job j;
     int32_t code = begin_job(&j, session, write->access->deadline, error);
 
-    return code == BB_OK ? end_job(&j, write_records(&j, write)) : code;
+    if (code != BB_OK)
+        return code;
+    code = write_records(&j, write);
+    if (code != BB_OK || !(write->flags & BB_WRITE_DRY_RUN))
+        return end_job(&j, code);
+    lmdb_write_end(&j.t, BB_ERR_CANCELLED, error); /* any code but BB_OK undoes it */
+    return BB_OK;
 }
 
 /* A write that is refused has written nothing, so the others go on. At anything else the library
