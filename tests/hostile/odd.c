@@ -16,7 +16,7 @@
 
 static int64_t now_us = INT64_C(1700000000000000);
 static int random_fails;
-static unsigned char random_byte;
+static unsigned char random_byte = 1;
 
 static int64_t set_clock(void *ctx)
 {
