@@ -182,8 +182,7 @@ typedef int32_t (*bb_random_fn)(void *ctx, void *out, size_t len);
 
 /* A timeout for callers whose own deadline has passed: there is no time left. A request is then a
  * 503, unless a check that needs no store refuses it first. Any other number that is not positive
- * stands for a default. In bb_completions_take() it has no meaning of its own: there, 0 is for
- * those who have no time, and every negative number waits without an end. */
+ * stands for a default; in bb_completions_take(), any other negative number, for no end. */
 enum { BB_TIMEOUT_NONE_LEFT = -2147483647 - 1 };
 
 /* ------------------------------------------------------------------------------------- storage */
@@ -734,8 +733,8 @@ BB_API int32_t bb_completions_submit_authorize(bb_completions *completions,
 /*
  * Takes at most `max` completions from the queue, the oldest first. `array` has room for so many;
  * the caller sets the size of the first, and the others get the same. Waits up to `timeout_ms`
- * milliseconds until something is there; 0: not at all; negative: without an end. `*taken` is how
- * many were taken.
+ * milliseconds until something is there; 0 or BB_TIMEOUT_NONE_LEFT: not at all; any other negative
+ * number: without an end. `*taken` is how many were taken.
  *
  * Returns BB_OK, with `*taken` 0 if nothing came in time. BB_ERR_CLOSED if the queue is stopped or
  * being closed, or if the handle is closed and nothing is left. BB_ERR_ARGUMENT for NULL, a `max`

@@ -107,11 +107,13 @@ typedef struct bb_conformance_options {
     int32_t (*host)(void *ctx, const bb_conformance_store *store, const char *words);
 } bb_conformance_options;
 
+#ifndef BB_DECLARATIONS_ONLY
 static inline void bb_conformance_options_init(bb_conformance_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+#endif
 
 /* Runs the kit; returns how many cases failed, or -1 if the options are unusable: a required
  * function or the folder of request files is missing, the size is of no version, or no case has a

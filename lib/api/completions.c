@@ -165,5 +165,7 @@ int32_t bb_completions_take(bb_completions *completions, bb_completion *array, s
     if (!is_usable(completions) || array == NULL || max == 0 || taken == NULL ||
         !bb_struct_is_known(&bb_completion_type, array))
         return BB_ERR_ARGUMENT;
+    if (timeout_ms == BB_TIMEOUT_NONE_LEFT) /* not for ever, as with other negative numbers */
+        timeout_ms = 0;
     return bb_outbox_take(completions->own.box, array, max, timeout_ms, taken);
 }

@@ -249,6 +249,17 @@ static void test_E11_cancelling_and_expiring(void **state)
     close_host(&h);
 }
 
+static void test_E11_who_has_no_time_does_not_wait(void **state)
+{
+    host h;
+
+    (void)state;
+    open_host(&h);
+    expect_code(&h, 0, BB_OK);
+    expect_code(&h, BB_TIMEOUT_NONE_LEFT, BB_OK);
+    close_host(&h);
+}
+
 static void test_E7_many_are_taken_at_once(void **state)
 {
     size_t taken = 0;
@@ -870,6 +881,7 @@ int main(void)
         cmocka_unit_test(test_A1_every_answer_comes_through_the_queue),
         cmocka_unit_test(test_E11_a_503_of_a_full_queue_comes_through_the_queue),
         cmocka_unit_test(test_E11_cancelling_and_expiring),
+        cmocka_unit_test(test_E11_who_has_no_time_does_not_wait),
         cmocka_unit_test(test_E7_many_are_taken_at_once),
         cmocka_unit_test(test_E7_the_descriptor_waits_for_answers),
         cmocka_unit_test(test_E7_each_queue_is_woken_for_its_part_of_a_group),
