@@ -25,13 +25,8 @@ void trace_begin(struct trace *trace)
 
 void trace_set_id(struct trace *trace, const char *value, size_t len)
 {
-    size_t kept = 0;
-
     len = http_trim(&value, len);
-    for (size_t i = 0; i < len && kept < BB_MAX_REQUEST_ID; i++)
-        if (value[i] >= ' ' && value[i] <= '~')
-            trace->id[kept++] = value[i];
-    trace->id[kept] = '\0';
+    bb_request_id_clean(value, len, trace->id, sizeof trace->id);
     trace_ensure_id(trace);
 }
 

@@ -398,6 +398,14 @@ typedef enum bb_answer {
 /* The most characters of a request's id (A5). */
 #define BB_MAX_REQUEST_ID 128
 
+/*
+ * Copies what counts of a request's id, for a host that answers with it or logs it: its printable
+ * ASCII characters, the first BB_MAX_REQUEST_ID of them, as far as there is room, and a NUL.
+ * `out_size` is the room at `out`: BB_MAX_REQUEST_ID + 1 is enough. `given` NULL is an empty id.
+ * Returns how many characters were copied; 0 for `out` NULL or no room. Any thread may call it.
+ */
+BB_API size_t bb_request_id_clean(const char *given, size_t len, char *out, size_t out_size);
+
 /* A request, as it arrived. */
 typedef struct bb_request {
     size_t size;                   /* sizeof(bb_request); set by bb_request_init() */

@@ -254,8 +254,8 @@ static void leave_body_out(exchange *x)
 
 static void take_request_id(bb_job *job, const bb_request *request)
 {
-    if (request->request_id != NULL)
-        bb_job_set_request_id(job, request->request_id, request->request_id_len);
+    bb_request_id_clean(request->request_id, request->request_id_len, job->request_id,
+                        sizeof job->request_id);
 }
 
 /* Checked before anything of the handle's is used. A code. */

@@ -11,17 +11,6 @@ static const char separator[] = ", ";
 _Static_assert(BB_MAX_REQUEST_ID + sizeof separator <= sizeof((bb_job_log_all *)NULL)->ids,
                "a line has no room for one id");
 
-void bb_job_set_request_id(bb_job *job, const char *id, size_t len)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < len && kept < BB_MAX_REQUEST_ID; i++) {
-        if (id[i] >= ' ' && id[i] <= '~')
-            job->request_id[kept++] = id[i];
-    }
-    job->request_id[kept] = '\0';
-}
-
 void bb_job_log(const bb_executor *executor, const bb_job *job, int32_t level, const char *what,
                 const bb_error *error)
 {

@@ -7,9 +7,6 @@
 
 #include "execute/job.h"
 
-/* Takes over the host's id of a request: its first BB_MAX_REQUEST_ID printable ASCII characters. */
-void bb_job_set_request_id(bb_job *job, const char *id, size_t len);
-
 /* One line about one job. */
 void bb_job_log(const bb_executor *executor, const bb_job *job, int32_t level, const char *what,
                 const bb_error *error);

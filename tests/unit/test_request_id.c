@@ -239,9 +239,30 @@ static void test_A5_a_group_that_fails_names_its_requests(void **state)
     close_host(&h);
 }
 
+static void test_A5_what_counts_of_an_id(void **state)
+{
+    static const char mixed[] = "a\tb \x7f\r\n~\xc3\xa4";
+    char out[BB_MAX_REQUEST_ID + 1];
+    char *longer = repeat("x", BB_MAX_REQUEST_ID + 1);
+
+    (void)state;
+    assert_int_equal(bb_request_id_clean(mixed, sizeof mixed - 1, out, sizeof out), 4);
+    assert_string_equal(out, "ab ~");
+    assert_int_equal(bb_request_id_clean(mixed, sizeof mixed - 1, out, 3), 2);
+    assert_string_equal(out, "ab");
+    assert_int_equal(bb_request_id_clean(longer, strlen(longer), out, sizeof out),
+                     BB_MAX_REQUEST_ID);
+    assert_int_equal(bb_request_id_clean(NULL, 5, out, sizeof out), 0);
+    assert_string_equal(out, "");
+    assert_int_equal(bb_request_id_clean(mixed, 1, out, 0), 0);
+    assert_int_equal(bb_request_id_clean(mixed, 1, NULL, 5), 0);
+    free(longer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_A5_what_counts_of_an_id),
         cmocka_unit_test(test_A5_each_line_about_a_request_bears_its_id),
         cmocka_unit_test(test_A5_an_id_is_printable_and_bounded),
         cmocka_unit_test(test_A5_the_id_is_never_cut),
